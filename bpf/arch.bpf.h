@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* arch.bpf.h: all that differs between processor architectures. */
+#ifndef LEAK_ARCH_BPF_H
+#define LEAK_ARCH_BPF_H
+
+#if defined(__TARGET_ARCH_x86)
+
+/* leak_regs is the user registers that unwinding can need. */
+struct leak_regs {
+	__u64 ip, sp, fp;
+	/* known in the leaf frame only */
+	__u64 rax, rdi, r8, r9, r11, r13, r15;
+};
+
+static __always_inline void arch_user_regs(struct leak_regs *regs, const struct pt_regs *user)
+{
+	regs->ip = user->ip;
+	regs->sp = user->sp;
+	regs->fp = user->bp;
+	regs->rax = user->ax;
+	regs->rdi = user->di;
+	regs->r8 = user->r8;
+	regs->r9 = user->r9;
+	regs->r11 = user->r11;
+	regs->r13 = user->r13;
+	regs->r15 = user->r15;
+}
+
+/* arch_tcb is the thread control block of a task that does not run now. */
+static __always_inline __u64 arch_tcb(const struct task_struct *task)
+{
+	return task->thread.fsbase;
+}
+
+/*
+ * A signal frame is a struct rt_sigframe whose pretcode has been popped:
+ * sp points to the ucontext, whose sigcontext begins 40 bytes in.
+ */
+#define ARCH_SIGCONTEXT 40
+#define ARCH_SIGCONTEXT_FP (ARCH_SIGCONTEXT + 10 * 8)
+#define ARCH_SIGCONTEXT_SP (ARCH_SIGCONTEXT + 15 * 8)
+#define ARCH_SIGCONTEXT_IP (ARCH_SIGCONTEXT + 16 * 8)
+
+#else
+#error "leaktrace has no unwinder for this architecture yet"
+#endif
+
+#endif

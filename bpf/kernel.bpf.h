@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* kernel.bpf.h: kernel constants that are macros and so not in BTF. */
+#ifndef LEAK_KERNEL_BPF_H
+#define LEAK_KERNEL_BPF_H
+
+#define LEAK_AF_INET 2
+#define LEAK_AF_INET6 10
+#define CLONE_THREAD 0x00010000
+#define LEAK_EXIT_ZOMBIE 0x20
+#define LEAK_SIGNAL_GROUP_EXIT 0x4
+
+/* Tasks without user registers: io_uring workers, vhost and kernel threads. */
+#define LEAK_PF_IO_WORKER 0x00000010
+#define LEAK_PF_USER_WORKER 0x00004000 /* from 6.4 on; unused bit before */
+#define LEAK_PF_KTHREAD 0x00200000
+#define LEAK_PF_KERNEL_WORKER (LEAK_PF_IO_WORKER | LEAK_PF_USER_WORKER | LEAK_PF_KTHREAD)
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * ledger.bpf.h: the maps that hold the ledger and the verbs that change it.
+ * Hooks call the verbs; nothing else writes these maps.
+ */
+#ifndef LEAK_LEDGER_BPF_H
+#define LEAK_LEDGER_BPF_H
+
+/*
+ * procs: group leader -> leak_proc. Written by Go when tracing of a process
+ * begins and when its mappings change, and by fork for a followed child.
+ * Deleted by the kernel with the task.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct leak_proc);
+} procs SEC(".maps");
+
+/*
+ * tasks: task -> leak_task. Written at creation, and by mark_tasks for those
+ * that were there before. Deleted by the kernel with the task.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct leak_task);
+} tasks SEC(".maps");
+
+/*
+ * socks: TCP socket -> leak_sock. Written at connect or first use, and by
+ * mark_sockets for those that were there before. Deleted with the socket.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct leak_sock);
+} socks SEC(".maps");
+
+/*
+ * tcbs: (tgid, thread control block) -> leak_tcb, threads that ended and may
+ * not have been joined. Written at thread exit; deleted when a new thread gets
+ * the same block, and by Go once the block is seen to be free.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__type(key, struct leak_tcb_key);
+	__type(value, struct leak_tcb);
+} tcbs SEC(".maps");
+
+/* sites: stack id -> leak_site. Written at creation, never deleted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct leak_site);
+} sites SEC(".maps");
+
+/* counters: leak_counter -> count, per CPU. Written by every program. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LEAK_COUNTERS);
+	__type(key, enum leak_counter);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* events: leak_event, read by Go. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} events SEC(".maps");
+
+/*
+ * count adds one to a counter. Where tracing programs can be preempted (7.x)
+ * another program may run on this CPU in between, hence the atomic.
+ */
+static __always_inline void count(enum leak_counter counter)
+{
+	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
+
+	if (value)
+		__sync_fetch_and_add(value, 1);
+}
+
+static __always_inline void notify(enum leak_event_type type, __u32 tgid, __u64 id)
+{
+	struct leak_event event = { .type = type, .tgid = tgid, .id = id };
+
+	if (bpf_ringbuf_output(&events, &event, sizeof(event), 0))
+		count(LEAK_LOST_EVENT);
+}
+
+/* traced returns the mark of the current process, or NULL. */
+static __always_inline struct leak_proc *traced(void)
+{
+	return bpf_task_storage_get(&procs, bpf_get_current_task_btf()->group_leader, 0, 0);
+}
+
+/* site_born counts one creation. */
+static __always_inline void site_born(__u64 stack)
+{
+	struct leak_site *site = bpf_map_lookup_elem(&sites, &stack);
+	struct leak_site fresh = {};
+
+	if (!site) {
+		/* Two creators may get here at once; both then find the entry. */
+		bpf_map_update_elem(&sites, &stack, &fresh, BPF_NOEXIST);
+		site = bpf_map_lookup_elem(&sites, &stack);
+		if (!site) {
+			count(LEAK_LOST_SITE);
+			return;
+		}
+	}
+	__sync_fetch_and_add(&site->created, 1);
+}
+
+/* birth_record fills in who creates an object now: the current process. */
+static __always_inline void birth_record(struct leak_birth *birth, __u64 stack)
+{
+	struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
+
+	birth->stack = stack;
+	birth->created = bpf_ktime_get_ns();
+	birth->creator_tgid = leader->tgid;
+	birth->creator_start = leader->start_time;
+	BPF_CORE_READ_STR_INTO(&birth->creator_comm, leader, comm);
+	site_born(stack);
+}
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * ledger.h: what the BPF programs and the Go tracer share. The Go types are
+ * generated from these. Times are nanoseconds of CLOCK_MONOTONIC.
+ */
+#ifndef LEAK_LEDGER_H
+#define LEAK_LEDGER_H
+
+#define LEAK_COMM_LEN 16
+
+/* What an object is. Whether it is outstanding is decided at a snapshot. */
+enum leak_kind {
+	LEAK_CHILD = 1,
+	LEAK_THREAD = 2,
+	LEAK_SOCKET = 3,
+};
+
+/* The kind in the low bits of a stack id. */
+#define LEAK_KIND_MASK 7
+
+/* leak_proc marks a traced process; it lives on the thread group leader. */
+struct leak_proc {
+	__u32 space; /* id of its leak_space, 0 when not known yet */
+	__u32 follow; /* children are traced as well */
+};
+
+/* leak_birth says who created an object, when, and from where. */
+struct leak_birth {
+	__u64 stack; /* id in the stacks map, 0 when it was not seen */
+	__u64 created; /* 0: no such object */
+	__u64 creator_start; /* creator's start time */
+	__u32 creator_tgid;
+	__u32 before_tracing;
+	__u8 creator_comm[LEAK_COMM_LEN];
+};
+
+/*
+ * leak_task lives on a task that a traced process created. A thread carries the
+ * birth of its process too: when it calls exec it becomes the process, and the
+ * old leader, with all that was stored on it, is gone.
+ */
+struct leak_task {
+	struct leak_birth thread;
+	struct leak_birth process;
+	__u64 exited; /* when the last thread of the process ended */
+	__u64 tcb; /* thread control block: the user's pthread_t */
+	__u64 follow; /* as in leak_proc, for the same case */
+};
+
+/* leak_tcb is a finished thread whose control block may still be held. */
+struct leak_tcb_key {
+	__u64 tcb;
+	__u64 tgid;
+};
+
+struct leak_tcb {
+	struct leak_birth birth;
+	__u64 process_start;
+	__u64 exited;
+	__u32 tid;
+	__u32 pad;
+	__u8 comm[LEAK_COMM_LEN];
+};
+
+/* leak_sock lives on a TCP socket that a traced process created or used. */
+struct leak_sock {
+	struct leak_birth birth;
+	__u64 close_wait; /* when the peer's FIN arrived */
+	__u32 accepted; /* stamped at first use, not at connect */
+	__u32 pad;
+};
+
+/* leak_site counts what one stack created. */
+struct leak_site {
+	__u64 created;
+};
+
+/* leak_event tells Go what it must look at soon. Losing one loses no truth. */
+enum leak_event_type {
+	LEAK_EVENT_STACK = 1, /* a stack was seen for the first time */
+	LEAK_EVENT_FORK = 2, /* a new process is traced */
+	LEAK_EVENT_EXEC = 3, /* a traced process has a new image */
+	LEAK_EVENT_EXIT = 4, /* a traced process ended */
+	LEAK_EVENT_UNMAPPED = 5, /* a stack left the known mappings */
+};
+
+struct leak_event {
+	enum leak_event_type type;
+	__u32 tgid;
+	__u64 id; /* STACK: its id; FORK: the space the child begins in */
+};
+
+/* leak_counter indexes the counters map. */
+enum leak_counter {
+	/* knowledge lost, by cause */
+	LEAK_LOST_SLOT = 0, /* no free scratch slot: object kept, stack lost */
+	LEAK_LOST_STACK = 1, /* stacks map full: object kept, stack lost */
+	LEAK_LOST_SITE = 2, /* sites map full: created is too low */
+	LEAK_LOST_STORAGE = 3, /* no memory for an object's record */
+	LEAK_LOST_TCB = 4, /* tcbs map full: a finished thread is not judged */
+	LEAK_LOST_EVENT = 5, /* ring buffer full: Go looks later */
+	/* stacks captured, by quality */
+	LEAK_STACK_COMPLETE = 6,
+	LEAK_STACK_FP_USED = 7,
+	LEAK_STACK_TRUNCATED = 8,
+	LEAK_STACK_NO_MAPPING = 9,
+	LEAK_STACK_NONE = 10,
+	LEAK_COUNTERS = 11,
+};
+
+/* leak_task_record is one task in a snapshot. */
+struct leak_task_record {
+	struct leak_birth birth;
+	__u64 exited;
+	__u64 parent_start;
+	enum leak_kind kind;
+	__u32 pid; /* tid of a thread, tgid of a child */
+	__u32 tgid;
+	__u32 parent_tgid;
+	__u32 exit_code;
+	__u32 zombie; /* ended, all its threads too, and unreaped */
+	__u8 comm[LEAK_COMM_LEN];
+	__u8 parent_comm[LEAK_COMM_LEN];
+};
+
+/* leak_sock_record is one descriptor of a TCP socket in a snapshot. */
+struct leak_sock_record {
+	struct leak_birth birth;
+	__u64 inode;
+	__u64 close_wait;
+	__u64 holder_start;
+	__u32 holder_tgid;
+	__u32 fd;
+	__u32 unread;
+	__u8 state;
+	__u8 accepted;
+	__u8 eof_read;
+	__u8 ipv6;
+	__u16 local_port;
+	__u16 remote_port; /* network byte order */
+	__u32 pad;
+	__u8 local[16];
+	__u8 remote[16];
+	__u8 holder_comm[LEAK_COMM_LEN];
+};
+
+#endif

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * snapshot.bpf.h: iterators over the kernel's own lists. mark_* put what was
+ * there before tracing into the ledger; snapshot_* read the ledger out.
+ */
+#ifndef LEAK_SNAPSHOT_BPF_H
+#define LEAK_SNAPSHOT_BPF_H
+
+/* The process whose objects mark_tasks and mark_sockets enter, and its mark. Set by Go. */
+volatile __u32 mark_tgid = 0;
+volatile __u32 mark_follow = 0;
+
+/* birth_before fills in the birth of an object older than its tracing. */
+static __always_inline void birth_before(struct leak_birth *birth, struct task_struct *creator,
+					 __u64 created)
+{
+	birth->before_tracing = 1;
+	birth->created = created;
+	birth->creator_tgid = creator->tgid;
+	birth->creator_start = creator->start_time;
+	BPF_CORE_READ_STR_INTO(&birth->creator_comm, creator, comm);
+}
+
+SEC("iter/task")
+int mark_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task, *leader, *parent;
+	struct leak_task *record;
+	bool is_thread, is_child;
+
+	if (!task || task->flags & LEAK_PF_KERNEL_WORKER)
+		return 0;
+	leader = task->group_leader;
+	parent = task->real_parent;
+	is_thread = task->tgid == mark_tgid && task->pid != task->tgid;
+	is_child = task->pid == task->tgid && parent->tgid == mark_tgid;
+	if ((!is_thread && !is_child) || bpf_task_storage_get(&tasks, task, 0, 0))
+		return 0;
+	record = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!record) {
+		count(LEAK_LOST_STORAGE);
+		return 0;
+	}
+	if (is_thread) {
+		record->tcb = arch_tcb(task);
+		record->follow = mark_follow;
+		birth_before(&record->thread, leader, task->start_time);
+	} else {
+		birth_before(&record->process, parent, task->start_time);
+	}
+	return 0;
+}
+
+/* tcp_sock_of returns the TCP socket behind a file, or NULL. */
+static __always_inline struct sock *tcp_sock_of(struct file *file)
+{
+	struct socket *socket = bpf_sock_from_file(file);
+	struct sock *sk = socket ? socket->sk : NULL;
+
+	return sk && is_tcp(sk) ? sk : NULL;
+}
+
+SEC("iter/task_file")
+int mark_sockets(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct leak_sock *record;
+	struct sock *sk;
+
+	if (!task || !file || task->tgid != mark_tgid)
+		return 0;
+	sk = tcp_sock_of(file);
+	if (!sk || bpf_sk_storage_get(&socks, sk, 0, 0))
+		return 0;
+	record = bpf_sk_storage_get(&socks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (record)
+		birth_before(&record->birth, task->group_leader, bpf_ktime_get_ns());
+	else
+		count(LEAK_LOST_STORAGE);
+	return 0;
+}
+
+/*
+ * is_zombie: ended and waiting to be reaped. A leader that ended before its
+ * threads cannot be reaped yet.
+ */
+static __always_inline bool is_zombie(const struct task_struct *task)
+{
+	return task->exit_state & LEAK_EXIT_ZOMBIE && task->signal->nr_threads == 1;
+}
+
+static __always_inline __u32 exit_code(const struct task_struct *task)
+{
+	if (task->signal->flags & LEAK_SIGNAL_GROUP_EXIT)
+		return task->signal->group_exit_code;
+	return task->exit_code;
+}
+
+SEC("iter/task")
+int snapshot_tasks(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task, *parent;
+	struct leak_task_record out = {};
+	struct leak_task *record;
+	bool is_thread;
+
+	if (!task)
+		return 0;
+	record = bpf_task_storage_get(&tasks, task, 0, 0);
+	if (!record)
+		return 0;
+	is_thread = task->pid != task->tgid;
+	out.birth = is_thread ? record->thread : record->process;
+	if (!out.birth.created || (is_thread && task->exit_state))
+		return 0;
+	parent = task->real_parent;
+	out.kind = is_thread ? LEAK_THREAD : LEAK_CHILD;
+	out.exited = record->exited;
+	out.pid = task->pid;
+	out.tgid = task->tgid;
+	out.parent_tgid = parent->tgid;
+	out.parent_start = parent->group_leader->start_time;
+	out.exit_code = exit_code(task);
+	out.zombie = !is_thread && is_zombie(task);
+	BPF_CORE_READ_STR_INTO(&out.comm, task, comm);
+	BPF_CORE_READ_STR_INTO(&out.parent_comm, parent, group_leader, comm);
+	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
+	return 0;
+}
+
+/* record_addresses copies both ends of a connection. */
+static __always_inline void record_addresses(struct leak_sock_record *out, const struct sock *sk)
+{
+	out->local_port = sk->__sk_common.skc_num;
+	out->remote_port = sk->__sk_common.skc_dport;
+	if (sk->__sk_common.skc_family == LEAK_AF_INET6) {
+		out->ipv6 = 1;
+		BPF_CORE_READ_INTO(&out->local, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8);
+		BPF_CORE_READ_INTO(&out->remote, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
+		return;
+	}
+	__builtin_memcpy(out->local, &(__u32){ sk->__sk_common.skc_rcv_saddr }, 4);
+	__builtin_memcpy(out->remote, &(__u32){ sk->__sk_common.skc_daddr }, 4);
+}
+
+/* record_queue tells what the application has not read. A FIN counts one. */
+static __always_inline void record_queue(struct leak_sock_record *out, struct sock *sk)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	__u32 waiting;
+
+	if (!tcp)
+		return;
+	waiting = tcp->rcv_nxt - tcp->copied_seq;
+	out->eof_read = out->state == TCP_CLOSE_WAIT && !waiting;
+	out->unread = out->state == TCP_CLOSE_WAIT && waiting ? waiting - 1 : waiting;
+}
+
+SEC("iter/task_file")
+int snapshot_sockets(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct leak_sock_record out = {};
+	struct leak_sock *record;
+	struct sock *sk;
+
+	if (!task || !file || !bpf_task_storage_get(&procs, task->group_leader, 0, 0))
+		return 0;
+	sk = tcp_sock_of(file);
+	if (!sk || sk->__sk_common.skc_state == TCP_LISTEN)
+		return 0;
+	record = bpf_sk_storage_get(&socks, sk, 0, 0);
+	if (record) {
+		out.birth = record->birth;
+		out.close_wait = record->close_wait;
+		out.accepted = record->accepted;
+	}
+	out.inode = file->f_inode->i_ino;
+	out.state = sk->__sk_common.skc_state;
+	out.fd = ctx->fd;
+	out.holder_tgid = task->tgid;
+	out.holder_start = task->group_leader->start_time;
+	record_addresses(&out, sk);
+	record_queue(&out, sk);
+	BPF_CORE_READ_STR_INTO(&out.holder_comm, task, group_leader, comm);
+	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
+	return 0;
+}
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* socket.bpf.h: TCP sockets, from connect or first use to CLOSE_WAIT. */
+#ifndef LEAK_SOCKET_BPF_H
+#define LEAK_SOCKET_BPF_H
+
+/* is_tcp keeps MPTCP, DCCP and SCTP out, which share some tracepoints. */
+static __always_inline bool is_tcp(const struct sock *sk)
+{
+	return sk->sk_protocol == IPPROTO_TCP &&
+	       (sk->__sk_common.skc_family == LEAK_AF_INET || sk->__sk_common.skc_family == LEAK_AF_INET6);
+}
+
+static __always_inline void socket_born(struct sock *sk, const struct leak_proc *proc, bool accepted)
+{
+	struct leak_sock *record = bpf_sk_storage_get(&socks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!record) {
+		count(LEAK_LOST_STORAGE);
+		return;
+	}
+	record->accepted = accepted;
+	/* The peer may have closed before the first use. */
+	if (sk->__sk_common.skc_state == TCP_CLOSE_WAIT)
+		record->close_wait = bpf_ktime_get_ns();
+	birth_record(&record->birth, capture_stack(proc->space, LEAK_SOCKET));
+}
+
+/*
+ * socket_used stamps a socket that no connect of ours made: an accepted one.
+ * accept itself has no tracepoint; its first use runs in its user's context.
+ */
+static __always_inline int socket_used(struct sock *sk)
+{
+	struct leak_proc *proc = traced();
+
+	if (proc && is_tcp(sk) && !bpf_sk_storage_get(&socks, sk, 0, 0))
+		socket_born(sk, proc, true);
+	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(inet_sock_set_state, struct sock *sk, int old_state, int new_state)
+{
+	struct leak_sock *record;
+	struct leak_proc *proc;
+
+	if (!is_tcp(sk))
+		return 0;
+	if (new_state == TCP_CLOSE_WAIT) {
+		record = bpf_sk_storage_get(&socks, sk, 0, 0);
+		if (record)
+			record->close_wait = bpf_ktime_get_ns();
+		return 0;
+	}
+	/* Only this transition is certain to run in the caller's context. */
+	if (old_state != TCP_CLOSE || new_state != TCP_SYN_SENT)
+		return 0;
+	proc = traced();
+	if (proc)
+		socket_born(sk, proc, false);
+	return 0;
+}
+
+/* From 6.3 on. */
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(sock_recv_length, struct sock *sk)
+{
+	return socket_used(sk);
+}
+
+/* From 6.3 on. */
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(sock_send_length, struct sock *sk)
+{
+	return socket_used(sk);
+}
+
+/* Before 6.3: sees reads only. */
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(tcp_rcv_space_adjust, struct sock *sk)
+{
+	return socket_used(sk);
+}
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * unwind.h: the tables by which stacks are unwound, written by Go, and the
+ * stacks that come out. Register and command numbers are those of
+ * go.opentelemetry.io/ebpf-profiler/support, which builds the rules.
+ */
+#ifndef LEAK_UNWIND_H
+#define LEAK_UNWIND_H
+
+#define LEAK_MAX_FRAMES 128
+#define LEAK_MAX_MAPPINGS 512
+/* Rows and mappings are searched in at most this many halvings. */
+#define LEAK_ROW_STEPS 21
+#define LEAK_MAPPING_STEPS 10
+
+/* leak_mapping is one executable mapping. */
+struct leak_mapping {
+	__u64 start;
+	__u64 end;
+	__u64 bias; /* address - bias is the ELF virtual address */
+	__u32 first; /* first row of the file in the rows map */
+	__u32 rows; /* 0: the file has no table, step by frame pointer */
+};
+
+/*
+ * leak_space is the executable mappings of one process image, sorted by start.
+ * It is immutable once published: a change of mappings makes a new space, so
+ * that a stack's addresses always mean what they meant when it was captured.
+ */
+struct leak_space {
+	__u32 id;
+	__u32 mappings;
+	/* mm->start_stack of the image, which differs after exec (ASLR) */
+	__u64 start_stack;
+	struct leak_mapping mapping[LEAK_MAX_MAPPINGS];
+};
+
+/* leak_row says that rule applies from address pc of a file to the next row. */
+struct leak_row {
+	__u32 pc;
+	__u32 rule;
+};
+
+/* leak_rule is how to find the caller's registers. */
+struct leak_rule {
+	__u8 flags;
+	__u8 base; /* CFA = base register + param */
+	__u8 aux_base; /* caller's rbp is at aux_base + aux_param */
+	__u8 pad;
+	__s32 param;
+	__s32 aux_param;
+};
+
+enum leak_rule_flags {
+	LEAK_RULE_COMMAND = 1, /* param is a leak_command */
+	LEAK_RULE_LEAF_ONLY = 4, /* base is a register callees do not keep */
+	LEAK_RULE_DEREF = 8, /* CFA = *(base + pre) + post, packed in param */
+	LEAK_RULE_REGISTER_RA = 16, /* return address is in aux_base */
+};
+
+enum leak_command {
+	LEAK_COMMAND_INVALID = 0,
+	LEAK_COMMAND_STOP = 1,
+	LEAK_COMMAND_PLT = 2,
+	LEAK_COMMAND_SIGNAL = 3,
+	LEAK_COMMAND_FRAME_POINTER = 4,
+};
+
+enum leak_register {
+	LEAK_REG_CFA = 1,
+	LEAK_REG_SP = 3,
+	LEAK_REG_FP = 4,
+	LEAK_REG_RAX = 6,
+	LEAK_REG_RDI = 7,
+	LEAK_REG_R8 = 8,
+	LEAK_REG_R9 = 9,
+	LEAK_REG_R11 = 10,
+	LEAK_REG_R13 = 11,
+	LEAK_REG_R15 = 12,
+};
+
+/* Packed DEREF parameters: low 3 bits are post / 8, the rest is pre. */
+#define LEAK_DEREF_MASK 7
+#define LEAK_DEREF_MULTIPLIER 8
+
+/* leak_stack is a captured stack, leaf first. */
+struct leak_stack {
+	__u32 space;
+	__u16 depth;
+	__u8 kind; /* enum leak_kind */
+	__u8 quality; /* LEAK_STACK_COMPLETE … LEAK_STACK_NONE */
+	__u64 frames[LEAK_MAX_FRAMES];
+};
+
+#endif

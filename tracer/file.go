@@ -1,0 +1,132 @@
+package tracer
+
+import (
+	"debug/elf"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/leaktrace/leaktrace/tracer/symbol"
+	"github.com/leaktrace/leaktrace/tracer/unwind"
+)
+
+// fileKey tells files apart, also when one is replaced under the same name.
+type fileKey struct {
+	dev, inode uint64
+	size       int64
+	mtime      syscall.Timespec
+}
+
+// file is a mapped ELF file, shared by all spaces that map it. It stays open,
+// so it can be read after the process ended or the file was deleted.
+type file struct {
+	key      fileKey
+	symbols  *symbol.File
+	segments []elf.ProgHeader // executable PT_LOADs
+	rows     extent
+	threads  threadLayout
+	refs     int
+}
+
+// files holds every file some space maps, each once.
+type files struct {
+	tables *tables
+	byKey  map[fileKey]*file
+}
+
+// open returns the file behind path, an open-able link to a mapping of a
+// process whose root directory is root and which knows it by name. A file
+// whose unwind table is missing or malformed is usable all the same.
+func (fs *files) open(path, name, root string) (*file, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		_ = f.Close()
+		return nil, errors.Join(err, errors.New("not a regular file"))
+	}
+	stat := info.Sys().(*syscall.Stat_t)
+	key := fileKey{stat.Dev, stat.Ino, stat.Size, stat.Mtim}
+	if known := fs.byKey[key]; known != nil {
+		known.refs++
+		return known, f.Close()
+	}
+	opened, err := fs.load(f, name, root)
+	if err != nil {
+		return nil, err
+	}
+	opened.key = key
+	fs.byKey[key] = opened
+	return opened, nil
+}
+
+// load reads a file for the first time. It takes ownership of f.
+func (fs *files) load(f *os.File, name, root string) (*file, error) {
+	segments, err := executableSegments(f)
+	if err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	table, err := unwind.Extract(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+	if err != nil {
+		table = nil // stepped by frame pointer, and the stacks say so
+	}
+	symbols, err := symbol.Open(f, name, root)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := fs.tables.add(table)
+	if err != nil && !errors.Is(err, errTablesFull) {
+		return nil, errors.Join(err, symbols.Close())
+	}
+	return &file{
+		symbols: symbols, segments: segments, rows: rows,
+		threads: readThreadLayout(symbols), refs: 1,
+	}, nil
+}
+
+// release gives back one reference.
+func (fs *files) release(f *file) error {
+	f.refs--
+	if f.refs > 0 {
+		return nil
+	}
+	delete(fs.byKey, f.key)
+	fs.tables.remove(f.rows)
+	return f.symbols.Close()
+}
+
+// bias is what to subtract from an address to get the ELF virtual address,
+// given where a mapping begins in memory and in the file.
+func (f *file) bias(start, offset uint64) uint64 {
+	for _, segment := range f.segments {
+		first := segment.Off &^ uint64(os.Getpagesize()-1)
+		if offset >= first && offset < segment.Off+segment.Filesz {
+			return start - offset + segment.Off - segment.Vaddr
+		}
+	}
+	return start - offset
+}
+
+// executableSegments reads the program headers. debug/elf has paniced on
+// crafted files before, hence the recover.
+func executableSegments(f *os.File) (segments []elf.ProgHeader, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("malformed ELF: %v", r)
+		}
+	}()
+	parsed, err := elf.NewFile(f)
+	if err != nil {
+		return nil, err
+	}
+	for _, prog := range parsed.Progs {
+		if prog.Type == elf.PT_LOAD && prog.Flags&elf.PF_X != 0 {
+			segments = append(segments, prog.ProgHeader)
+		}
+	}
+	return segments, nil
+}

@@ -1,0 +1,101 @@
+package tracer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/link"
+)
+
+// hook is one BPF program and when it is wanted. To add a resource, add rows.
+type hook struct {
+	program string
+	// tracepoint is what a tp_btf program attaches to; empty for iterators.
+	tracepoint string
+	// kinds are the kinds that need the hook; nil when all do.
+	kinds []Kind
+	// unless names a tracepoint that makes this hook superfluous.
+	unless string
+	// optional hooks are left out where the kernel has no such tracepoint.
+	optional bool
+	// purpose is what the hook is for, in a user's words.
+	purpose string
+}
+
+var (
+	taskKinds   = []Kind{Zombie, Thread, UnjoinedThread}
+	socketKinds = []Kind{CloseWait}
+)
+
+var hooks = []hook{
+	{program: ledgerProgTaskNewtask, tracepoint: "task_newtask", kinds: taskKinds, purpose: "children and threads created"},
+	{program: ledgerProgSchedProcessExit, tracepoint: "sched_process_exit", purpose: "threads and processes that end"},
+	{program: ledgerProgSchedProcessExec, tracepoint: "sched_process_exec", purpose: "new process images"},
+	{program: ledgerProgInetSockSetState, tracepoint: "inet_sock_set_state", kinds: socketKinds, purpose: "connect and CLOSE_WAIT"},
+	{program: ledgerProgSockRecvLength, tracepoint: "sock_recv_length", kinds: socketKinds, optional: true, purpose: "first read of an accepted socket (6.3 and later)"},
+	{program: ledgerProgSockSendLength, tracepoint: "sock_send_length", kinds: socketKinds, optional: true, purpose: "first write of an accepted socket (6.3 and later)"},
+	{program: ledgerProgTcpRcvSpaceAdjust, tracepoint: "tcp_rcv_space_adjust", kinds: socketKinds, unless: "sock_recv_length", purpose: "first read of an accepted socket (before 6.3)"},
+	{program: ledgerProgMarkTasks, kinds: taskKinds, purpose: "list of tasks older than tracing"},
+	{program: ledgerProgMarkSockets, kinds: socketKinds, purpose: "list of sockets older than tracing"},
+	{program: ledgerProgSnapshotTasks, kinds: taskKinds, purpose: "list of children and threads"},
+	{program: ledgerProgSnapshotSockets, kinds: socketKinds, purpose: "list of sockets"},
+}
+
+// wanted reports whether the hook serves one of the kinds on this kernel.
+func (h hook) wanted(kernel *btf.Spec, kinds []Kind) bool {
+	serves := h.kinds == nil || len(kinds) == 0 ||
+		slices.ContainsFunc(kinds, func(k Kind) bool { return slices.Contains(h.kinds, k) })
+	if !serves || (h.unless != "" && hasTracepoint(kernel, h.unless)) {
+		return false
+	}
+	return !h.optional || hasTracepoint(kernel, h.tracepoint)
+}
+
+// hasTracepoint looks for the function type the kernel keeps for each
+// tracepoint that BPF can attach to by type.
+func hasTracepoint(kernel *btf.Spec, name string) bool {
+	var trace *btf.Typedef
+	return kernel.TypeByName("btf_trace_"+name, &trace) == nil
+}
+
+// attach attaches a loaded hook.
+func (h hook) attach(program *ebpf.Program) (link.Link, error) {
+	var l link.Link
+	var err error
+	if h.tracepoint == "" {
+		l, err = link.AttachIter(link.IterOptions{Program: program})
+	} else {
+		l, err = link.AttachTracing(link.TracingOptions{Program: program})
+	}
+	if err != nil {
+		return nil, explain("attach "+h.program, err)
+	}
+	return l, nil
+}
+
+// explain adds what to do about the kernel's usual refusals.
+func explain(attempt string, err error) error {
+	var verifier *ebpf.VerifierError
+	switch {
+	case errors.As(err, &verifier) && !errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%s: %w (run leaktrace doctor)", attempt, err)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%s: permission denied (needs CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, or root)", attempt)
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, btf.ErrNotFound):
+		return fmt.Errorf("%s: %w (run leaktrace doctor to see what this kernel lacks)", attempt, err)
+	}
+	return fmt.Errorf("%s: %w", attempt, err)
+}
+
+// kernelTypes reads the running kernel's BTF.
+func kernelTypes() (*btf.Spec, error) {
+	kernel, err := btf.LoadKernelSpec()
+	if err != nil {
+		return nil, fmt.Errorf("read kernel types: %w (needs a kernel built with CONFIG_DEBUG_INFO_BTF; there is no /sys/kernel/btf/vmlinux)", err)
+	}
+	return kernel, nil
+}

@@ -1,0 +1,156 @@
+package tracer
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// tcpCloseWait is TCP_CLOSE_WAIT of include/net/tcp_states.h.
+const tcpCloseWait = 8
+
+// clock converts the kernel's monotonic times.
+type clock struct {
+	now       time.Time
+	monotonic uint64
+}
+
+func readClock() (clock, error) {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		return clock{}, fmt.Errorf("read monotonic clock: %w", err)
+	}
+	return clock{now: time.Now(), monotonic: uint64(ts.Nano())}, nil
+}
+
+func (c clock) time(ns uint64) time.Time {
+	return c.now.Add(time.Duration(int64(ns) - int64(c.monotonic)))
+}
+
+// readRecords reads fixed-size records of an iterator's output. T must be a
+// type generated from a C struct.
+func readRecords[T any](r io.Reader, each func(*T)) error {
+	var record T
+	size := int(unsafe.Sizeof(record))
+	buffer := make([]byte, 256*size)
+	filled := 0
+	for {
+		n, err := r.Read(buffer[filled:])
+		filled += n
+		used := 0
+		for ; filled-used >= size; used += size {
+			// The buffer is the kernel's copy of the C struct, byte for byte.
+			record = *(*T)(unsafe.Pointer(&buffer[used]))
+			each(&record)
+		}
+		filled = copy(buffer, buffer[used:filled])
+		if errors.Is(err, io.EOF) {
+			if filled != 0 {
+				return fmt.Errorf("output ends within a record of %d bytes", size)
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// ledger is the kernel's ledger at one instant.
+type ledger struct {
+	clock   clock
+	tasks   []ledgerLeakTaskRecord
+	sockets []ledgerLeakSockRecord // one for each socket
+	threads []finishedThread
+	created map[uint64]uint64 // by stack id
+}
+
+// finishedThread is an entry of the tcbs map.
+type finishedThread struct {
+	key ledgerLeakTcbKey
+	ledgerLeakTcb
+}
+
+// readLedger reads the objects first and the counts of creations after, so
+// that no object is outstanding that was not counted.
+func (t *Tracer) readLedger() (*ledger, error) {
+	clock, err := readClock()
+	if err != nil {
+		return nil, err
+	}
+	l := &ledger{clock: clock, created: make(map[uint64]uint64)}
+	err = errors.Join(
+		t.iterate(ledgerProgSnapshotTasks, func(r io.Reader) error {
+			return readRecords(r, func(record *ledgerLeakTaskRecord) { l.tasks = append(l.tasks, *record) })
+		}),
+		t.iterate(ledgerProgSnapshotSockets, l.readSockets),
+		l.readThreads(t.maps.Tcbs),
+		l.readCreated(t.maps.Sites),
+	)
+	for id, created := range t.born {
+		l.created[id] += created
+	}
+	return l, err
+}
+
+// readSockets keeps one record for each socket, however many descriptors
+// there are for it.
+func (l *ledger) readSockets(r io.Reader) error {
+	seen := make(map[uint64]bool)
+	return readRecords(r, func(record *ledgerLeakSockRecord) {
+		if !seen[record.Inode] {
+			seen[record.Inode] = true
+			l.sockets = append(l.sockets, *record)
+		}
+	})
+}
+
+func (l *ledger) readThreads(tcbs *ebpf.Map) error {
+	var thread finishedThread
+	entries := tcbs.Iterate()
+	for entries.Next(&thread.key, &thread.ledgerLeakTcb) {
+		l.threads = append(l.threads, thread)
+	}
+	if err := entries.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
+		return fmt.Errorf("read finished threads: %w", err)
+	}
+	return nil
+}
+
+func (l *ledger) readCreated(sites *ebpf.Map) error {
+	var id uint64
+	var site ledgerLeakSite
+	entries := sites.Iterate()
+	for entries.Next(&id, &site) {
+		l.created[id] = site.Created
+	}
+	if err := entries.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
+		return fmt.Errorf("read creation counts: %w", err)
+	}
+	return nil
+}
+
+// addresses returns both ends of a connection.
+func addresses(r *ledgerLeakSockRecord) (local, remote netip.AddrPort) {
+	remotePort := binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, r.RemotePort))
+	if r.Ipv6 != 0 {
+		return netip.AddrPortFrom(netip.AddrFrom16(r.Local).Unmap(), r.LocalPort),
+			netip.AddrPortFrom(netip.AddrFrom16(r.Remote).Unmap(), remotePort)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(r.Local[:4])), r.LocalPort),
+		netip.AddrPortFrom(netip.AddrFrom4([4]byte(r.Remote[:4])), remotePort)
+}
+
+// comm turns a kernel comm into a string.
+func comm(raw [16]uint8) string {
+	name, _, _ := bytes.Cut(raw[:], []byte{0})
+	return string(name)
+}

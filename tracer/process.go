@@ -1,0 +1,161 @@
+package tracer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+)
+
+// resyncEvery bounds how often the mappings of one process are read again.
+const resyncEvery = 20 * time.Millisecond
+
+// process is a traced process as Go knows it.
+type process struct {
+	pid   int
+	start uint64 // field 22 of /proc/PID/stat, ticks since boot; 0 until first read
+	comm  string
+	space *space // nil until it is known
+	read  time.Time
+	dirty bool // its mappings may have changed since
+}
+
+// kernelThread is the PF_KTHREAD bit of field 9 of /proc/PID/stat.
+const kernelThread = 0x00200000
+
+// openProcess looks a process up and checks that it can be traced.
+func openProcess(pid int) (*process, error) {
+	proc, err := procfs.NewProc(pid)
+	if err != nil {
+		return nil, fmt.Errorf("trace process %d: no such process", pid)
+	}
+	stat, statErr := proc.Stat()
+	status, statusErr := proc.NewStatus()
+	switch {
+	case statErr != nil || statusErr != nil:
+		return nil, fmt.Errorf("trace process %d: it has just ended", pid)
+	case stat.Flags&kernelThread != 0:
+		return nil, fmt.Errorf("trace process %d (%q): it is a kernel thread", pid, stat.Comm)
+	case status.TGID != pid:
+		return nil, fmt.Errorf("trace process %d (%q): it is a thread; name its process, %d", pid, stat.Comm, status.TGID)
+	case stat.State == "Z":
+		return nil, fmt.Errorf("trace process %d (%q): it has ended and waits to be reaped by process %d", pid, stat.Comm, stat.PPID)
+	}
+	return &process{pid: pid, start: stat.Starttime, comm: stat.Comm}, nil
+}
+
+// identify reads who the process is now. It fails when the process has ended,
+// also when another has got its pid.
+func (p *process) identify(proc procfs.Proc) error {
+	stat, err := proc.Stat()
+	if err != nil || stat.State == "Z" || stat.State == "X" || (p.start != 0 && stat.Starttime != p.start) {
+		return fmt.Errorf("process %d: %w", p.pid, os.ErrProcessDone)
+	}
+	p.start, p.comm = stat.Starttime, stat.Comm
+	return nil
+}
+
+// alive reports whether the process still runs.
+func (p *process) alive() bool {
+	proc, err := procfs.NewProc(p.pid)
+	return err == nil && p.identify(proc) == nil
+}
+
+// sync reads the process's mappings and, when they changed, publishes them.
+func (t *Tracer) sync(p *process) error {
+	proc, err := procfs.NewProc(p.pid)
+	if err == nil {
+		err = p.identify(proc)
+	}
+	if err != nil {
+		return fmt.Errorf("read mappings: %w", err)
+	}
+	p.read, p.dirty = time.Now(), false
+	fresh, err := t.spaces.read(proc)
+	if err != nil {
+		return fmt.Errorf("read mappings of process %d: %w", p.pid, err)
+	}
+	if p.space != nil && p.space.same(fresh) {
+		return t.spaces.close(fresh)
+	}
+	if err := t.spaces.publish(fresh); err != nil {
+		return errors.Join(err, t.spaces.close(fresh))
+	}
+	if err := t.mark(p, fresh); err != nil {
+		return errors.Join(err, t.spaces.retire(fresh))
+	}
+	return t.enter(p, fresh)
+}
+
+// mark tells the kernel that a process is traced, and in which space.
+func (t *Tracer) mark(p *process, s *space) error {
+	pidfd, err := unix.PidfdOpen(p.pid, 0)
+	if err != nil {
+		return fmt.Errorf("open process %d: %w", p.pid, err)
+	}
+	defer unix.Close(pidfd)
+	value := ledgerLeakProc{Space: s.id}
+	if t.options.Follow {
+		value.Follow = 1
+	}
+	if err := t.maps.Procs.Put(int32(pidfd), value); err != nil {
+		return fmt.Errorf("mark process %d as traced: %w", p.pid, err)
+	}
+	return nil
+}
+
+// enter moves a process into a space, and retires the one it leaves when no
+// other process uses it.
+func (t *Tracer) enter(p *process, s *space) error {
+	old := p.space
+	p.space = s
+	if s != nil {
+		s.procs++
+	}
+	if old == nil {
+		return nil
+	}
+	old.procs--
+	if old.procs > 0 {
+		return nil
+	}
+	return t.spaces.retire(old)
+}
+
+// markOld enters what a process had before tracing into the ledger.
+func (t *Tracer) markOld(p *process) error {
+	follow := uint32(0)
+	if t.options.Follow {
+		follow = 1
+	}
+	if err := errors.Join(t.variables.MarkTgid.Set(uint32(p.pid)), t.variables.MarkFollow.Set(follow)); err != nil {
+		return fmt.Errorf("set process to mark: %w", err)
+	}
+	if err := t.iterate(ledgerProgMarkTasks, nil); err != nil {
+		return fmt.Errorf("list tasks of process %d: %w", p.pid, err)
+	}
+	if err := t.iterate(ledgerProgMarkSockets, nil); err != nil {
+		return fmt.Errorf("list sockets of process %d: %w", p.pid, err)
+	}
+	return nil
+}
+
+// descendants lists a process's children, theirs, and so on.
+func descendants(pid int) []int {
+	var out []int
+	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	for _, thread := range threads {
+		list, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, thread.Name()))
+		for _, field := range strings.Fields(string(list)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				out = append(append(out, child), descendants(child)...)
+			}
+		}
+	}
+	return out
+}

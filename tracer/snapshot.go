@@ -1,0 +1,150 @@
+package tracer
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/leaktrace/leaktrace/tracer/symbol"
+)
+
+// Kind is a resource that must be given back.
+type Kind string
+
+// The kinds, named by the state in which an object of the kind is outstanding.
+const (
+	// Zombie is a child process that ended and was not reaped.
+	Zombie Kind = "zombie"
+	// Thread is a thread that is still alive.
+	Thread Kind = "thread"
+	// UnjoinedThread is a thread that ended while joinable and whose stack
+	// and control block are still held.
+	UnjoinedThread Kind = "unjoined-thread"
+	// CloseWait is a TCP socket whose peer closed and whose owner did not.
+	CloseWait Kind = "close-wait"
+)
+
+// Kinds lists every kind in the order reports show them.
+func Kinds() []Kind { return []Kind{Zombie, Thread, UnjoinedThread, CloseWait} }
+
+// Quality says how far a stack can be trusted.
+type Quality string
+
+// The qualities, from best to worst.
+const (
+	// Complete stacks reached the root by unwind tables alone.
+	Complete Quality = "complete"
+	// FPUsed stacks reached the root, but at least one frame without unwind
+	// tables (JIT code, hand-written assembly) was crossed by frame pointer.
+	FPUsed Quality = "fp-used"
+	// Truncated stacks end before the root.
+	Truncated Quality = "truncated"
+	// NoMapping stacks end at an address no known mapping covers.
+	NoMapping Quality = "no-mapping"
+	// NoStack marks objects whose creation was not seen or not captured.
+	NoStack Quality = "no-stack"
+)
+
+// Process names a process beyond the reuse of its pid.
+type Process struct {
+	// PID is the tgid in the tracer's pid namespace.
+	PID int
+	// Start is the process's start time in nanoseconds of CLOCK_MONOTONIC,
+	// or 0 when it ended before it could be looked at.
+	Start uint64
+	// Comm is the kernel's 16-byte name, unescaped.
+	Comm string
+}
+
+// Stack is a symbolised user stack.
+type Stack struct {
+	// Frames is leaf first: the system call wrapper, then its callers.
+	Frames []symbol.Frame
+	// Site indexes the frame a user would fix: the first one that belongs to
+	// the application. It is -1 when Frames is empty.
+	Site int
+	// Quality says how the frames were found.
+	Quality Quality
+}
+
+// Object is one resource at the instant of a snapshot.
+type Object struct {
+	Kind Kind
+	// Created is when the object came to be, Since when it became outstanding
+	// (the child's exit, the thread's exit, the peer's FIN; Created for a live
+	// thread). Where Since is not known it is the time tracing began.
+	Created, Since time.Time
+	// BeforeTracing marks objects that existed when tracing began.
+	BeforeTracing bool
+	// Owner is the process that created the object: for a zombie the one
+	// that forked it. Its PID is 0 when that is not known.
+	Owner Process
+	// ID is the pid of a child, the tid of a thread, the inode of a socket.
+	ID int
+	// Name is the comm of a child or thread.
+	Name string
+	// Zombie, Socket: what only that kind has; nil for the others.
+	Zombie *ZombieInfo
+	Socket *SocketInfo
+}
+
+// ZombieInfo is what is known of a child that ended and was not reaped.
+type ZombieInfo struct {
+	// ExitCode is the status passed to exit, -1 when a signal ended it.
+	ExitCode int
+	// Signal is the number of the signal that ended it, or 0.
+	Signal int
+	// Reaper is the process that must reap it now: its current parent.
+	Reaper Process
+}
+
+// SocketInfo is what is known of a TCP socket.
+type SocketInfo struct {
+	Local, Remote netip.AddrPort
+	// Accepted tells an accepted connection from one made by connect. It is
+	// meaningful only when the socket has a creation stack.
+	Accepted bool
+	// Unread is how many bytes wait in the receive queue.
+	Unread int
+	// EOFRead says that the application's reads have passed the peer's FIN.
+	EOFRead bool
+	// Holder and FD are one process and descriptor that keep the socket open.
+	Holder Process
+	FD     int
+}
+
+// Site is all that one creation stack created of one kind.
+type Site struct {
+	Kind Kind
+	// Fingerprint is stable across restarts, rebuilds and moves of code: it
+	// is made of kind, module names and application function names.
+	Fingerprint string
+	// Stack is where the objects were created; its Quality is NoStack and its
+	// Frames are empty for objects whose creation was not seen.
+	Stack Stack
+	// Created and Released count objects since tracing began: children forked
+	// and reaped; threads started and ended; threads ended and joined or
+	// detached; sockets opened and closed.
+	Created, Released uint64
+	// Outstanding is every object in the state the kind is named for, oldest
+	// first.
+	Outstanding []Object
+}
+
+// Snapshot is every site at one instant.
+type Snapshot struct {
+	Time  time.Time
+	Sites []Site
+	// Tracked is how many objects are alive in scope, in whatever state.
+	Tracked int
+	// Lost counts what the tracer could not see or keep, by cause. A cause
+	// that never happened is present with 0.
+	Lost []Counter
+	// StackQuality counts captured stacks since tracing began.
+	StackQuality map[Quality]uint64
+}
+
+// Counter is a named count.
+type Counter struct {
+	Name  string
+	Count uint64
+}

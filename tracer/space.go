@@ -1,0 +1,190 @@
+package tracer
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/prometheus/procfs"
+)
+
+// mapping is one executable mapping of a process image.
+type mapping struct {
+	start, end uint64
+	bias       uint64
+	name       string // as the process sees it
+	file       *file  // nil for memory that is no ELF file
+}
+
+// space is the executable mappings of one process image at one time. It never
+// changes: stacks refer to it by id.
+type space struct {
+	id         uint32
+	pid        int // whose maps it was read from
+	startStack uint64
+	mappings   []mapping // sorted by start
+	procs      int       // processes that use it
+}
+
+// find returns the mapping that covers pc, or nil.
+func (s *space) find(pc uint64) *mapping {
+	i := sort.Search(len(s.mappings), func(i int) bool { return s.mappings[i].end > pc })
+	if i == len(s.mappings) || pc < s.mappings[i].start {
+		return nil
+	}
+	return &s.mappings[i]
+}
+
+// same reports whether two spaces describe the same image and mappings.
+func (s *space) same(other *space) bool {
+	return s.startStack == other.startStack && slices.Equal(s.mappings, other.mappings)
+}
+
+// threadLayout is the layout of thread control blocks in the process.
+func (s *space) threadLayout() threadLayout {
+	for _, m := range s.mappings {
+		if m.file != nil && m.file.threads.known() {
+			return m.file.threads
+		}
+	}
+	return threadLayout{}
+}
+
+// spaces owns the spaces map and every space that stacks may refer to.
+type spaces struct {
+	kernel *ebpf.Map
+	files  *files
+	byID   map[uint32]*space
+	slots  []uint32 // space id in each slot of the map, 0 for none
+	lastID uint32
+}
+
+func newSpaces(kernel *ebpf.Map, files *files) *spaces {
+	return &spaces{
+		kernel: kernel, files: files,
+		byID:  make(map[uint32]*space),
+		slots: make([]uint32, kernel.MaxEntries()),
+	}
+}
+
+// read opens everything a process has mapped executable.
+func (ss *spaces) read(proc procfs.Proc) (*space, error) {
+	before, err := proc.Stat()
+	if err != nil {
+		return nil, err
+	}
+	maps, err := proc.ProcMaps()
+	if err != nil {
+		return nil, err
+	}
+	s := &space{pid: proc.PID, startStack: before.StartStack}
+	for _, m := range maps {
+		if m.Perms.Execute && m.Pathname != "[vsyscall]" {
+			s.mappings = append(s.mappings, ss.open(proc.PID, m))
+		}
+	}
+	// An exec in between would mix two images.
+	after, err := proc.Stat()
+	if err != nil || after.StartStack != before.StartStack {
+		return nil, errors.Join(err, fmt.Errorf("process %d changed its image while its mappings were read", proc.PID), ss.close(s))
+	}
+	return s, nil
+}
+
+// open makes a mapping of a line of /proc/PID/maps. What is no readable ELF
+// file (JIT code, [vdso]) becomes a mapping without file.
+func (ss *spaces) open(pid int, m *procfs.ProcMap) mapping {
+	out := mapping{start: uint64(m.StartAddr), end: uint64(m.EndAddr), name: strings.TrimSuffix(m.Pathname, " (deleted)")}
+	if m.Inode == 0 {
+		return out
+	}
+	root := fmt.Sprintf("/proc/%d/root", pid)
+	link := fmt.Sprintf("/proc/%d/map_files/%x-%x", pid, m.StartAddr, m.EndAddr)
+	f, err := ss.files.open(link, out.name, root)
+	if err != nil {
+		f, err = ss.files.open(root+out.name, out.name, root)
+	}
+	if err == nil {
+		out.file = f
+		out.bias = f.bias(out.start, uint64(m.Offset))
+	}
+	return out
+}
+
+// publish gives a space its id and writes it where the unwinder finds it.
+func (ss *spaces) publish(s *space) error {
+	slot, id, err := ss.slot()
+	if err != nil {
+		return err
+	}
+	value := ledgerLeakSpace{Id: id, StartStack: s.startStack}
+	for i, m := range s.mappings {
+		if i == len(value.Mapping) {
+			break // frames above are reported as no-mapping
+		}
+		value.Mapping[i] = ledgerLeakMapping{Start: m.start, End: m.end, Bias: m.bias}
+		if m.file != nil {
+			value.Mapping[i].First, value.Mapping[i].Rows = m.file.rows.first, m.file.rows.count
+		}
+		value.Mappings++
+	}
+	if err := ss.kernel.Put(slot, &value); err != nil {
+		return fmt.Errorf("write mappings of process %d: %w", s.pid, err)
+	}
+	s.id = id
+	ss.slots[slot] = id
+	ss.byID[id] = s
+	return nil
+}
+
+// slot finds a free slot and the next id that belongs in it.
+func (ss *spaces) slot() (slot, id uint32, err error) {
+	for id = ss.lastID + 1; id <= ss.lastID+uint32(len(ss.slots)); id++ {
+		if slot = id % uint32(len(ss.slots)); id != 0 && ss.slots[slot] == 0 {
+			ss.lastID = id
+			return slot, id, nil
+		}
+	}
+	return 0, 0, fmt.Errorf("%d process images are traced already: %w", len(ss.slots), errTablesFull)
+}
+
+// retire takes a space out of the kernel: nothing can be captured in it any
+// more. Go keeps it until forget, to symbolise what was captured.
+func (ss *spaces) retire(s *space) error {
+	slot := s.id % uint32(len(ss.slots))
+	if ss.slots[slot] != s.id {
+		return nil
+	}
+	ss.slots[slot] = 0
+	return ss.kernel.Put(slot, &ledgerLeakSpace{})
+}
+
+// forget drops a retired space and its files.
+func (ss *spaces) forget(s *space) error {
+	delete(ss.byID, s.id)
+	return ss.close(s)
+}
+
+func (ss *spaces) close(s *space) error {
+	var errs []error
+	for _, m := range s.mappings {
+		if m.file != nil {
+			errs = append(errs, ss.files.release(m.file))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// retired lists the spaces that are out of the kernel and not yet forgotten.
+func (ss *spaces) retired() []*space {
+	var out []*space
+	for _, s := range ss.byID {
+		if ss.slots[s.id%uint32(len(ss.slots))] != s.id {
+			out = append(out, s)
+		}
+	}
+	return out
+}

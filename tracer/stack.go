@@ -1,0 +1,167 @@
+package tracer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+
+	"github.com/leaktrace/leaktrace/tracer/symbol"
+)
+
+// perfMapEvery bounds how often the symbols of a process's JIT code are read.
+const perfMapEvery = time.Second
+
+// stack is a symbolised stack of the stacks map.
+type stack struct {
+	Stack
+	space        uint32
+	fingerprints map[Kind]string
+}
+
+// stacks resolves stack ids. What it has resolved it keeps, since objects may
+// outlive the process that created them.
+type stacks struct {
+	kernel   *ebpf.Map
+	spaces   *spaces
+	known    map[uint64]*stack
+	perfMaps map[int]perfMap // by pid
+}
+
+// perfMap is a process's JIT symbols when they were last read.
+type perfMap struct {
+	symbols *symbol.PerfMap // nil when the process writes none
+	read    time.Time
+}
+
+func newStacks(kernel *ebpf.Map, spaces *spaces) *stacks {
+	return &stacks{
+		kernel: kernel, spaces: spaces,
+		known:    make(map[uint64]*stack),
+		perfMaps: make(map[int]perfMap),
+	}
+}
+
+// qualities names what the unwinder reports.
+var qualities = map[ledgerLeakCounter]Quality{
+	ledgerLeakCounterLEAK_STACK_COMPLETE:   Complete,
+	ledgerLeakCounterLEAK_STACK_FP_USED:    FPUsed,
+	ledgerLeakCounterLEAK_STACK_TRUNCATED:  Truncated,
+	ledgerLeakCounterLEAK_STACK_NO_MAPPING: NoMapping,
+	ledgerLeakCounterLEAK_STACK_NONE:       NoStack,
+}
+
+// resolve symbolises a stack at first sight, while its process lives.
+func (ss *stacks) resolve(id uint64) error {
+	if ss.known[id] != nil {
+		return nil
+	}
+	var raw ledgerLeakStack
+	if err := ss.kernel.Lookup(id, &raw); err != nil {
+		if errors.Is(err, ebpf.ErrKeyNotExist) {
+			return nil // the map was full: counted by the kernel
+		}
+		return fmt.Errorf("read stack %#x: %w", id, err)
+	}
+	out := &stack{space: raw.Space, fingerprints: make(map[Kind]string)}
+	out.Quality = qualities[ledgerLeakCounter(raw.Quality)]
+	space := ss.spaces.byID[raw.Space]
+	for _, pc := range raw.Frames[:min(int(raw.Depth), len(raw.Frames))] {
+		out.Frames = append(out.Frames, ss.frames(space, pc)...)
+	}
+	out.Site = symbol.Site(out.Frames)
+	ss.known[id] = out
+	return nil
+}
+
+// get returns a stack, one without frames when it is not known.
+func (ss *stacks) get(id uint64) Stack {
+	if known := ss.known[id]; known != nil {
+		return known.Stack
+	}
+	return Stack{Site: -1, Quality: NoStack}
+}
+
+// fingerprint returns the fingerprint of what a stack created of one kind.
+func (ss *stacks) fingerprint(kind Kind, id uint64) string {
+	known := ss.known[id]
+	if known == nil {
+		return symbol.Fingerprint(string(kind), nil)
+	}
+	if _, ok := known.fingerprints[kind]; !ok {
+		known.fingerprints[kind] = symbol.Fingerprint(string(kind), known.Frames)
+	}
+	return known.fingerprints[kind]
+}
+
+// frames symbolises one return address.
+func (ss *stacks) frames(s *space, pc uint64) []symbol.Frame {
+	if s == nil {
+		return []symbol.Frame{{Address: pc}}
+	}
+	m := s.find(pc - 1)
+	switch {
+	case m == nil:
+		return []symbol.Frame{{Address: pc}}
+	case m.file != nil:
+		return m.file.symbols.Frames(pc - m.bias)
+	}
+	frame := symbol.Frame{Module: m.name, Address: pc}
+	if symbols := ss.perfMap(s.pid); symbols != nil {
+		frame.Function, _ = symbols.Lookup(pc - 1)
+	}
+	return []symbol.Frame{frame}
+}
+
+// perfMap returns the symbols a process's JIT compiler writes for perf, from
+// the process's own /tmp and under the pid it has in its own namespace.
+func (ss *stacks) perfMap(pid int) *symbol.PerfMap {
+	if known, ok := ss.perfMaps[pid]; ok && time.Since(known.read) < perfMapEvery {
+		return known.symbols
+	}
+	fresh := perfMap{read: time.Now()}
+	if f, err := openPerfMap(pid); err == nil {
+		// What a malformed file does hold is used; the rest has no names.
+		fresh.symbols, _ = symbol.ReadPerfMap(f)
+		_ = f.Close()
+	}
+	ss.perfMaps[pid] = fresh
+	return fresh.symbols
+}
+
+// openPerfMap keeps to the process's root directory whatever links it finds
+// there, and does not wait for the writer of a FIFO.
+func openPerfMap(pid int) (*os.File, error) {
+	root, err := os.OpenRoot(fmt.Sprintf("/proc/%d/root", pid))
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	inner := uint64(pid)
+	if proc, err := procfs.NewProc(pid); err == nil {
+		if status, err := proc.NewStatus(); err == nil && len(status.NSpids) > 0 {
+			inner = status.NSpids[len(status.NSpids)-1]
+		}
+	}
+	return root.OpenFile(fmt.Sprintf("tmp/perf-%d.map", inner), os.O_RDONLY|unix.O_NONBLOCK, 0)
+}
+
+// forget removes what the kernel keeps of the stacks of a retired space: no
+// new object can have them.
+func (ss *stacks) forget(s *space) error {
+	var errs []error
+	for id, known := range ss.known {
+		if known.space != s.id {
+			continue
+		}
+		if err := ss.kernel.Delete(id); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			errs = append(errs, fmt.Errorf("delete stack %#x: %w", id, err))
+		}
+	}
+	delete(ss.perfMaps, s.pid)
+	return errors.Join(errs...)
+}

@@ -1,0 +1,245 @@
+package tracer
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+	"golang.org/x/sys/unix"
+)
+
+// Options says what to trace. The zero value traces one process and all kinds.
+type Options struct {
+	// Follow traces the target's descendants too.
+	Follow bool
+	// Kinds limits snapshots to some kinds, and leaves out hooks that serve
+	// no other. Empty means all.
+	Kinds []Kind
+}
+
+// Tracer traces one process, and with Options.Follow its descendants. Its
+// methods may be called from several goroutines. Close must be called.
+type Tracer struct {
+	options    Options
+	collection *ebpf.Collection
+	maps       ledgerMaps
+	variables  ledgerVariables
+	links      []link.Link
+	iterators  map[string]*link.Iter
+	events     *ringbuf.Reader
+	watched    chan struct{} // closed when the event goroutine has ended
+
+	mu        sync.Mutex // guards all below
+	files     *files
+	spaces    *spaces
+	stacks    *stacks
+	processes map[int]*process
+	target    *process
+	started   time.Time
+	exited    chan struct{} // closed when the target has ended
+	// born is the created counts of sites whose space is gone from the kernel.
+	born map[uint64]uint64
+	// seen is when a socket without record was first seen in CLOSE_WAIT, by inode.
+	seen map[uint64]time.Time
+	// problems counts processes whose mappings could not be read, and the like.
+	problems uint64
+}
+
+// New loads the programs and attaches them. They do nothing until Trace or
+// Start names a target. It needs CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and
+// CAP_DAC_READ_SEARCH, or root, and a kernel with BTF (5.15 or later).
+func New(options Options) (*Tracer, error) {
+	if err := checkNamespace(); err != nil {
+		return nil, err
+	}
+	t := &Tracer{
+		options:   options,
+		iterators: make(map[string]*link.Iter),
+		processes: make(map[int]*process),
+		exited:    make(chan struct{}),
+		born:      make(map[uint64]uint64),
+		seen:      make(map[uint64]time.Time),
+	}
+	if err := t.load(); err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	t.files = &files{tables: newTables(t.maps.Rows, t.maps.Rules), byKey: make(map[fileKey]*file)}
+	t.spaces = newSpaces(t.maps.Spaces, t.files)
+	t.stacks = newStacks(t.maps.Stacks, t.spaces)
+	t.watched = make(chan struct{})
+	go t.watch()
+	return t, nil
+}
+
+// load puts programs and maps into the kernel and attaches the hooks.
+func (t *Tracer) load() error {
+	kernel, err := kernelTypes()
+	if err != nil {
+		return err
+	}
+	spec, err := loadLedger()
+	if err != nil {
+		return fmt.Errorf("read embedded BPF programs: %w", err)
+	}
+	var wanted []hook
+	for _, h := range hooks {
+		if h.wanted(kernel, t.options.Kinds) {
+			wanted = append(wanted, h)
+		} else {
+			delete(spec.Programs, h.program)
+		}
+	}
+	if t.collection, err = ebpf.NewCollection(spec); err != nil {
+		return explain("load BPF programs", err)
+	}
+	if err := errors.Join(t.collection.Assign(&t.maps), t.collection.Assign(&t.variables)); err != nil {
+		return fmt.Errorf("find BPF maps: %w", err)
+	}
+	if t.events, err = ringbuf.NewReader(t.maps.Events); err != nil {
+		return fmt.Errorf("open event ring: %w", err)
+	}
+	return t.attach(wanted)
+}
+
+func (t *Tracer) attach(wanted []hook) error {
+	for _, h := range wanted {
+		l, err := h.attach(t.collection.Programs[h.program])
+		if err != nil {
+			return err
+		}
+		t.links = append(t.links, l)
+		if iterator, ok := l.(*link.Iter); ok {
+			t.iterators[h.program] = iterator
+		}
+	}
+	return nil
+}
+
+// Trace begins to trace a running process. What it created before is in the
+// snapshots too, marked so. It returns when every later creation is seen with
+// its stack.
+func (t *Tracer) Trace(pid int) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p, err := openProcess(pid)
+	if err != nil {
+		return err
+	}
+	t.target, t.started = p, time.Now()
+	if err := t.begin(p); err != nil {
+		return err
+	}
+	if !t.options.Follow {
+		return nil
+	}
+	for _, pid := range descendants(pid) {
+		// A child that has ended meanwhile is a zombie of a traced process.
+		if child, err := openProcess(pid); err == nil {
+			t.note(t.begin(child))
+		}
+	}
+	return nil
+}
+
+// begin marks a process as traced, its unwind tables first.
+func (t *Tracer) begin(p *process) error {
+	t.processes[p.pid] = p
+	if err := t.sync(p); err != nil {
+		delete(t.processes, p.pid)
+		return fmt.Errorf("trace process %d: %w", p.pid, err)
+	}
+	return t.markOld(p)
+}
+
+// Target is the traced process. Its Start is not known here and left 0.
+func (t *Tracer) Target() Process {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.target == nil {
+		return Process{}
+	}
+	return Process{PID: t.target.pid, Comm: t.target.comm}
+}
+
+// Exited is closed when the target has ended.
+func (t *Tracer) Exited() <-chan struct{} { return t.exited }
+
+// note counts a failure that the snapshot shows. The kernel's ledger stays
+// right; what suffers is a stack or a name.
+func (t *Tracer) note(err error) {
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.problems++
+	}
+}
+
+// Close detaches everything and frees it. It may be called more than once.
+func (t *Tracer) Close() error {
+	var errs []error
+	for _, l := range t.links {
+		errs = append(errs, l.Close())
+	}
+	t.links = nil
+	if t.events != nil {
+		errs = append(errs, t.events.Close())
+	}
+	if t.watched != nil {
+		<-t.watched
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.files != nil {
+		for _, f := range t.files.byKey {
+			errs = append(errs, f.symbols.Close())
+		}
+		t.files.byKey = nil
+	}
+	errs = append(errs, t.maps.Close())
+	if t.collection != nil {
+		t.collection.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// iterate runs an iterator over the kernel's lists and gives its output to read.
+func (t *Tracer) iterate(program string, read func(io.Reader) error) error {
+	iterator := t.iterators[program]
+	if iterator == nil {
+		return nil // left out: no kind needs it
+	}
+	output, err := iterator.Open()
+	if err != nil {
+		return fmt.Errorf("run iterator %s: %w", program, err)
+	}
+	defer output.Close()
+	if read == nil {
+		_, err = io.Copy(io.Discard, output)
+	} else {
+		err = read(output)
+	}
+	if err != nil {
+		return fmt.Errorf("read iterator %s: %w", program, err)
+	}
+	return nil
+}
+
+// hostPIDNamespace is the inode number of the first pid namespace
+// (PROC_PID_INIT_INO in the kernel).
+const hostPIDNamespace = 0xEFFFFFFC
+
+// checkNamespace refuses to run where pids are not the kernel's own.
+func checkNamespace() error {
+	var stat unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/pid", &stat); err != nil {
+		return fmt.Errorf("look at own pid namespace: %w (is /proc mounted?)", err)
+	}
+	if stat.Ino != hostPIDNamespace {
+		return errors.New("leaktrace runs in a pid namespace of its own and cannot tell the kernel's pids; run it on the host, or in a container with the host's pid namespace (--pid=host, hostPID: true)")
+	}
+	return nil
+}
