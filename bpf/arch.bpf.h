@@ -5,13 +5,6 @@
 
 #if defined(__TARGET_ARCH_x86)
 
-/* leak_regs is the user registers that unwinding can need. */
-struct leak_regs {
-	__u64 ip, sp, fp;
-	/* known in the leaf frame only */
-	__u64 rax, rdi, r8, r9, r11, r13, r15;
-};
-
 static __always_inline void arch_user_regs(struct leak_regs *regs, const struct pt_regs *user)
 {
 	regs->ip = user->ip;

@@ -20,6 +20,7 @@
 
 /* No map names these types; this keeps them in BTF, from which Go's are made. */
 const struct leak_event *event_type __attribute__((unused));
+const struct leak_rescue *rescue_type __attribute__((unused));
 const struct leak_task_record *task_record_type __attribute__((unused));
 const struct leak_sock_record *sock_record_type __attribute__((unused));
 

@@ -68,10 +68,10 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
-/* events: leak_event, read by Go. */
+/* events: leak_event and leak_rescue, read by Go. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 256 * 1024);
+	__uint(max_entries, 4 * 1024 * 1024);
 } events SEC(".maps");
 
 /*

@@ -22,6 +22,8 @@ enum leak_kind {
 struct leak_proc {
 	__u32 space; /* id of its leak_space, 0 when not known yet */
 	__u32 follow; /* children are traced as well */
+	__u64 rescue_second; /* the second in which rescues are counted */
+	__u64 rescues;
 };
 
 /* leak_birth says who created an object, when, and from where. */
@@ -82,6 +84,7 @@ enum leak_event_type {
 	LEAK_EVENT_EXEC = 3, /* a traced process has a new image */
 	LEAK_EVENT_EXIT = 4, /* a traced process ended */
 	LEAK_EVENT_UNMAPPED = 5, /* a stack left the known mappings */
+	LEAK_EVENT_RESCUE = 6, /* the same, as leak_rescue */
 };
 
 struct leak_event {
@@ -98,14 +101,15 @@ enum leak_counter {
 	LEAK_LOST_SITE = 2, /* sites map full: created is too low */
 	LEAK_LOST_STORAGE = 3, /* no memory for an object's record */
 	LEAK_LOST_TCB = 4, /* tcbs map full: a finished thread is not judged */
-	LEAK_LOST_EVENT = 5, /* ring buffer full: Go looks later */
+	LEAK_LOST_EVENT = 5, /* ring buffer full: Go looks later, a rescue is lost */
 	/* stacks captured, by quality */
 	LEAK_STACK_COMPLETE = 6,
 	LEAK_STACK_FP_USED = 7,
 	LEAK_STACK_TRUNCATED = 8,
 	LEAK_STACK_NO_MAPPING = 9,
 	LEAK_STACK_NONE = 10,
-	LEAK_COUNTERS = 11,
+	LEAK_STACK_RESCUE = 11, /* sent to Go, which judges it */
+	LEAK_COUNTERS = 12,
 };
 
 /* leak_task_record is one task in a snapshot. */

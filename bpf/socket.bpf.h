@@ -10,7 +10,7 @@ static __always_inline bool is_tcp(const struct sock *sk)
 	       (sk->__sk_common.skc_family == LEAK_AF_INET || sk->__sk_common.skc_family == LEAK_AF_INET6);
 }
 
-static __always_inline void socket_born(struct sock *sk, const struct leak_proc *proc, bool accepted)
+static __always_inline void socket_born(struct sock *sk, struct leak_proc *proc, bool accepted)
 {
 	struct leak_sock *record = bpf_sk_storage_get(&socks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 
@@ -22,7 +22,7 @@ static __always_inline void socket_born(struct sock *sk, const struct leak_proc 
 	/* The peer may have closed before the first use. */
 	if (sk->__sk_common.skc_state == TCP_CLOSE_WAIT)
 		record->close_wait = bpf_ktime_get_ns();
-	birth_record(&record->birth, capture_stack(proc->space, LEAK_SOCKET));
+	birth_record(&record->birth, capture_stack(proc, LEAK_SOCKET));
 }
 
 /*

@@ -5,11 +5,11 @@
 
 /* child_born records a process forked by current, and follows it if asked to. */
 static __always_inline void child_born(struct task_struct *child, struct leak_task *record,
-				       const struct leak_proc *proc)
+				       struct leak_proc *proc)
 {
 	struct leak_proc inherited = { .space = proc->space, .follow = 1 };
 
-	birth_record(&record->process, capture_stack(proc->space, LEAK_CHILD));
+	birth_record(&record->process, capture_stack(proc, LEAK_CHILD));
 	if (!proc->follow)
 		return;
 	/* fork copies the mappings, vfork shares them: the space serves both. */
@@ -20,7 +20,7 @@ static __always_inline void child_born(struct task_struct *child, struct leak_ta
 }
 
 static __always_inline void thread_born(struct task_struct *thread, struct leak_task *record,
-					const struct leak_proc *proc)
+					struct leak_proc *proc)
 {
 	struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
 	struct leak_task *process = bpf_task_storage_get(&tasks, leader, 0, 0);
@@ -30,7 +30,7 @@ static __always_inline void thread_born(struct task_struct *thread, struct leak_
 		record->process = process->process;
 	record->follow = proc->follow;
 	record->tcb = arch_tcb(thread);
-	birth_record(&record->thread, capture_stack(proc->space, LEAK_THREAD));
+	birth_record(&record->thread, capture_stack(proc, LEAK_THREAD));
 	/* Whatever thread had this block before, its block was given back. */
 	key.tcb = record->tcb;
 	key.tgid = thread->tgid;

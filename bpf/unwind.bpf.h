@@ -180,20 +180,26 @@ static __always_inline int walk_root(const struct leak_walk *walk)
 	return walk->fp_used ? LEAK_STACK_FP_USED : LEAK_STACK_COMPLETE;
 }
 
-/* step_fp crosses a frame without table: [fp] is the caller's fp, then ip. */
+/* step_fp takes the frame pointer's word: [fp] is the caller's fp, then ip. */
 static __always_inline int step_fp(struct leak_walk *walk)
 {
 	__u64 fp = walk->regs.fp, frame[2];
 
-	walk->fp_used = 1;
 	if (!fp)
-		return LEAK_STACK_FP_USED;
+		return walk_root(walk);
 	if (fp < walk->regs.sp || bpf_probe_read_user(frame, sizeof(frame), (void *)fp))
 		return LEAK_STACK_TRUNCATED;
 	walk->regs.fp = frame[0];
 	walk->regs.ip = frame[1];
 	walk->regs.sp = fp + 16;
 	return LEAK_STEP_ON;
+}
+
+/* step_guess crosses a frame that no rule describes, hoping for a frame pointer. */
+static __always_inline int step_guess(struct leak_walk *walk)
+{
+	walk->fp_used = 1;
+	return step_fp(walk);
 }
 
 /*
@@ -210,7 +216,7 @@ static __always_inline int step_leaf(struct leak_walk *walk)
 		return LEAK_STEP_ON;
 	}
 	if (read_user(&ip, walk->regs.sp) || find_mapping(walk->space, ip) < 0)
-		return step_fp(walk);
+		return step_guess(walk);
 	walk->regs.ip = ip;
 	walk->regs.sp += 8;
 	return LEAK_STEP_ON;
@@ -235,8 +241,11 @@ static __always_inline int step_command(struct leak_walk *walk, int command)
 		return walk_root(walk);
 	case LEAK_COMMAND_SIGNAL:
 		return step_signal(walk);
+	case LEAK_COMMAND_FRAME_POINTER:
+		/* Go keeps frame pointers by its calling convention. */
+		return step_fp(walk);
 	default:
-		return walk->leaf ? step_leaf(walk) : step_fp(walk);
+		return walk->leaf ? step_leaf(walk) : step_guess(walk);
 	}
 }
 
@@ -328,7 +337,7 @@ __noinline int step(struct leak_walk *walk)
 	key = number;
 	rule = number < 0 ? NULL : bpf_map_lookup_elem(&rules, &key);
 	if (!rule)
-		done = walk->leaf ? step_leaf(walk) : step_fp(walk);
+		done = walk->leaf ? step_leaf(walk) : step_guess(walk);
 	else if (rule->flags & LEAK_RULE_COMMAND)
 		done = step_command(walk, rule->param);
 	else
@@ -418,22 +427,76 @@ static __always_inline __u64 stack_id(__u64 hash, enum leak_kind kind)
 	return (hash & ~(__u64)LEAK_KIND_MASK) | kind;
 }
 
+/* rescue_allowed counts a rescue of a process against its rate. */
+static __always_inline bool rescue_allowed(struct leak_proc *proc)
+{
+	__u64 second = bpf_ktime_get_ns() / 1000000000;
+
+	if (proc->rescue_second != second) {
+		proc->rescue_second = second;
+		proc->rescues = 0;
+	}
+	return __sync_fetch_and_add(&proc->rescues, 1) < LEAK_RESCUE_RATE;
+}
+
+/*
+ * stack_rescue sends registers and the top of the stack to Go, for want of
+ * tables. It returns the id of a stack that only Go will know, or 0.
+ */
+static __always_inline __u64 stack_rescue(struct leak_proc *proc, enum leak_kind kind)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct leak_rescue *rescue;
+	__u64 base;
+
+	if (!rescue_allowed(proc))
+		return 0;
+	rescue = bpf_ringbuf_reserve(&events, sizeof(*rescue), 0);
+	if (!rescue) {
+		count(LEAK_LOST_EVENT);
+		return 0;
+	}
+	rescue->type = LEAK_EVENT_RESCUE;
+	rescue->tgid = current->tgid;
+	rescue->id = stack_id(hash_mix(bpf_ktime_get_ns(), bpf_get_current_pid_tgid()), kind);
+	arch_user_regs(&rescue->regs, (struct pt_regs *)bpf_task_pt_regs(current));
+	base = rescue->regs.sp & ~(__u64)(LEAK_PAGE_SIZE - 1);
+	rescue->pages = 0;
+	for (int i = 0; i < LEAK_RESCUE_PAGES; i++) {
+		if (bpf_probe_read_user(&rescue->memory[i * LEAK_PAGE_SIZE], LEAK_PAGE_SIZE,
+					(void *)(base + i * LEAK_PAGE_SIZE)))
+			break;
+		rescue->pages = i + 1;
+	}
+	base = rescue->id;
+	bpf_ringbuf_submit(rescue, 0);
+	count(LEAK_STACK_RESCUE);
+	return base;
+}
+
 /* capture_stack stores the current user stack and returns its id. */
-static __always_inline __u64 capture_stack(__u32 space, enum leak_kind kind)
+static __always_inline __u64 capture_stack(struct leak_proc *proc, enum leak_kind kind)
 {
 	struct leak_slot *slot = slot_claim();
-	__u64 id;
+	__u64 id = 0;
 
 	if (!slot) {
 		count(LEAK_LOST_SLOT);
 		return stack_id(0, kind);
 	}
-	slot->stack.space = space;
+	slot->stack.space = proc->space;
 	slot->stack.kind = kind;
-	id = stack_id(walk_stack(&slot->stack, space), kind);
-	count(slot->stack.quality);
-	if (slot->stack.quality == LEAK_STACK_NO_MAPPING)
+	id = stack_id(walk_stack(&slot->stack, proc->space), kind);
+	if (slot->stack.quality == LEAK_STACK_NO_MAPPING) {
+		__u64 rescued = stack_rescue(proc, kind);
+
+		if (rescued) {
+			slot_release(slot);
+			return rescued;
+		}
 		notify(LEAK_EVENT_UNMAPPED, bpf_get_current_pid_tgid() >> 32, 0);
+	}
+	count(slot->stack.quality);
 	stack_store(id, &slot->stack);
 	slot_release(slot);
 	return id;

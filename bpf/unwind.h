@@ -83,6 +83,13 @@ enum leak_register {
 #define LEAK_DEREF_MASK 7
 #define LEAK_DEREF_MULTIPLIER 8
 
+/* leak_regs is the user registers that unwinding can need. */
+struct leak_regs {
+	__u64 ip, sp, fp;
+	/* known in the leaf frame only */
+	__u64 rax, rdi, r8, r9, r11, r13, r15;
+};
+
 /* leak_stack is a captured stack, leaf first. */
 struct leak_stack {
 	__u32 space;
@@ -90,6 +97,24 @@ struct leak_stack {
 	__u8 kind; /* enum leak_kind */
 	__u8 quality; /* LEAK_STACK_COMPLETE … LEAK_STACK_NONE */
 	__u64 frames[LEAK_MAX_FRAMES];
+};
+
+/* How much of a stack is copied, and how often in a second for one process. */
+#define LEAK_RESCUE_PAGES 8
+#define LEAK_PAGE_SIZE 4096
+#define LEAK_RESCUE_RATE 50
+
+/*
+ * leak_rescue is a stack that could not be walked for want of tables: Go walks
+ * it when it has read the mappings. It begins like leak_event.
+ */
+struct leak_rescue {
+	__u32 type;
+	__u32 tgid;
+	__u64 id; /* the stack id the object got */
+	struct leak_regs regs;
+	__u64 pages; /* copied, from the page sp is in upwards */
+	__u8 memory[LEAK_RESCUE_PAGES * LEAK_PAGE_SIZE];
 };
 
 #endif

@@ -321,7 +321,7 @@ func (t *Tracer) readCounters(s *Snapshot, unjudged uint64) error {
 	s.Lost = append(s.Lost, Counter{"finished_threads_unjudged", unjudged}, Counter{"processes_unreadable", t.problems})
 	s.StackQuality = make(map[Quality]uint64)
 	for counter, quality := range qualities {
-		s.StackQuality[quality] += totals[counter]
+		s.StackQuality[quality] = totals[counter] + t.rescued[quality]
 	}
 	return nil
 }

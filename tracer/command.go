@@ -137,4 +137,3 @@ func entryPoint(pid int) (uintptr, error) {
 	}
 	return 0, errors.New("no AT_ENTRY in its auxiliary vector")
 }
-

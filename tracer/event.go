@@ -19,41 +19,35 @@ func (t *Tracer) watch() {
 			}
 			continue
 		}
-		event, ok := decodeEvent(record.RawSample)
-		if ok {
-			t.handle(event)
-		}
+		t.handle(record.RawSample)
 	}
 }
 
-func decodeEvent(p []byte) (ledgerLeakEvent, bool) {
-	if len(p) != binary.Size(ledgerLeakEvent{}) {
-		return ledgerLeakEvent{}, false
-	}
-	return ledgerLeakEvent{
-		Type: ledgerLeakEventType(binary.NativeEndian.Uint32(p)),
-		Tgid: binary.NativeEndian.Uint32(p[4:]),
-		Id:   binary.NativeEndian.Uint64(p[8:]),
-	}, true
-}
+// eventSize is the size of struct leak_event, with which every event begins.
+const eventSize = 16
 
 // handle acts on one event. An event only says where to look: what cannot be
 // done now (the process is gone, say) is found again by the next snapshot.
-func (t *Tracer) handle(event ledgerLeakEvent) {
+func (t *Tracer) handle(p []byte) {
+	if len(p) < eventSize {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	pid := int(event.Tgid)
-	switch event.Type {
+	pid, id := int(binary.NativeEndian.Uint32(p[4:])), binary.NativeEndian.Uint64(p[8:])
+	switch ledgerLeakEventType(binary.NativeEndian.Uint32(p)) {
 	case ledgerLeakEventTypeLEAK_EVENT_STACK:
-		t.note(t.stacks.resolve(event.Id))
+		t.note(t.stacks.resolve(id))
 	case ledgerLeakEventTypeLEAK_EVENT_FORK:
-		t.note(t.enter(t.process(pid), t.spaces.byID[uint32(event.Id)]))
+		t.note(t.enter(t.process(pid), t.spaces.byID[uint32(id)]))
 	case ledgerLeakEventTypeLEAK_EVENT_EXEC:
 		t.note(t.sync(t.process(pid)))
 	case ledgerLeakEventTypeLEAK_EVENT_EXIT:
 		t.ended(pid)
 	case ledgerLeakEventTypeLEAK_EVENT_UNMAPPED:
 		t.unmapped(t.process(pid))
+	case ledgerLeakEventTypeLEAK_EVENT_RESCUE:
+		t.rescue(t.process(pid), p)
 	}
 }
 

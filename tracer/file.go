@@ -24,7 +24,8 @@ type file struct {
 	key      fileKey
 	symbols  *symbol.File
 	segments []elf.ProgHeader // executable PT_LOADs
-	rows     extent
+	place    extent
+	rows     []ledgerLeakRow // as in the kernel, for stacks that Go walks
 	threads  threadLayout
 	refs     int
 }
@@ -78,12 +79,12 @@ func (fs *files) load(f *os.File, name, root string) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := fs.tables.add(table)
+	place, rows, err := fs.tables.add(table)
 	if err != nil && !errors.Is(err, errTablesFull) {
 		return nil, errors.Join(err, symbols.Close())
 	}
 	return &file{
-		symbols: symbols, segments: segments, rows: rows,
+		symbols: symbols, segments: segments, place: place, rows: rows,
 		threads: readThreadLayout(symbols), refs: 1,
 	}, nil
 }
@@ -95,7 +96,7 @@ func (fs *files) release(f *file) error {
 		return nil
 	}
 	delete(fs.byKey, f.key)
-	fs.tables.remove(f.rows)
+	fs.tables.remove(f.place)
 	return f.symbols.Close()
 }
 

@@ -37,7 +37,8 @@ const (
 	ledgerLeakCounterLEAK_STACK_TRUNCATED  ledgerLeakCounter = 8
 	ledgerLeakCounterLEAK_STACK_NO_MAPPING ledgerLeakCounter = 9
 	ledgerLeakCounterLEAK_STACK_NONE       ledgerLeakCounter = 10
-	ledgerLeakCounterLEAK_COUNTERS         ledgerLeakCounter = 11
+	ledgerLeakCounterLEAK_STACK_RESCUE     ledgerLeakCounter = 11
+	ledgerLeakCounterLEAK_COUNTERS         ledgerLeakCounter = 12
 )
 
 type ledgerLeakEvent struct {
@@ -55,6 +56,7 @@ const (
 	ledgerLeakEventTypeLEAK_EVENT_EXEC     ledgerLeakEventType = 3
 	ledgerLeakEventTypeLEAK_EVENT_EXIT     ledgerLeakEventType = 4
 	ledgerLeakEventTypeLEAK_EVENT_UNMAPPED ledgerLeakEventType = 5
+	ledgerLeakEventTypeLEAK_EVENT_RESCUE   ledgerLeakEventType = 6
 )
 
 type ledgerLeakKind uint32
@@ -75,9 +77,35 @@ type ledgerLeakMapping struct {
 }
 
 type ledgerLeakProc struct {
+	_            structs.HostLayout
+	Space        uint32
+	Follow       uint32
+	RescueSecond uint64
+	Rescues      uint64
+}
+
+type ledgerLeakRegs struct {
+	_   structs.HostLayout
+	Ip  uint64
+	Sp  uint64
+	Fp  uint64
+	Rax uint64
+	Rdi uint64
+	R8  uint64
+	R9  uint64
+	R11 uint64
+	R13 uint64
+	R15 uint64
+}
+
+type ledgerLeakRescue struct {
 	_      structs.HostLayout
-	Space  uint32
-	Follow uint32
+	Type   uint32
+	Tgid   uint32
+	Id     uint64
+	Regs   ledgerLeakRegs
+	Pages  uint64
+	Memory [32768]uint8
 }
 
 type ledgerLeakRow struct {
@@ -223,6 +251,7 @@ const (
 	ledgerVarEventType          = "event_type"
 	ledgerVarMarkFollow         = "mark_follow"
 	ledgerVarMarkTgid           = "mark_tgid"
+	ledgerVarRescueType         = "rescue_type"
 	ledgerVarSockRecordType     = "sock_record_type"
 	ledgerVarTaskRecordType     = "task_record_type"
 )
@@ -307,6 +336,7 @@ type ledgerVariableSpecs struct {
 	EventType      *ebpf.VariableSpec `ebpf:"event_type"`
 	MarkFollow     *ebpf.VariableSpec `ebpf:"mark_follow"`
 	MarkTgid       *ebpf.VariableSpec `ebpf:"mark_tgid"`
+	RescueType     *ebpf.VariableSpec `ebpf:"rescue_type"`
 	SockRecordType *ebpf.VariableSpec `ebpf:"sock_record_type"`
 	TaskRecordType *ebpf.VariableSpec `ebpf:"task_record_type"`
 }
@@ -369,6 +399,7 @@ type ledgerVariables struct {
 	EventType      *ebpf.Variable `ebpf:"event_type"`
 	MarkFollow     *ebpf.Variable `ebpf:"mark_follow"`
 	MarkTgid       *ebpf.Variable `ebpf:"mark_tgid"`
+	RescueType     *ebpf.Variable `ebpf:"rescue_type"`
 	SockRecordType *ebpf.Variable `ebpf:"sock_record_type"`
 	TaskRecordType *ebpf.Variable `ebpf:"task_record_type"`
 }

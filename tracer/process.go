@@ -66,19 +66,30 @@ func (p *process) alive() bool {
 	return err == nil && p.identify(proc) == nil
 }
 
-// sync reads the process's mappings and, when they changed, publishes them.
+// sync reads the process's mappings and, when they changed, publishes them. If
+// the process ends meanwhile the error is os.ErrProcessDone, whatever failed.
 func (t *Tracer) sync(p *process) error {
 	proc, err := procfs.NewProc(p.pid)
-	if err == nil {
-		err = p.identify(proc)
-	}
 	if err != nil {
-		return fmt.Errorf("read mappings: %w", err)
+		return fmt.Errorf("read mappings of process %d: %w", p.pid, os.ErrProcessDone)
+	}
+	if err := t.syncWith(p, proc); err != nil {
+		if done := p.identify(proc); done != nil {
+			err = done
+		}
+		return fmt.Errorf("read mappings of process %d: %w", p.pid, err)
+	}
+	return nil
+}
+
+func (t *Tracer) syncWith(p *process, proc procfs.Proc) error {
+	if err := p.identify(proc); err != nil {
+		return err
 	}
 	p.read, p.dirty = time.Now(), false
 	fresh, err := t.spaces.read(proc)
 	if err != nil {
-		return fmt.Errorf("read mappings of process %d: %w", p.pid, err)
+		return err
 	}
 	if p.space != nil && p.space.same(fresh) {
 		return t.spaces.close(fresh)

@@ -127,7 +127,7 @@ func (ss *spaces) publish(s *space) error {
 		}
 		value.Mapping[i] = ledgerLeakMapping{Start: m.start, End: m.end, Bias: m.bias}
 		if m.file != nil {
-			value.Mapping[i].First, value.Mapping[i].Rows = m.file.rows.first, m.file.rows.count
+			value.Mapping[i].First, value.Mapping[i].Rows = m.file.place.first, m.file.place.count
 		}
 		value.Mappings++
 	}

@@ -67,15 +67,20 @@ func (ss *stacks) resolve(id uint64) error {
 		}
 		return fmt.Errorf("read stack %#x: %w", id, err)
 	}
-	out := &stack{space: raw.Space, fingerprints: make(map[Kind]string)}
-	out.Quality = qualities[ledgerLeakCounter(raw.Quality)]
-	space := ss.spaces.byID[raw.Space]
-	for _, pc := range raw.Frames[:min(int(raw.Depth), len(raw.Frames))] {
-		out.Frames = append(out.Frames, ss.frames(space, pc)...)
+	frames := raw.Frames[:min(int(raw.Depth), len(raw.Frames))]
+	ss.keep(id, raw.Space, frames, qualities[ledgerLeakCounter(raw.Quality)])
+	return nil
+}
+
+// keep symbolises the return addresses of a stack.
+func (ss *stacks) keep(id uint64, space uint32, frames []uint64, quality Quality) {
+	out := &stack{space: space, fingerprints: make(map[Kind]string)}
+	out.Quality = quality
+	for _, pc := range frames {
+		out.Frames = append(out.Frames, ss.frames(ss.spaces.byID[space], pc)...)
 	}
 	out.Site = symbol.Site(out.Frames)
 	ss.known[id] = out
-	return nil
 }
 
 // get returns a stack, one without frames when it is not known.

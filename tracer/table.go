@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 
 	"github.com/cilium/ebpf"
 
@@ -21,6 +22,7 @@ type extent struct{ first, count uint32 }
 type tables struct {
 	rows, rules *ebpf.Map
 	numbers     map[unwind.Rule]uint32
+	byNumber    []unwind.Rule
 	free        []extent // sorted by first, no two adjacent
 }
 
@@ -32,32 +34,42 @@ func newTables(rows, rules *ebpf.Map) *tables {
 	}
 }
 
-// add writes a file's table into the kernel. The extent is given back with remove.
-func (t *tables) add(table unwind.Table) (extent, error) {
+// add writes a file's table into the kernel, and returns it as it is there.
+// The extent is given back with remove.
+func (t *tables) add(table unwind.Table) (extent, []ledgerLeakRow, error) {
 	if len(table) == 0 {
-		return extent{}, nil
+		return extent{}, nil, nil
 	}
 	keys := make([]uint32, len(table))
 	rows := make([]ledgerLeakRow, len(table))
 	for i, row := range table {
 		rule, err := t.number(row.Rule)
 		if err != nil {
-			return extent{}, err
+			return extent{}, nil, err
 		}
 		rows[i] = ledgerLeakRow{Pc: row.PC, Rule: rule}
 	}
 	place, err := t.take(uint32(len(table)))
 	if err != nil {
-		return extent{}, err
+		return extent{}, nil, err
 	}
 	for i := range keys {
 		keys[i] = place.first + uint32(i)
 	}
 	if _, err := t.rows.BatchUpdate(keys, rows, nil); err != nil {
 		t.remove(place)
-		return extent{}, fmt.Errorf("write %d unwind rows: %w", len(rows), err)
+		return extent{}, nil, fmt.Errorf("write %d unwind rows: %w", len(rows), err)
 	}
-	return place, nil
+	return place, rows, nil
+}
+
+// rule returns the rule that applies at an ELF virtual address.
+func (t *tables) rule(rows []ledgerLeakRow, vaddr uint64) (unwind.Rule, unwind.Found) {
+	i := sort.Search(len(rows), func(i int) bool { return uint64(rows[i].Pc) > vaddr })
+	if i == 0 {
+		return unwind.Rule{}, unwind.NoTable
+	}
+	return t.byNumber[rows[i-1].Rule], unwind.HasRule
 }
 
 // number returns the number of a rule, writing it at first sight.
@@ -77,6 +89,7 @@ func (t *tables) number(rule unwind.Rule) (uint32, error) {
 		return 0, fmt.Errorf("write unwind rule: %w", err)
 	}
 	t.numbers[rule] = n
+	t.byNumber = append(t.byNumber, rule)
 	return n, nil
 }
 

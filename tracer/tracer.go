@@ -47,6 +47,8 @@ type Tracer struct {
 	born map[uint64]uint64
 	// seen is when a socket without record was first seen in CLOSE_WAIT, by inode.
 	seen map[uint64]time.Time
+	// rescued counts the stacks that Go walked, by outcome.
+	rescued map[Quality]uint64
 	// problems counts processes whose mappings could not be read, and the like.
 	problems uint64
 }
@@ -55,7 +57,7 @@ type Tracer struct {
 // Start names a target. It needs CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and
 // CAP_DAC_READ_SEARCH, or root, and a kernel with BTF (5.15 or later).
 func New(options Options) (*Tracer, error) {
-	if err := checkNamespace(); err != nil {
+	if err := CheckNamespace(); err != nil {
 		return nil, err
 	}
 	t := &Tracer{
@@ -65,6 +67,7 @@ func New(options Options) (*Tracer, error) {
 		exited:    make(chan struct{}),
 		born:      make(map[uint64]uint64),
 		seen:      make(map[uint64]time.Time),
+		rescued:   make(map[Quality]uint64),
 	}
 	if err := t.load(); err != nil {
 		return nil, errors.Join(err, t.Close())
@@ -232,8 +235,8 @@ func (t *Tracer) iterate(program string, read func(io.Reader) error) error {
 // (PROC_PID_INIT_INO in the kernel).
 const hostPIDNamespace = 0xEFFFFFFC
 
-// checkNamespace refuses to run where pids are not the kernel's own.
-func checkNamespace() error {
+// CheckNamespace refuses a pid namespace where pids are not the kernel's own.
+func CheckNamespace() error {
 	var stat unix.Stat_t
 	if err := unix.Stat("/proc/self/ns/pid", &stat); err != nil {
 		return fmt.Errorf("look at own pid namespace: %w (is /proc mounted?)", err)

@@ -1,0 +1,43 @@
+# Set-up needs only Go and make on Debian or Ubuntu: what else a target wants
+# (compilers, runtimes) it installs from the distribution's packages.
+
+SHELL   := /bin/bash
+GO      ?= go
+BIN     := build/leaktrace
+SUDO    := $(if $(filter 0,$(shell id -u)),,sudo -E)
+
+.DEFAULT_GOAL := help
+.PHONY: help build generate demo test bench lint clean deps
+
+help: ## show this help
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -ts $$'\t'
+
+build: ## build build/leaktrace
+	$(GO) build -o $(BIN) ./cmd/leaktrace
+
+generate: ## regenerate BPF objects and their Go bindings (needs clang-19; installs it)
+	tests/install.sh clang-19 llvm-19
+	$(GO) generate ./tracer
+
+demo: build ## trace a small leaking service for 15 s and print the report
+	tests/install.sh gcc libc6-dev
+	$(MAKE) --no-print-directory -C tests/programs OUT=$(CURDIR)/build/programs $(CURDIR)/build/programs/demo
+	$(SUDO) $(BIN) run --duration 15s --min-age 3s -- build/programs/demo
+
+test: deps ## run all tests, as root, on the real kernel
+	$(SUDO) env "PATH=$$PATH" $(GO) test -count=1 -timeout 10m ./...
+
+bench: deps build ## measure what tracing costs; a report, not a gate
+	$(SUDO) env "PATH=$$PATH" $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 20m ./tests
+
+lint: ## vet, golangci-lint, formatting and generated files
+	$(GO) vet ./...
+	$(GO) tool golangci-lint run ./...
+	$(GO) tool golangci-lint fmt --diff
+	$(GO) mod tidy -diff
+
+deps:
+	tests/install.sh
+
+clean: ## remove what the other targets made
+	rm -rf build

@@ -1,0 +1,80 @@
+// Command leaktrace tells which line of code created the child processes,
+// threads and TCP sockets that a process never gives back.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Exit statuses. run returns the traced command's own status where it has one.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+	exitLeak    = 3
+)
+
+// env is the outside world of a command, so that tests can be one.
+type env struct {
+	stdin          *os.File
+	stdout, stderr io.Writer
+}
+
+func main() {
+	os.Exit(start(os.Args, env{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// statusError ends leaktrace with a status and, unless it is empty, a message.
+type statusError struct {
+	status  int
+	message string
+}
+
+func (e statusError) Error() string { return e.message }
+
+func usageError(format string, args ...any) error {
+	return statusError{exitUsage, fmt.Sprintf(format, args...)}
+}
+
+// start runs the command line and returns the exit status.
+func start(args []string, e env) int {
+	app := &cli.App{
+		Name:            "leaktrace",
+		Usage:           "find the line of code that created what was never given back",
+		HideHelpCommand: true,
+		Writer:          e.stdout,
+		ErrWriter:       e.stderr,
+		Commands:        []*cli.Command{runCommand(e), doctorCommand(e)},
+		OnUsageError:    onUsageError,
+		ExitErrHandler:  func(*cli.Context, error) {}, // decided below
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return usageError("no command %q; try leaktrace --help", c.Args().First())
+			}
+			return cli.ShowAppHelp(c)
+		},
+	}
+	err := app.Run(args)
+	if err == nil {
+		return 0
+	}
+	status := exitFailure
+	var ended statusError
+	if errors.As(err, &ended) {
+		status = ended.status
+	}
+	if message := err.Error(); message != "" {
+		// One line, whatever a library put into its error.
+		fmt.Fprintln(e.stderr, "leaktrace:", strings.ReplaceAll(message, "\n", "; "))
+	}
+	return status
+}
+
+func onUsageError(c *cli.Context, err error, _ bool) error {
+	return usageError("%v; try %s --help", err, c.Command.HelpName)
+}

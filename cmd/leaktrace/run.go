@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/leaktrace/leaktrace/export"
+	"github.com/leaktrace/leaktrace/tracer"
+)
+
+// runOptions is what the flags of run say.
+type runOptions struct {
+	pid        int
+	command    []string
+	follow     bool
+	duration   time.Duration // 0: until the target exits or Ctrl-C
+	interval   time.Duration // 0: no blocks
+	minAge     time.Duration
+	kinds      []tracer.Kind
+	format     string
+	output     string
+	failOnLeak bool
+}
+
+func runCommand(e env) *cli.Command {
+	return &cli.Command{
+		Name:      "run",
+		Usage:     "trace a process, or a command from its start, and report what it leaks",
+		ArgsUsage: "(--pid N | -- COMMAND [ARG…])",
+		Description: "The report comes at the end of the duration, at Ctrl-C, or when the target exits.\n" +
+			"With a COMMAND leaktrace passes signals on and returns the command's own status.\n\n" +
+			"Exit status: 0, 1 on failure, 2 on wrong usage, 3 with --fail-on-leak when something leaks.",
+		OnUsageError: onUsageError,
+		Flags: []cli.Flag{
+			&cli.IntFlag{Name: "pid", Aliases: []string{"p"}, Usage: "trace the running process `N`"},
+			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "trace its descendants too (the default with a COMMAND)"},
+			&cli.DurationFlag{Name: "duration", Aliases: []string{"d"}, Usage: "stop tracing after `TIME` (30s, 5m)"},
+			&cli.DurationFlag{Name: "interval", Aliases: []string{"i"}, Usage: "show a table every `TIME` (default: 2s on a terminal with --pid, else never)"},
+			&cli.DurationFlag{Name: "min-age", Value: 10 * time.Second, Usage: "ignore what is outstanding for less than `TIME`"},
+			&cli.StringSliceFlag{Name: "kind", Aliases: []string{"k"}, Usage: "report only `KIND` (" + kindNames() + "); may be repeated"},
+			&cli.StringFlag{Name: "format", Value: "text", Usage: "write the report as `FORMAT` (" + strings.Join(export.Formats(), ", ") + ")"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the report to `FILE` instead of standard output"},
+			&cli.BoolFlag{Name: "fail-on-leak", Usage: "exit with status 3 when something leaks"},
+		},
+		Action: func(c *cli.Context) error {
+			options, err := parseRun(c, isTerminal(e.stderr))
+			if err != nil {
+				return err
+			}
+			return trace(e, options)
+		},
+	}
+}
+
+func kindNames() string {
+	var names []string
+	for _, kind := range tracer.Kinds() {
+		names = append(names, string(kind))
+	}
+	return strings.Join(names, ", ")
+}
+
+// parseRun checks the flags. Everything wrong with them is a usage error.
+func parseRun(c *cli.Context, terminal bool) (runOptions, error) {
+	o := runOptions{
+		pid:        c.Int("pid"),
+		command:    c.Args().Slice(),
+		follow:     c.Bool("follow"),
+		duration:   c.Duration("duration"),
+		interval:   c.Duration("interval"),
+		minAge:     c.Duration("min-age"),
+		format:     c.String("format"),
+		output:     c.String("output"),
+		failOnLeak: c.Bool("fail-on-leak"),
+	}
+	switch {
+	case c.IsSet("pid") && len(o.command) > 0:
+		return o, usageError("--pid and a command exclude each other (flags go before the command, after it a -- is needed)")
+	case !c.IsSet("pid") && len(o.command) == 0:
+		return o, usageError("nothing to trace: give --pid N or -- COMMAND")
+	case c.IsSet("pid") && o.pid <= 0:
+		return o, usageError("--pid %d: a pid is a positive number", o.pid)
+	case o.duration < 0 || o.interval < 0 || o.minAge < 0:
+		return o, usageError("--duration, --interval and --min-age cannot be negative")
+	case !slices.Contains(export.Formats(), o.format):
+		return o, usageError("--format %q: the formats are %s", o.format, strings.Join(export.Formats(), ", "))
+	}
+	for _, name := range c.StringSlice("kind") {
+		if !slices.Contains(tracer.Kinds(), tracer.Kind(name)) {
+			return o, usageError("--kind %q: the kinds are %s", name, kindNames())
+		}
+		o.kinds = append(o.kinds, tracer.Kind(name))
+	}
+	if len(o.command) > 0 && !c.IsSet("follow") {
+		o.follow = true
+	}
+	if !c.IsSet("interval") && terminal && len(o.command) == 0 {
+		o.interval = 2 * time.Second
+	}
+	return o, nil
+}
+
+// describe names the target in errors.
+func (o runOptions) describe() string {
+	if len(o.command) > 0 {
+		return o.command[0]
+	}
+	return fmt.Sprintf("process %d", o.pid)
+}

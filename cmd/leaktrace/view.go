@@ -1,0 +1,71 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/leaktrace/leaktrace/export"
+)
+
+// view shows a run while it goes on: on a terminal a table that is redrawn in
+// place, with a progress line below; elsewhere one block of lines after another.
+type view struct {
+	out      io.Writer
+	terminal bool
+	table    []byte
+	status   string
+	drawn    int // lines to go up before drawing again
+}
+
+func newView(out io.Writer) *view { return &view{out: out, terminal: isTerminal(out)} }
+
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// progress says that leaktrace is alive. Without a terminal the blocks do.
+func (v *view) progress(elapsed time.Duration, tracked int, cpu time.Duration) {
+	if !v.terminal {
+		return
+	}
+	v.status = fmt.Sprintf("tracing for %s · %d objects tracked · own CPU %.1f%%",
+		elapsed.Round(time.Second), tracked, 100*cpu.Seconds()/max(elapsed.Seconds(), 1))
+	v.draw()
+}
+
+// block shows the sites as they are now.
+func (v *view) block(report *export.Report) error {
+	var table bytes.Buffer
+	if err := report.WriteBlock(&table); err != nil {
+		return err
+	}
+	if !v.terminal {
+		_, err := v.out.Write(table.Bytes())
+		return err
+	}
+	v.table = table.Bytes()
+	v.draw()
+	return nil
+}
+
+// draw replaces what was drawn last. A view that cannot be drawn must not end
+// the trace, so errors are left to the report.
+func (v *view) draw() {
+	v.clear()
+	fmt.Fprintf(v.out, "%s%s\n", v.table, v.status)
+	v.drawn = bytes.Count(v.table, []byte{'\n'}) + 1
+}
+
+// clear takes the view off the terminal.
+func (v *view) clear() {
+	if v.drawn > 0 {
+		fmt.Fprintf(v.out, "\x1b[%dA\x1b[J", v.drawn)
+		v.drawn = 0
+	}
+}

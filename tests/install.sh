@@ -1,0 +1,24 @@
+#!/bin/bash
+# Installs Debian packages that are missing: the ones named, or without
+# arguments all that the tests need. Says nothing when nothing is to do.
+set -euo pipefail
+
+packages=("$@")
+if [ ${#packages[@]} -eq 0 ]; then
+	packages=(gcc g++ libc6-dev binutils make musl-tools rustc util-linux procps iproute2)
+	# A newer compiler outside the package system does as well.
+	command -v rustc >/dev/null && packages=("${packages[@]/rustc/}")
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+	[ -z "$package" ] && continue
+	dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+sudo=
+[ "$(id -u)" -eq 0 ] || sudo=sudo
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq
+$sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

@@ -1,0 +1,75 @@
+package tracer
+
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+)
+
+// Probe is what became of one hook on this kernel.
+type Probe struct {
+	// Program is the BPF program, Purpose what it is for.
+	Program, Purpose string
+	// Instead is set when the hook is not used on this kernel, and says what
+	// is used in its place.
+	Instead string
+	// Err says why the hook is wanted but cannot be used.
+	Err error
+}
+
+// ProbeHooks loads and attaches every hook by itself, and detaches it at once.
+// A kernel's claim to support a program type is no proof that it attaches.
+func ProbeHooks() ([]Probe, error) {
+	kernel, err := kernelTypes()
+	if err != nil {
+		return nil, err
+	}
+	var probes []Probe
+	for _, h := range hooks {
+		probe := Probe{Program: h.program, Purpose: h.purpose}
+		if h.wanted(kernel, nil) {
+			probe.Err = h.try()
+		} else {
+			probe.Instead = h.instead(kernel)
+		}
+		probes = append(probes, probe)
+	}
+	return probes, nil
+}
+
+// instead says what does a left-out hook's work.
+func (h hook) instead(kernel *btf.Spec) string {
+	if h.unless != "" && hasTracepoint(kernel, h.unless) {
+		return h.unless
+	}
+	for _, other := range hooks {
+		if other.unless == h.tracepoint {
+			return other.tracepoint
+		}
+	}
+	return "nothing: an accepted socket is seen at its first read only"
+}
+
+// try loads and attaches a hook and takes it away again.
+func (h hook) try() error {
+	spec, err := loadLedger()
+	if err != nil {
+		return fmt.Errorf("read embedded BPF programs: %w", err)
+	}
+	for name := range spec.Programs {
+		if name != h.program {
+			delete(spec.Programs, name)
+		}
+	}
+	collection, err := ebpf.NewCollection(spec)
+	if err != nil {
+		return explain("load "+h.program, err)
+	}
+	defer collection.Close()
+	l, err := h.attach(collection.Programs[h.program])
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}

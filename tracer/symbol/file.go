@@ -1,0 +1,238 @@
+package symbol
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/leaktrace/leaktrace/tracer/symbol/dwarf"
+	"github.com/leaktrace/leaktrace/tracer/symbol/pclntab"
+)
+
+// maxRemembered is how many addresses' frames a File keeps.
+const maxRemembered = 4096
+
+// File symbolises the addresses of one mapped ELF file. Its methods may be
+// called from several goroutines.
+type File struct {
+	name    string
+	buildID string
+	img     *image
+	files   []*os.File // everything that Close must close
+
+	mu         sync.Mutex
+	closed     bool
+	loaded     bool
+	candidates []debugCandidate
+	root       string
+	gotab      *pclntab.Table
+	data       *dwarf.Data
+	tables     []*symtab
+	remembered map[uint64][]Frame
+}
+
+// Open parses the headers of f and takes ownership of it: f is closed by
+// Close, or at once if Open fails. Since f stays open, neither removing the
+// file nor the end of the process matters afterwards. The name is the path as
+// the traced process sees it. Separate debug files are searched below root,
+// the process's root directory (/proc/PID/root), then in the tracer's own.
+//
+// The file may be hostile: time and memory are bounded, and what cannot be
+// parsed is treated as absent.
+func Open(f *os.File, name, root string) (*File, error) {
+	img, err := openImage(f)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("parsing %s: %w", name, err), f.Close())
+	}
+	s := &File{name: name, img: img, root: root, files: []*os.File{f}}
+	if err := s.prepare(); err != nil {
+		return nil, errors.Join(fmt.Errorf("parsing %s: %w", name, err), s.Close())
+	}
+	return s, nil
+}
+
+// prepare does what must be done while the process is alive.
+func (f *File) prepare() (err error) {
+	defer rescue(&err)
+	f.buildID = f.img.buildID()
+	if f.img.hasDWARF() {
+		return nil
+	}
+	f.candidates = findDebug(f.img, f.buildID, f.name, f.root)
+	for _, c := range f.candidates {
+		f.files = append(f.files, c.f)
+	}
+	return nil
+}
+
+// BuildID returns the GNU build ID in hex, or the Go build ID, or "".
+func (f *File) BuildID() string { return f.buildID }
+
+// Frames returns the activations at a return address, innermost first: the
+// inlined functions, then the one they were inlined into. There is always at
+// least one, which has no function when none is known.
+func (f *File) Frames(vaddr uint64) []Frame {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	frames, ok := f.remembered[vaddr]
+	if !ok {
+		frames = f.symbolise(vaddr)
+		if len(f.remembered) >= maxRemembered || f.remembered == nil {
+			f.remembered = make(map[uint64][]Frame)
+		}
+		f.remembered[vaddr] = frames
+	}
+	return slices.Clone(frames)
+}
+
+// symbolise is Frames without memory.
+func (f *File) symbolise(vaddr uint64) (frames []Frame) {
+	plain := Frame{Module: f.name, BuildID: f.buildID, Address: vaddr}
+	var err error
+	defer func() {
+		if err != nil || len(frames) == 0 {
+			frames = []Frame{plain}
+		}
+	}()
+	defer rescue(&err)
+	if f.closed {
+		return nil
+	}
+	f.load()
+	// The address is where the call returns to, which may already be another
+	// line, or another function if the call does not return.
+	pc := vaddr - 1
+	if f.gotab != nil {
+		if calls, ok := f.gotab.Lookup(pc); ok {
+			return goFrames(plain, calls)
+		}
+	}
+	name := f.symbolAt(pc)
+	if f.data != nil {
+		frames = dwarfFrames(plain, f.data.Lookup(pc), name)
+	}
+	if len(frames) == 0 {
+		plain.Function = name
+	}
+	return frames
+}
+
+// symbolAt names the function at pc by the symbol tables alone.
+func (f *File) symbolAt(pc uint64) string {
+	for _, t := range f.tables {
+		if name := t.find(pc); name != "" {
+			return readable(name)
+		}
+	}
+	return ""
+}
+
+func goFrames(plain Frame, calls []pclntab.Call) []Frame {
+	frames := make([]Frame, 0, len(calls))
+	for _, c := range calls {
+		fr := plain
+		fr.Function, fr.File, fr.Line, fr.Inlined = capName(c.Function), c.File, c.Line, c.Inlined
+		frames = append(frames, fr)
+	}
+	return frames
+}
+
+// dwarfFrames names the physical function by its symbol: it has the linkage
+// name, which DWARF leaves out of static functions.
+func dwarfFrames(plain Frame, calls []dwarf.Call, symbol string) []Frame {
+	frames := make([]Frame, 0, len(calls))
+	for _, c := range calls {
+		fr := plain
+		fr.Function, fr.File, fr.Line, fr.Inlined = readable(c.Name), c.File, c.Line, c.Inlined
+		if symbol != "" && !c.Inlined {
+			fr.Function = symbol
+		}
+		frames = append(frames, fr)
+	}
+	return frames
+}
+
+// load parses the tables. What cannot be parsed is left out: frames then have
+// less in them, down to the address alone.
+func (f *File) load() {
+	if f.loaded {
+		return
+	}
+	f.loaded = true
+	debug := f.img
+	for _, c := range f.candidates {
+		if img, err := c.check(); err == nil {
+			debug = img
+			break
+		}
+	}
+	images := []*image{debug}
+	if debug != f.img {
+		images = append(images, f.img)
+	}
+	f.attempt(func() { f.gotab, _ = pclntab.New(f.img.File) })
+	f.attempt(func() { f.data, _ = dwarf.New(debug.File, f.alt(debug)) })
+	for _, img := range images {
+		f.attempt(func() {
+			if t := img.functions(); t != nil {
+				f.tables = append(f.tables, t)
+			}
+		})
+	}
+}
+
+// attempt contains a panic to the table that was being parsed.
+func (f *File) attempt(parse func()) {
+	var err error
+	defer rescue(&err)
+	parse()
+}
+
+// alt opens the supplementary debug file of img, if it has one.
+func (f *File) alt(img *image) *dwarf.Data {
+	file := findAlt(img, img.f.Name(), f.root)
+	if file == nil {
+		return nil
+	}
+	f.files = append(f.files, file)
+	e, err := openImage(file)
+	if err != nil {
+		return nil
+	}
+	data, _ := dwarf.New(e.File, nil)
+	return data
+}
+
+// Symbol returns the value and size of a symbol of any type.
+func (f *File) Symbol(name string) (value, size uint64, ok bool) {
+	var err error
+	defer rescue(&err)
+	return f.img.lookup(name)
+}
+
+// ReadAt reads bytes that the file has of a loaded segment. They are as before
+// relocation.
+func (f *File) ReadAt(vaddr uint64, p []byte) (err error) {
+	defer rescue(&err)
+	if err := f.img.readAt(vaddr, p); err != nil {
+		return fmt.Errorf("reading %s: %w", f.name, err)
+	}
+	return nil
+}
+
+// Close closes the file. A File that is closed knows no functions.
+func (f *File) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil
+	}
+	f.closed = true
+	var errs []error
+	for _, file := range f.files {
+		errs = append(errs, file.Close())
+	}
+	return errors.Join(errs...)
+}
