@@ -69,7 +69,7 @@ struct leak_sock {
 	struct leak_birth birth;
 	__u64 close_wait; /* when the peer's FIN arrived */
 	__u32 accepted; /* stamped at first use, not at connect */
-	__u32 pad;
+	__u32 eof_read; /* a read has returned 0 */
 };
 
 /* leak_site counts what one stack created. */

@@ -144,8 +144,16 @@ static __always_inline void record_addresses(struct leak_sock_record *out, const
 	__builtin_memcpy(out->remote, &(__u32){ sk->__sk_common.skc_daddr }, 4);
 }
 
-/* record_queue tells what the application has not read. A FIN counts one. */
-static __always_inline void record_queue(struct leak_sock_record *out, struct sock *sk)
+/* Whether sock_recv_length is hooked. Set by Go before loading. */
+const volatile bool sees_reads = false;
+
+/*
+ * record_queue tells what the application has not read. A FIN counts one in
+ * the sequence, and passes with the data before it: that the sequence was read
+ * to its end is only a guess that the application has seen the EOF.
+ */
+static __always_inline void record_queue(struct leak_sock_record *out, struct sock *sk,
+					 const struct leak_sock *record)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 	__u32 waiting;
@@ -153,7 +161,10 @@ static __always_inline void record_queue(struct leak_sock_record *out, struct so
 	if (!tcp)
 		return;
 	waiting = tcp->rcv_nxt - tcp->copied_seq;
-	out->eof_read = out->state == TCP_CLOSE_WAIT && !waiting;
+	if (record && !record->birth.before_tracing && sees_reads)
+		out->eof_read = record->eof_read;
+	else
+		out->eof_read = out->state == TCP_CLOSE_WAIT && !waiting;
 	out->unread = out->state == TCP_CLOSE_WAIT && waiting ? waiting - 1 : waiting;
 }
 
@@ -183,7 +194,7 @@ int snapshot_sockets(struct bpf_iter__task_file *ctx)
 	out.holder_tgid = task->tgid;
 	out.holder_start = task->group_leader->start_time;
 	record_addresses(&out, sk);
-	record_queue(&out, sk);
+	record_queue(&out, sk, record);
 	BPF_CORE_READ_STR_INTO(&out.holder_comm, task, group_leader, comm);
 	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
 	return 0;

@@ -10,31 +10,39 @@ static __always_inline bool is_tcp(const struct sock *sk)
 	       (sk->__sk_common.skc_family == LEAK_AF_INET || sk->__sk_common.skc_family == LEAK_AF_INET6);
 }
 
-static __always_inline void socket_born(struct sock *sk, struct leak_proc *proc, bool accepted)
+static __always_inline struct leak_sock *socket_born(struct sock *sk, struct leak_proc *proc,
+						     bool accepted)
 {
 	struct leak_sock *record = bpf_sk_storage_get(&socks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 
 	if (!record) {
 		count(LEAK_LOST_STORAGE);
-		return;
+		return NULL;
 	}
 	record->accepted = accepted;
 	/* The peer may have closed before the first use. */
 	if (sk->__sk_common.skc_state == TCP_CLOSE_WAIT)
 		record->close_wait = bpf_ktime_get_ns();
 	birth_record(&record->birth, capture_stack(proc, LEAK_SOCKET));
+	return record;
 }
 
 /*
  * socket_used stamps a socket that no connect of ours made: an accepted one.
  * accept itself has no tracepoint; its first use runs in its user's context.
  */
-static __always_inline int socket_used(struct sock *sk)
+static __always_inline int socket_used(struct sock *sk, bool eof)
 {
 	struct leak_proc *proc = traced();
+	struct leak_sock *record;
 
-	if (proc && is_tcp(sk) && !bpf_sk_storage_get(&socks, sk, 0, 0))
-		socket_born(sk, proc, true);
+	if (!proc || !is_tcp(sk))
+		return 0;
+	record = bpf_sk_storage_get(&socks, sk, 0, 0);
+	if (!record)
+		record = socket_born(sk, proc, true);
+	if (record && eof)
+		record->eof_read = 1;
 	return 0;
 }
 
@@ -61,25 +69,26 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int old_state, int new_state)
 	return 0;
 }
 
-/* From 6.3 on. */
+/* From 6.3 on. A read of 0 bytes by which data were only asked for is no EOF. */
 SEC("tp_btf/sock_recv_length")
-int BPF_PROG(sock_recv_length, struct sock *sk)
+int BPF_PROG(sock_recv_length, struct sock *sk, int length, int flags)
 {
-	return socket_used(sk);
+	return socket_used(sk, !length && sk->__sk_common.skc_state == TCP_CLOSE_WAIT &&
+				       !(flags & LEAK_MSG_PEEK));
 }
 
 /* From 6.3 on. */
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(sock_send_length, struct sock *sk)
 {
-	return socket_used(sk);
+	return socket_used(sk, false);
 }
 
 /* Before 6.3: sees reads only. */
 SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(tcp_rcv_space_adjust, struct sock *sk)
 {
-	return socket_used(sk);
+	return socket_used(sk, false);
 }
 
 #endif

@@ -24,6 +24,9 @@ func (t *Tracer) Snapshot() (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", err)
 	}
+	for id := range l.created {
+		t.note(t.stacks.resolve(id))
+	}
 	held, unjudged := t.heldThreads(l)
 	b := &builder{tracer: t, clock: l.clock, sites: make(map[siteKey]*siteBuilder)}
 	b.addTasks(l.tasks)
@@ -239,7 +242,6 @@ func socketInfo(r *ledgerLeakSockRecord) *SocketInfo {
 // addCounts adds what was created and given back, also where nothing is left.
 func (b *builder) addCounts(created map[uint64]uint64) {
 	for id, n := range created {
-		b.tracer.note(b.tracer.stacks.resolve(id))
 		released := n - min(n, b.present[id])
 		switch ledgerLeakKind(id & stackKindMask) {
 		case ledgerLeakKindLEAK_CHILD:

@@ -140,7 +140,7 @@ type ledgerLeakSock struct {
 	Birth     ledgerLeakBirth
 	CloseWait uint64
 	Accepted  uint32
-	Pad       uint32
+	EofRead   uint32
 }
 
 type ledgerLeakSockRecord struct {
@@ -252,6 +252,7 @@ const (
 	ledgerVarMarkFollow         = "mark_follow"
 	ledgerVarMarkTgid           = "mark_tgid"
 	ledgerVarRescueType         = "rescue_type"
+	ledgerVarSeesReads          = "sees_reads"
 	ledgerVarSockRecordType     = "sock_record_type"
 	ledgerVarTaskRecordType     = "task_record_type"
 )
@@ -337,6 +338,7 @@ type ledgerVariableSpecs struct {
 	MarkFollow     *ebpf.VariableSpec `ebpf:"mark_follow"`
 	MarkTgid       *ebpf.VariableSpec `ebpf:"mark_tgid"`
 	RescueType     *ebpf.VariableSpec `ebpf:"rescue_type"`
+	SeesReads      *ebpf.VariableSpec `ebpf:"sees_reads"`
 	SockRecordType *ebpf.VariableSpec `ebpf:"sock_record_type"`
 	TaskRecordType *ebpf.VariableSpec `ebpf:"task_record_type"`
 }
@@ -400,6 +402,7 @@ type ledgerVariables struct {
 	MarkFollow     *ebpf.Variable `ebpf:"mark_follow"`
 	MarkTgid       *ebpf.Variable `ebpf:"mark_tgid"`
 	RescueType     *ebpf.Variable `ebpf:"rescue_type"`
+	SeesReads      *ebpf.Variable `ebpf:"sees_reads"`
 	SockRecordType *ebpf.Variable `ebpf:"sock_record_type"`
 	TaskRecordType *ebpf.Variable `ebpf:"task_record_type"`
 }

@@ -98,6 +98,9 @@ func (t *Tracer) load() error {
 			delete(spec.Programs, h.program)
 		}
 	}
+	if err := spec.Variables[ledgerVarSeesReads].Set(hasTracepoint(kernel, "sock_recv_length")); err != nil {
+		return fmt.Errorf("configure BPF programs: %w", err)
+	}
 	if t.collection, err = ebpf.NewCollection(spec); err != nil {
 		return explain("load BPF programs", err)
 	}
@@ -205,6 +208,8 @@ func (t *Tracer) Close() error {
 	errs = append(errs, t.maps.Close())
 	if t.collection != nil {
 		t.collection.Close()
+		// Variables keep the map they lie in until they are collected.
+		t.variables, t.collection = ledgerVariables{}, nil
 	}
 	return errors.Join(errs...)
 }
