@@ -22,7 +22,7 @@ generate: ## regenerate BPF objects and their Go bindings (needs clang-19; insta
 demo: build ## trace a small leaking service for 15 s and print the report
 	tests/install.sh gcc libc6-dev
 	$(MAKE) --no-print-directory -C tests/programs OUT=$(CURDIR)/build/programs $(CURDIR)/build/programs/demo
-	$(SUDO) $(BIN) run --duration 15s --min-age 3s -- build/programs/demo
+	$(SUDO) $(BIN) run --duration 15s --min-age 3s -- build/programs/demo 16
 
 test: deps ## run all tests, as root, on the real kernel
 	$(SUDO) env "PATH=$$PATH" $(GO) test -count=1 -timeout 10m ./...

@@ -70,8 +70,23 @@ func newSpaces(kernel *ebpf.Map, files *files) *spaces {
 	}
 }
 
+// readTries is how often mappings are read anew when an exec comes in between.
+const readTries = 3
+
 // read opens everything a process has mapped executable.
-func (ss *spaces) read(proc procfs.Proc) (*space, error) {
+func (ss *spaces) read(proc procfs.Proc) (s *space, err error) {
+	for range readTries {
+		if s, err = ss.readOnce(proc); !errors.Is(err, errNewImage) {
+			break
+		}
+	}
+	return s, err
+}
+
+// errNewImage is returned when an exec would have mixed two images.
+var errNewImage = errors.New("the process has just changed its image")
+
+func (ss *spaces) readOnce(proc procfs.Proc) (*space, error) {
 	before, err := proc.Stat()
 	if err != nil {
 		return nil, err
@@ -86,10 +101,12 @@ func (ss *spaces) read(proc procfs.Proc) (*space, error) {
 			s.mappings = append(s.mappings, ss.open(proc.PID, m))
 		}
 	}
-	// An exec in between would mix two images.
 	after, err := proc.Stat()
-	if err != nil || after.StartStack != before.StartStack {
-		return nil, errors.Join(err, fmt.Errorf("process %d changed its image while its mappings were read", proc.PID), ss.close(s))
+	if err == nil && after.StartStack != before.StartStack {
+		err = errNewImage
+	}
+	if err != nil {
+		return nil, errors.Join(err, ss.close(s))
 	}
 	return s, nil
 }

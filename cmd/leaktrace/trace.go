@@ -50,10 +50,7 @@ func trace(e env, o runOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
 	s := &session{env: e, options: o, tracer: t, view: newView(e.stderr)}
-	if err := s.begin(); err != nil {
-		return err
-	}
-	if err := s.watch(signals); err != nil {
+	if err := s.run(signals); err != nil {
 		return errors.Join(err, s.abandon())
 	}
 	leaks, err := s.report(output)
@@ -80,6 +77,14 @@ type nopCloser struct{ io.Writer }
 
 func (nopCloser) Close() error { return nil }
 
+// run traces from the beginning to the end.
+func (s *session) run(signals <-chan os.Signal) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	return s.watch(signals)
+}
+
 // begin starts to trace.
 func (s *session) begin() error {
 	var err error
@@ -88,9 +93,12 @@ func (s *session) begin() error {
 	} else {
 		err = s.tracer.Trace(s.options.pid)
 	}
+	if err != nil {
+		return err
+	}
 	s.started = time.Now()
 	s.history = verdict.New(s.started, s.options.minAge)
-	return err
+	return s.sample()
 }
 
 // watch samples until the run ends.
@@ -167,7 +175,7 @@ func (s *session) report(output io.Writer) (leaks bool, err error) {
 	if err := report.Write(output, s.options.format); err != nil {
 		return false, fmt.Errorf("write report: %w", err)
 	}
-	return report.Leaks(), nil
+	return report.Leaking() > 0, nil
 }
 
 // status turns the outcome into leaktrace's exit status. A command outlives

@@ -29,6 +29,18 @@ func isTerminal(w any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// width is how many columns there are now; 0 leaves it to the report.
+func (v *view) width() int {
+	if !v.terminal {
+		return 0
+	}
+	width, _, err := term.GetSize(int(v.out.(*os.File).Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
 // progress says that leaktrace is alive. Without a terminal the blocks do.
 func (v *view) progress(elapsed time.Duration, tracked int, cpu time.Duration) {
 	if !v.terminal {
@@ -42,7 +54,7 @@ func (v *view) progress(elapsed time.Duration, tracked int, cpu time.Duration) {
 // block shows the sites as they are now.
 func (v *view) block(report *export.Report) error {
 	var table bytes.Buffer
-	if err := report.WriteBlock(&table); err != nil {
+	if err := report.WriteBlock(&table, export.TextOptions{Width: v.width()}); err != nil {
 		return err
 	}
 	if !v.terminal {

@@ -50,7 +50,25 @@ func openImage(f *os.File) (img *image, err error) {
 	if e.Class != elf.ELFCLASS64 || e.Data != elf.ELFDATA2LSB {
 		return nil, errors.New("it is not a 64-bit little-endian file")
 	}
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	clampSizes(e, uint64(st.Size()))
 	return &image{e, f}, nil
+}
+
+// clampSizes makes sections and segments end where the file does, so that a
+// false size cannot make anyone allocate it.
+func clampSizes(e *elf.File, size uint64) {
+	for _, s := range e.Sections {
+		if s.Type != elf.SHT_NOBITS {
+			s.FileSize = min(s.FileSize, size-min(size, s.Offset))
+		}
+	}
+	for _, p := range e.Progs {
+		p.Filesz = min(p.Filesz, size-min(size, p.Off))
+	}
 }
 
 // rescue turns a panic of a parser that was given a corrupt file into an error.

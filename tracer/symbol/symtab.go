@@ -12,7 +12,7 @@ import (
 )
 
 // maxSymbols bounds the symbols kept of one table, 16 bytes each.
-const maxSymbols = 8 << 20
+const maxSymbols = 4 << 20
 
 // symtab is a table of functions. Names stay in the file.
 type symtab struct {

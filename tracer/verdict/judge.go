@@ -72,7 +72,7 @@ func (h *History) judge(s tracer.Site) Site {
 	case len(s.Outstanding) == 0:
 		j.Reason = "nothing outstanding"
 	case j.Past == 0:
-		j.Reason = fmt.Sprintf("none older than %s yet", short(h.minAge))
+		j.Reason = fmt.Sprintf("all younger than %s", short(h.minAge))
 	case s.Kind == tracer.Thread:
 		// A thread may live as long as its process: age accuses nobody.
 		j.Leaking, j.Reason = h.growing(levels, s.Outstanding)

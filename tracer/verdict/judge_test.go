@@ -141,10 +141,10 @@ func TestThreads(t *testing.T) {
 		"sawtooth on its last climb":  {sawtooth(10*minute, 95, 1), 560, 1, judgement{false, 75, "growing, but only for 1m21s"}},
 		"long sawtooth, third climb":  {sawtooth(10*minute, 200, 1), 595, 1, judgement{false, 185, "fell back by 199 before"}},
 		"rising load of short lives":  {append(pool(1, -1), slices.Concat(rate(0, 15, 5, 2), rate(15, 30, 10, 2), rate(30, 45, 15, 2), rate(45, 61, 20, 2))...), minute, 1, judgement{false, 1, "grows, but its threads end"}},
-		"threads that all end":        {rate(0, minute, 5, 0.5), minute, 1, judgement{false, 0, "none older than 10s yet"}},
+		"threads that all end":        {rate(0, minute, 5, 0.5), minute, 1, judgement{false, 0, "all younger than 10s"}},
 		"one snapshot":                {pool(4, -100), 0, 1, judgement{false, 4, "too few snapshots to tell"}},
 		"three snapshots of a leak":   {rate(0, demo, 1, forever), demo, 7, judgement{false, 4, "too few snapshots to tell"}},
-		"too young to judge":          {rate(0, 8, 1, forever), 8, 1, judgement{false, 0, "none older than 10s yet"}},
+		"too young to judge":          {rate(0, 8, 1, forever), 8, 1, judgement{false, 0, "all younger than 10s"}},
 		"young growth beside old one": {append(pool(1, -100), rate(0, 8, 2, forever)...), 8, 1, judgement{false, 1, "growing, but only for 8s"}},
 	}
 	for name, tt := range tests {
@@ -210,8 +210,8 @@ func TestAgeAccuses(t *testing.T) {
 		"old and young":  {rate(0, 15, 1, forever), 15, judgement{true, 5, "5 of 15 VERB for 10s or longer"}},
 		"before tracing": {[]life{{-3600, forever}}, 0, judgement{true, 1, "1 of 1 VERB for 10s or longer"}},
 		"exactly":        {[]life{{5, forever}}, 15, judgement{true, 1, "1 of 1 VERB for 10s or longer"}},
-		"young":          {[]life{{6, forever}}, 15, judgement{false, 0, "none older than 10s yet"}},
-		"from after now": {[]life{{-1, 3}, {0, forever}}, 5, judgement{false, 0, "none older than 10s yet"}},
+		"young":          {[]life{{6, forever}}, 15, judgement{false, 0, "all younger than 10s"}},
+		"from after now": {[]life{{-1, 3}, {0, forever}}, 5, judgement{false, 0, "all younger than 10s"}},
 		"old but gone":   {[]life{{1, 14}}, 15, judgement{false, 0, "nothing outstanding"}},
 	}
 	for kind, verb := range kinds {

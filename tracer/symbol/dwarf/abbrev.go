@@ -8,6 +8,8 @@ const (
 	maxAttrs      = 256
 	maxTableAttrs = 1 << 18
 	maxAbbrevCode = 1 << 16
+	// maxRootAbbrevs is how much is searched for the shape of a first DIE.
+	maxRootAbbrevs = 256 << 10
 )
 
 // attr says where in a DIE an attribute is and how it is encoded.
@@ -43,7 +45,7 @@ func readAbbrevs(s section, off, only uint64) (abbrevs, error) {
 			return nil, err
 		}
 		t, err := parseAbbrevs(&cursor{b: b}, only)
-		if err != errShort || uint64(len(b)) < n || n > 8<<20 {
+		if err != errShort || uint64(len(b)) < n || n > 8<<20 || only != 0 && n >= maxRootAbbrevs {
 			return t, err
 		}
 	}

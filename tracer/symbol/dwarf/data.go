@@ -121,16 +121,25 @@ func (d *Data) load(off uint64) (*unit, error) {
 		d.broken[off] = true
 		return nil, err
 	}
-	size := len(u.b)
+	size := u.bytes()
 	for _, c := range d.cached {
-		size += len(c.b)
+		size += c.bytes()
 	}
 	for len(d.cached) > 0 && size > maxUnitBytes {
-		size -= len(d.cached[0].b)
+		size -= d.cached[0].bytes()
 		d.cached = slices.Delete(d.cached, 0, 1)
 	}
 	d.cached = append(d.cached, u)
 	return u, nil
+}
+
+// bytes is how much memory u keeps, roughly.
+func (u *unit) bytes() int {
+	n := len(u.b) + 24*len(u.funcs) + 16*len(u.scopes)
+	if u.lines != nil {
+		n += len(u.lines.program.b) + 32*len(u.lines.files)
+	}
+	return n
 }
 
 // parse reads and walks the unit at off.

@@ -37,7 +37,9 @@ func (d *Data) buildIndex() {
 		if shape == nil || shapeOff != h.abbrev || shapeCode != code {
 			shape, _ = readAbbrevs(d.abbrev, h.abbrev, code)
 			shapeOff, shapeCode = h.abbrev, code
-			work += len(shape) * 64
+			if work += len(shape) * 64; shape.get(code) == nil {
+				work += maxRootAbbrevs
+			}
 		}
 		work += len(b)
 		u := &unit{unitHeader: h, d: d, b: b[:min(uint64(len(b)), h.end-h.off)], abbrevs: shape}
@@ -57,16 +59,16 @@ func (d *Data) buildIndex() {
 	d.index = slices.Clip(d.index)
 }
 
-// addSpans adds the addresses of the unit that was appended last.
-func (d *Data) addSpans(u *unit) (work int) {
+// addSpans adds the addresses of the unit that was appended last and returns
+// how many bytes it decoded.
+func (d *Data) addSpans(u *unit) int {
 	u.eachRange(&u.root.die, func(lo, hi uint64) bool {
-		work += 16
 		if len(d.index) < maxSpans {
 			d.index = append(d.index, unitSpan{lo, hi, uint32(len(d.units) - 1)})
 		}
 		return len(d.index) < maxSpans
 	})
-	return work
+	return 16 * u.steps
 }
 
 // unitOf returns the unit that the DIE at the section offset belongs to.

@@ -36,7 +36,7 @@ func (u *unit) walk() error {
 		}
 		index := -1
 		switch e.tag {
-		case tagNamespace, tagClass, tagStructure, tagUnion, tagEnum:
+		case tagNamespace, tagClass, tagStructure, tagUnion, tagEnum, tagSubprogram:
 			index = len(u.scopes)
 			u.scopes = append(u.scopes, scope{start: e.off, end: uint64(len(u.b))})
 		}
@@ -48,6 +48,7 @@ func (u *unit) walk() error {
 // lookup returns the activations at pc. Without a function it returns one
 // nameless activation with the source line, and false.
 func (u *unit) lookup(pc uint64) ([]Call, bool) {
+	u.steps = 0
 	file, line := u.position(pc)
 	var best *span
 	for i := range u.funcs {
@@ -67,7 +68,8 @@ func (u *unit) lookup(pc uint64) ([]Call, bool) {
 	for i := len(chain) - 1; i >= 0; i-- {
 		e := &chain[i]
 		calls = append(calls, Call{Name: u.nameOf(e, 0), File: file, Line: line, Inlined: i > 0})
-		if e.callLine.present() {
+		// Before DWARF 3 it was not said where the call was.
+		if file, line = "", 0; e.callLine.present() {
 			file, line = u.fileName(e.callFile.u), int(min(e.callLine.u, 1<<30))
 		}
 	}
@@ -93,7 +95,7 @@ func (u *unit) inlinedAt(off, pc uint64) []die {
 			continue
 		case skip == 0 && e.tag == tagInlined && u.covers(&e, pc):
 			chain = append(chain, e)
-			if !e.children {
+			if !e.children || len(chain) > maxInlined {
 				return chain
 			}
 		case skip == 0 && e.children && (e.tag == tagInlined || e.tag == tagSubprogram):
@@ -111,8 +113,11 @@ func (u *unit) inlinedAt(off, pc uint64) []die {
 	return chain
 }
 
+// maxInlined bounds how deep calls are inlined.
+const maxInlined = 256
+
 // maxOrigins bounds the chain from an instance to its declaration.
-const maxOrigins = 16
+const maxOrigins = 8
 
 // nameOf finds the linkage name along the chain of e's origins, or else the
 // qualified name of where the chain ends.
@@ -121,7 +126,7 @@ func (u *unit) nameOf(e *die, depth int) string {
 		return s
 	}
 	for _, ref := range []value{e.origin, e.specification} {
-		if !ref.present() || depth >= maxOrigins {
+		if !ref.present() || depth >= maxOrigins || !u.spend() {
 			continue
 		}
 		if owner, target, ok := u.follow(ref); ok {
@@ -175,19 +180,28 @@ func (u *unit) qualify(off uint64, name string) string {
 			continue
 		}
 		e := u.next(&cursor{b: u.b, off: int(s.start)})
-		part := u.text(e.name)
-		if part == "" && e.specification.present() {
-			if owner, target, ok := u.follow(e.specification); ok {
-				part = owner.text(target.name)
-			}
-		}
-		if part == "" {
-			part = "(anonymous namespace)"
-			if e.tag != tagNamespace {
-				part = "(anonymous)"
-			}
-		}
+		part := u.partName(&e)
 		parts = append(parts, part)
 	}
 	return strings.Join(append(parts, name), "::")
+}
+
+// partName is what e adds to the qualified names of what is in it.
+func (u *unit) partName(e *die) string {
+	part := u.text(e.name)
+	for _, ref := range []value{e.origin, e.specification} {
+		if part == "" && ref.present() {
+			if owner, target, ok := u.follow(ref); ok {
+				part = owner.text(target.name)
+			}
+		}
+	}
+	switch {
+	case part != "":
+		return part
+	case e.tag == tagNamespace:
+		return "(anonymous namespace)"
+	}
+	// Classes without a name that have functions are almost always lambdas.
+	return "{lambda}"
 }

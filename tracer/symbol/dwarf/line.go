@@ -8,6 +8,9 @@ import (
 // maxLineProgram is the largest line program that is run.
 const maxLineProgram = 64 << 20
 
+// maxFiles is how many files or directories a line program may name.
+const maxFiles = 1 << 16
+
 // lineHeader is the decoded head of a line program.
 type lineHeader struct {
 	format
@@ -26,6 +29,9 @@ type lineFile struct {
 
 // lineHeader reads the head of the unit's line program.
 func (u *unit) lineHeader() (*lineHeader, error) {
+	if u.lines != nil {
+		return u.lines, nil
+	}
 	if !u.root.stmtList.present() {
 		return nil, errors.New("the unit has no line program")
 	}
@@ -42,7 +48,11 @@ func (u *unit) lineHeader() (*lineHeader, error) {
 	if b, err = u.d.line.read(off+uint64(c.off), length); err != nil {
 		return nil, err
 	}
-	return u.parseLineHeader(&cursor{b: b}, wide)
+	h, err := u.parseLineHeader(&cursor{b: b}, wide)
+	if err == nil {
+		u.lines = h
+	}
+	return h, err
 }
 
 func (u *unit) parseLineHeader(c *cursor, wide bool) (*lineHeader, error) {
@@ -88,7 +98,7 @@ func (u *unit) tables4(c *cursor, h *lineHeader) {
 		h.dirs = append(h.dirs, string(dir))
 	}
 	h.files = append(h.files, lineFile{name: u.text(u.root.name)})
-	for c.more() {
+	for c.more() && len(h.files) < maxFiles {
 		name := c.cstring()
 		if len(name) == 0 {
 			break
@@ -111,8 +121,12 @@ func (u *unit) entries5(c *cursor, h *lineHeader, add func(name string, dir uint
 	for range c.u8() {
 		columns = append(columns, column{c.uleb(), c.uleb()})
 	}
+	n := c.uleb()
+	if n > maxFiles {
+		c.fail()
+	}
 	const contentPath, contentDir = 1, 2
-	for n := c.uleb(); n > 0 && c.more() && len(columns) > 0; n-- {
+	for ; n > 0 && c.more() && len(columns) > 0; n-- {
 		start := c.off
 		var name string
 		var dir uint64

@@ -34,7 +34,7 @@ type machine struct {
 func (h *lineHeader) find(pc uint64) (row, bool) {
 	m := &machine{h: h, pc: pc}
 	m.reset()
-	for c := h.program; c.more() && !m.found; {
+	for c := (&cursor{b: h.program.b, off: h.program.off}); c.more() && !m.found; {
 		m.step(c)
 	}
 	return m.prev, m.found

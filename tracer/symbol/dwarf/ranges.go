@@ -1,7 +1,14 @@
 package dwarf
 
-// maxRanges bounds one list of ranges: some hold every function of a unit.
-const maxRanges = 1 << 20
+// maxSteps bounds the ranges and names that parsing a unit, or one lookup in
+// it, looks at: entries of a corrupt unit may all refer to one long list.
+const maxSteps = 4 << 20
+
+// spend takes a step.
+func (u *unit) spend() bool {
+	u.steps++
+	return u.steps <= maxSteps
+}
 
 // discarded tells the addresses that linkers give to functions they left out.
 func discarded(lo uint64) bool { return lo == 0 || lo >= 1<<64-2 }
@@ -47,7 +54,7 @@ func (u *unit) covers(e *die, pc uint64) (yes bool) {
 func (u *unit) ranges4(off uint64, emit func(lo, hi uint64) bool) {
 	base := u.lowPC
 	c := &reader{s: u.d.ranges, off: off}
-	for range maxRanges {
+	for u.spend() {
 		lo, hi := c.uint(8), c.uint(8)
 		switch {
 		case c.failed || lo == 0 && hi == 0:
@@ -82,7 +89,7 @@ func (u *unit) ranges5(v value, emit func(lo, hi uint64) bool) {
 		c.failed = c.failed || err != nil
 		return a
 	}
-	for range maxRanges {
+	for u.spend() {
 		var lo, hi uint64
 		switch kind := c.uint(1); kind {
 		case 1: // DW_RLE_base_addressx

@@ -117,6 +117,8 @@ type unit struct {
 	abbrevs abbrevs
 	root    root
 	lowPC   uint64
+	steps   int
+	lines   *lineHeader
 
 	// Filled in by walk.
 	funcs  []span

@@ -125,8 +125,9 @@ func decodeModule(w [moduleWords]uint64, h header) (module, bool) {
 		return module{}, false
 	}
 	m := module{text: w[22], gofunc: w[40]}
-	for i := 38; i+1 < moduleWords; i++ {
-		if end := w[13] + w[14]; w[i+1] >= end && w[i+1]-end < 64 {
+	// epclntab is after pclntable; from Go 1.26 on gofunc's data is between.
+	for _, i := range []int{40, 43} {
+		if end := w[13] + w[14]; w[i+1] >= end && w[i+1]-end < 1<<28 {
 			m.gofunc = w[i]
 			break
 		}

@@ -144,3 +144,21 @@ func (t *Table) name(off uint32) (string, error) {
 	}
 	return name, nil
 }
+
+// Entry returns the address of a function by name. It looks at every function.
+func (t *Table) Entry(name string) (uint64, bool) {
+	for i := range t.header.nfunc {
+		var b [8]byte
+		if err := t.mem.read(t.header.pcln+8*i, b[:]); err != nil {
+			return 0, false
+		}
+		f, err := t.function(t.header.pcln + uint64(binary.LittleEndian.Uint32(b[4:])))
+		if err != nil {
+			return 0, false
+		}
+		if got, err := t.name(f.nameOff); err == nil && got == name {
+			return f.entry, true
+		}
+	}
+	return 0, false
+}

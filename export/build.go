@@ -1,0 +1,148 @@
+package export
+
+import (
+	"cmp"
+	"encoding/json"
+	"io"
+	"math"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/symbol"
+	"github.com/leaktrace/leaktrace/tracer/verdict"
+)
+
+// maxSamples bounds the samples of a site.
+const maxSamples = 10
+
+// NewReport makes the report of a run from its history. last is the last
+// snapshot added to the history.
+func NewReport(target tracer.Process, started time.Time, h *verdict.History,
+	last *tracer.Snapshot, o Overhead,
+) *Report {
+	r := &Report{
+		Version:      Version,
+		Target:       Process{target.PID, target.Comm},
+		Started:      started.Round(time.Millisecond),
+		DurationS:    seconds(max(0, last.Time.Sub(started))),
+		MinAgeS:      seconds(h.MinAge()),
+		Sites:        []Site{},
+		Lost:         map[string]uint64{},
+		StackQuality: map[tracer.Quality]uint64{},
+		Overhead:     o,
+	}
+	for _, s := range h.Sites() {
+		if len(s.Outstanding) > 0 {
+			r.Sites = append(r.Sites, newSite(s, last.Time))
+		}
+	}
+	for _, c := range last.Lost {
+		r.Lost[c.Name] += c.Count
+	}
+	for q, n := range last.StackQuality {
+		r.StackQuality[q] = n
+	}
+	return r
+}
+
+func newSite(s verdict.Site, taken time.Time) Site {
+	site := Site{
+		Fingerprint: s.Fingerprint,
+		Kind:        s.Kind,
+		Leaking:     s.Leaking,
+		Reason:      s.Reason,
+		Outstanding: len(s.Outstanding),
+		Past:        s.Past,
+		Created:     s.Created,
+		Released:    s.Released,
+		GrowthPerS:  round(s.GrowthPerS, 1e6),
+		OldestS:     seconds(s.Oldest),
+		SiteFrame:   -1,
+		Stack:       append([]symbol.Frame{}, s.Stack.Frames...),
+		Quality:     cmp.Or(s.Stack.Quality, tracer.NoStack),
+		Samples:     []Sample{},
+		objects:     s.Outstanding,
+		taken:       taken,
+	}
+	if i := s.Stack.Site; i >= 0 && i < len(site.Stack) {
+		f := site.Stack[i]
+		site.SiteFrame = i
+		site.Site = Place{f.Function, f.File, f.Line, f.Module}
+	}
+	for _, o := range oldest(s.Outstanding) {
+		site.Samples = append(site.Samples, newSample(o, taken))
+	}
+	return site
+}
+
+func oldest(objects []tracer.Object) []tracer.Object {
+	sorted := slices.Clone(objects)
+	slices.SortStableFunc(sorted, func(a, b tracer.Object) int { return a.Since.Compare(b.Since) })
+	return sorted[:min(len(sorted), maxSamples)]
+}
+
+func newSample(o tracer.Object, taken time.Time) Sample {
+	s := Sample{Name: o.Name, AgeS: seconds(age(o, taken)), BeforeTracing: o.BeforeTracing}
+	switch o.Kind {
+	case tracer.Zombie:
+		s.ChildSample = &ChildSample{PID: o.ID, ExitCode: -1, ForkedBy: process(o.Owner)}
+		if z := o.Zombie; z != nil {
+			s.ExitCode, s.Signal, s.Reaper = z.ExitCode, z.Signal, process(z.Reaper)
+		}
+	case tracer.CloseWait:
+		s.SocketSample = newSocketSample(o.Socket)
+	default:
+		s.ThreadSample = &ThreadSample{TID: o.ID}
+	}
+	return s
+}
+
+func newSocketSample(s *tracer.SocketInfo) *SocketSample {
+	if s == nil {
+		return &SocketSample{}
+	}
+	sample := &SocketSample{
+		Local:   address(s.Local),
+		Remote:  address(s.Remote),
+		Unread:  s.Unread,
+		EOFRead: s.EOFRead,
+		Holder:  process(s.Holder),
+	}
+	if sample.Holder != nil {
+		sample.FD = new(s.FD)
+	}
+	return sample
+}
+
+// address shows an IPv4 peer of an IPv6 socket the way the user knows it.
+func address(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String()
+}
+
+// process is nil for a process that is not known.
+func process(p tracer.Process) *Process {
+	if p.PID == 0 {
+		return nil
+	}
+	return &Process{p.PID, p.Comm}
+}
+
+func age(o tracer.Object, at time.Time) time.Duration { return max(0, at.Sub(o.Since)) }
+
+// seconds keeps milliseconds: snapshots are not more exact than that.
+func seconds(d time.Duration) float64 { return round(d.Seconds(), 1e3) }
+
+func round(x, unit float64) float64 { return math.Round(x*unit) / unit }
+
+// WriteJSON writes the report as one indented JSON document.
+func (r *Report) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false) // C++ names are full of angle brackets
+	return e.Encode(r)
+}

@@ -1,0 +1,190 @@
+package export
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/symbol"
+	"github.com/leaktrace/leaktrace/tracer/verdict"
+)
+
+var (
+	began  = time.Date(2026, 11, 3, 9, 30, 0, 0, time.UTC)
+	target = tracer.Process{PID: 4711, Start: 1, Comm: "orders"}
+	shell  = tracer.Process{PID: 1, Start: 1, Comm: "sh"}
+)
+
+const (
+	app  = "/srv/orders/bin/orders"
+	libc = "/usr/lib/x86_64-linux-gnu/libc.so.6"
+)
+
+func frame(function, file string, line int, address uint64) symbol.Frame {
+	return symbol.Frame{
+		Function: function, File: file, Line: line, Address: address,
+		Module: app, BuildID: "5f0c2c1e88d3a1f3",
+	}
+}
+
+func libcFrame(function string, address uint64) symbol.Frame {
+	return symbol.Frame{Function: function, Module: libc, BuildID: "93ac9d3b", Address: address}
+}
+
+func stack(site int, frames ...symbol.Frame) tracer.Stack {
+	return tracer.Stack{Frames: frames, Site: site, Quality: tracer.Complete}
+}
+
+// born returns when each of n objects came to be: perS of them a second from
+// the begin of tracing on.
+func born(n int, perS float64) (times []time.Time) {
+	for i := range n {
+		times = append(times, began.Add(time.Duration((float64(i)+0.5)/perS*float64(time.Second))))
+	}
+	return times
+}
+
+func children(times []time.Time, reaper tracer.Process) (objects []tracer.Object) {
+	for i, at := range times {
+		z := &tracer.ZombieInfo{ExitCode: i % 2, Reaper: reaper}
+		if i == 2 {
+			z.ExitCode, z.Signal = -1, 9
+		}
+		objects = append(objects, tracer.Object{
+			Kind: tracer.Zombie, Created: at, Since: at, ID: 4800 + i, Name: "convert", Owner: target, Zombie: z,
+		})
+	}
+	return objects
+}
+
+func threads(kind tracer.Kind, name string, times []time.Time) (objects []tracer.Object) {
+	for i, at := range times {
+		objects = append(objects, tracer.Object{
+			Kind: kind, Created: at, Since: at, Owner: target, ID: 4900 + i,
+			Name: fmt.Sprintf("%s-%d", name, i), BeforeTracing: at.Before(began),
+		})
+	}
+	return objects
+}
+
+func sockets(times []time.Time) (objects []tracer.Object) {
+	for i, at := range times {
+		o := tracer.Object{
+			Kind: tracer.CloseWait, Created: at, Since: at, Owner: target, ID: 990 + i,
+			Socket: &tracer.SocketInfo{
+				Local:   netip.AddrPortFrom(netip.MustParseAddr("10.0.3.17"), uint16(43120+i)),
+				Remote:  netip.MustParseAddrPort("10.0.9.2:5432"),
+				EOFRead: i%2 == 0, Unread: 1312 * (i % 2), Holder: target, FD: 12 + i,
+			},
+		}
+		if i == 1 {
+			o.Socket.Local = netip.MustParseAddrPort("[2001:db8:30:1:9c4d:8aff:fe21:7c03]:43121")
+			o.Socket.Remote = netip.MustParseAddrPort("[2001:db8:30:9:216:3eff:fe6b:1e2]:5432")
+			o.Socket.Holder = tracer.Process{}
+		}
+		objects = append(objects, o)
+	}
+	return objects
+}
+
+// services is one leak of each kind, each beside something innocent.
+func services() []tracer.Site {
+	main := frame("main", "/srv/orders/src/main.cc", 31, 0x11f3)
+	serve := frame("Server::serve(int)", "/srv/orders/src/server.cc", 88, 0x2204)
+	clone := libcFrame("__clone3", 0x10d5b2)
+	create := libcFrame("pthread_create", 0x89144)
+	inlined := frame("Thumbnailer::spawn(std::vector<std::string> const&)", "/srv/orders/src/thumbnail.cc", 57, 0x3a10)
+	inlined.Inlined = true
+	nameless := symbol.Frame{Module: "/usr/lib/libacme.so.2", Address: 0x1c2f0}
+	long := frame("std::thread::_State_impl<std::thread::_Invoker<std::tuple<void (Metrics::*)(std::chrono::duration<long, std::ratio<1l, 1000l> >), Metrics*> > >::start(std::shared_ptr<Registry>, std::vector<std::string> const&)", "/srv/orders/src/metrics/flusher_threads.cc", 214, 0x5120)
+	return []tracer.Site{{
+		Kind: tracer.Zombie, Fingerprint: "b1a6", Created: 1204, Released: 1189,
+		Stack: stack(2, libcFrame("_Fork", 0xd5b2c), libcFrame("posix_spawn", 0xfa010), inlined,
+			frame("Thumbnailer::run()", "/srv/orders/src/thumbnail.cc", 112, 0x3a10), serve, main),
+		Outstanding: children(born(15, 1), target),
+	}, {
+		Kind: tracer.Zombie, Fingerprint: "b1a7", Created: 3, Stack: stack(1, libcFrame("_Fork", 0xd5b2c), nameless, main),
+		Outstanding: children(born(3, 3), shell),
+	}, {
+		Kind: tracer.Thread, Fingerprint: "77e0", Created: 30, Stack: stack(2, clone, create, long, serve, main),
+		Outstanding: threads(tracer.Thread, "flush", born(30, 2)),
+	}, {
+		Kind: tracer.Thread, Fingerprint: "77e1", Created: 8,
+		Stack:       stack(2, clone, create, frame("Pool::grow()", "/srv/orders/src/pool.cc", 40, 0x4100), main),
+		Outstanding: threads(tracer.Thread, "pool", born(8, 8)),
+	}, {
+		Kind: tracer.Thread, Fingerprint: "77e2", Stack: tracer.Stack{Site: -1, Quality: tracer.NoStack},
+		Outstanding: threads(tracer.Thread, "timer", []time.Time{began.Add(-26 * time.Hour), began.Add(-25 * time.Hour)}),
+	}, {
+		Kind: tracer.UnjoinedThread, Fingerprint: "90aa", Created: 400, Released: 385,
+		Stack: tracer.Stack{
+			Frames: []symbol.Frame{clone, create, frame("Audit::log_async", "/srv/orders/src/audit.cc", 19, 0x6000)},
+			Site:   2, Quality: tracer.Truncated,
+		},
+		Outstanding: threads(tracer.UnjoinedThread, "audit", born(15, 1)),
+	}, {
+		Kind: tracer.CloseWait, Fingerprint: "c0de", Created: 57, Released: 51,
+		Stack:       stack(1, libcFrame("connect", 0x10a2f4), frame("Db::connect()", "/srv/orders/src/db.cc", 71, 0x7000), serve, main),
+		Outstanding: sockets(born(6, 0.4)),
+	}, {
+		Kind: tracer.CloseWait, Fingerprint: "c0df", Created: 9, Released: 8,
+		Stack:       stack(1, libcFrame("connect", 0x10a2f4), frame("Health::probe()", "/srv/orders/src/health.cc", 12, 0x7100), main),
+		Outstanding: sockets([]time.Time{began.Add(14 * time.Second)}),
+	}, {
+		Kind: tracer.Zombie, Fingerprint: "gone", Created: 5, Released: 5,
+	}}
+}
+
+// watch shows the sites to a history once a second and returns the report.
+func watch(sites []tracer.Site, run int, finish func(*tracer.Snapshot)) *Report {
+	h := verdict.New(began, 10*time.Second)
+	var last *tracer.Snapshot
+	for s := range run + 1 {
+		last = &tracer.Snapshot{Time: began.Add(time.Duration(s) * time.Second)}
+		for _, site := range sites {
+			var outstanding []tracer.Object
+			for _, o := range site.Outstanding {
+				if !o.Since.After(last.Time) {
+					outstanding = append(outstanding, o)
+				}
+			}
+			site.Outstanding = outstanding
+			last.Sites = append(last.Sites, site)
+		}
+		finish(last)
+		h.Add(last)
+	}
+	return NewReport(target, began, h, last, Overhead{CPUSeconds: 0.213, RSSBytes: 41 << 20})
+}
+
+func clean(s *tracer.Snapshot) {
+	s.StackQuality = map[tracer.Quality]uint64{tracer.Complete: 1673, tracer.Truncated: 15}
+	s.Lost = []tracer.Counter{{Name: "stack_table_full"}, {Name: "ring_full"}}
+}
+
+func lossy(s *tracer.Snapshot) {
+	clean(s)
+	s.Lost = []tracer.Counter{{Name: "stack_table_full", Count: 3}, {Name: "ring_full", Count: 1417}, {Name: "never"}}
+}
+
+// reports are the cases every format is tested with.
+func reports() map[string]*Report {
+	innocent := []tracer.Site{services()[3], services()[7]}
+	withStats := watch(services(), 15, lossy)
+	withStats.Overhead.Programs = []ProgramCost{{"task_newtask", 1612, 1240.5}, {"process_exit", 1600, 210}}
+	hostile := services()[0]
+	hostile.Stack = stack(0, symbol.Frame{
+		Function: "evil\x1b[2J;\nname \u202e 7", File: "/tmp/\x9b31m.c", Line: 7, Module: "/tmp/a\xff b", Address: 1,
+	})
+	hostile.Outstanding = children(born(1, 1), tracer.Process{PID: 9, Comm: "\x1b]0;owned\a"})
+	hostile.Outstanding[0].Name = "a\" \xff\u2066"
+	return map[string]*Report{
+		"leaks":   watch(services(), 15, clean),
+		"lossy":   withStats,
+		"clean":   watch(innocent, 15, clean),
+		"short":   watch(innocent[:1], 4, clean),
+		"nothing": watch(nil, 15, func(*tracer.Snapshot) {}),
+		"hostile": watch([]tracer.Site{hostile}, 15, clean),
+	}
+}

@@ -1,0 +1,184 @@
+package export
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/symbol"
+)
+
+// WritePprof writes the report as a gzipped pprof profile of all outstanding
+// objects, with their number and the sum of their ages.
+func (r *Report) WritePprof(w io.Writer) error {
+	b := profileBuilder{
+		p: &profile.Profile{
+			SampleType:        []*profile.ValueType{{Type: "objects", Unit: "count"}, {Type: "age", Unit: "seconds"}},
+			DefaultSampleType: "objects",
+			TimeNanos:         r.Started.UnixNano(),
+			DurationNanos:     int64(r.DurationS * 1e9),
+		},
+		mappings:  map[[2]string]*profile.Mapping{},
+		functions: map[[2]string]*profile.Function{},
+		locations: map[string]*profile.Location{},
+	}
+	for _, s := range r.Sites {
+		b.addSite(s)
+	}
+	if err := b.p.CheckValid(); err != nil {
+		return fmt.Errorf("build pprof profile: %w", err)
+	}
+	return b.p.Write(w)
+}
+
+// profileBuilder makes each mapping, function and location once.
+type profileBuilder struct {
+	p         *profile.Profile
+	mappings  map[[2]string]*profile.Mapping
+	functions map[[2]string]*profile.Function
+	locations map[string]*profile.Location
+}
+
+// addSite adds one sample for each set of labels.
+func (b *profileBuilder) addSite(s Site) {
+	stack := b.stack(s)
+	type labels struct{ thread, peer string }
+	type sum struct {
+		objects int64
+		age     time.Duration
+	}
+	sums := map[labels]*sum{}
+	var order []labels
+	for _, o := range s.objects {
+		l := labels{threadName(o), peer(o)}
+		if sums[l] == nil {
+			sums[l] = new(sum)
+			order = append(order, l)
+		}
+		sums[l].objects++
+		sums[l].age += age(o, s.taken)
+	}
+	for _, l := range order {
+		sample := &profile.Sample{
+			Location: stack,
+			Value:    []int64{sums[l].objects, int64(sums[l].age.Round(time.Second) / time.Second)},
+			Label:    map[string][]string{"kind": {string(s.Kind)}},
+		}
+		setLabel(sample, "thread", l.thread)
+		setLabel(sample, "peer", l.peer)
+		b.p.Sample = append(b.p.Sample, sample)
+	}
+}
+
+func setLabel(s *profile.Sample, key, value string) {
+	if value != "" {
+		s.Label[key] = []string{validUTF8(value)}
+	}
+}
+
+func threadName(o tracer.Object) string {
+	if o.Kind == tracer.Thread || o.Kind == tracer.UnjoinedThread {
+		return o.Name
+	}
+	return ""
+}
+
+// peer leaves out the port of a client: it is another one each time, and
+// would keep samples apart that belong together.
+func peer(o tracer.Object) string {
+	switch {
+	case o.Socket == nil || !o.Socket.Remote.IsValid():
+		return ""
+	case o.Socket.Accepted:
+		return o.Socket.Remote.Addr().Unmap().String()
+	default:
+		return address(o.Socket.Remote)
+	}
+}
+
+// stack makes one location of each frame together with those inlined into it,
+// which come before it.
+func (b *profileBuilder) stack(s Site) []*profile.Location {
+	var stack []*profile.Location
+	for rest := s.Stack; len(rest) > 0; {
+		n := 1 + max(0, slices.IndexFunc(rest, func(f symbol.Frame) bool { return !f.Inlined }))
+		stack = append(stack, b.location(rest[:n]))
+		rest = rest[n:]
+	}
+	if len(s.Stack) == 0 {
+		stack = append(stack, b.location([]symbol.Frame{{Function: s.heading(0)}}))
+	}
+	return stack
+}
+
+// location makes a location of frames of one address, innermost first.
+func (b *profileBuilder) location(frames []symbol.Frame) *profile.Location {
+	id := fmt.Sprintf("%#v", frames)
+	if l := b.locations[id]; l != nil {
+		return l
+	}
+	outer := frames[len(frames)-1]
+	l := &profile.Location{
+		ID:      uint64(len(b.p.Location) + 1),
+		Address: outer.Address,
+		Mapping: b.mapping(outer),
+	}
+	for _, f := range frames {
+		if f.Function != "" {
+			l.Line = append(l.Line, profile.Line{Function: b.function(f), Line: int64(f.Line)})
+		}
+	}
+	b.locations[id] = l
+	b.p.Location = append(b.p.Location, l)
+	return l
+}
+
+// mapping makes a mapping per file. Addresses are those of the ELF file, as if
+// each were mapped at 0: reports of two runs then compare.
+func (b *profileBuilder) mapping(f symbol.Frame) *profile.Mapping {
+	if f.Module == "" {
+		return nil
+	}
+	id := [2]string{f.Module, f.BuildID}
+	m := b.mappings[id]
+	if m == nil {
+		m = &profile.Mapping{
+			ID:      uint64(len(b.p.Mapping) + 1),
+			File:    validUTF8(f.Module),
+			BuildID: validUTF8(f.BuildID),
+		}
+		b.mappings[id] = m
+		b.p.Mapping = append(b.p.Mapping, m)
+	}
+	m.Limit = max(m.Limit, f.Address+1)
+	// What is set here pprof does not try to look up again.
+	m.HasFunctions = m.HasFunctions || f.Function != ""
+	m.HasFilenames = m.HasFilenames || f.File != ""
+	m.HasLineNumbers = m.HasLineNumbers || f.Line != 0
+	m.HasInlineFrames = m.HasFunctions
+	return m
+}
+
+func (b *profileBuilder) function(f symbol.Frame) *profile.Function {
+	id := [2]string{f.Function, f.File}
+	if fn := b.functions[id]; fn != nil {
+		return fn
+	}
+	fn := &profile.Function{
+		ID:         uint64(len(b.p.Function) + 1),
+		Name:       validUTF8(f.Function),
+		SystemName: validUTF8(f.Function),
+		Filename:   validUTF8(f.File),
+	}
+	b.functions[id] = fn
+	b.p.Function = append(b.p.Function, fn)
+	return fn
+}
+
+// validUTF8 is what protocol buffers require of strings.
+func validUTF8(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

@@ -1,0 +1,156 @@
+// Package export renders what a run found: as text for a person, as JSON, as
+// folded stacks for flame graphs, and as a pprof profile.
+package export
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/symbol"
+)
+
+// Version is the version of the JSON report. It changes when a field changes
+// its meaning or disappears; new fields do not change it.
+const Version = 1
+
+// Report is the result of a run. Its JSON form is described field by field in
+// report.schema.json. Strings from the target are as the target gave them:
+// only the text renderer escapes.
+type Report struct {
+	Version      int                       `json:"version"`
+	Target       Process                   `json:"target"`
+	Started      time.Time                 `json:"started"`
+	DurationS    float64                   `json:"duration_s"`
+	MinAgeS      float64                   `json:"min_age_s"`
+	Sites        []Site                    `json:"sites"`
+	Lost         map[string]uint64         `json:"lost"`
+	StackQuality map[tracer.Quality]uint64 `json:"stack_quality"`
+	Overhead     Overhead                  `json:"overhead"`
+}
+
+// Site is a site with outstanding objects, and the verdict on it.
+type Site struct {
+	Fingerprint string      `json:"fingerprint"`
+	Kind        tracer.Kind `json:"kind"`
+	Leaking     bool        `json:"leaking"`
+	Reason      string      `json:"reason"`
+	Outstanding int         `json:"outstanding"`
+	// Past is how many objects are outstanding for min-age or longer.
+	Past       int     `json:"past_min_age"`
+	Created    uint64  `json:"created"`
+	Released   uint64  `json:"released"`
+	GrowthPerS float64 `json:"growth_per_s"`
+	OldestS    float64 `json:"oldest_s"`
+	Site       Place   `json:"site"`
+	// SiteFrame indexes the frame of Site in Stack; -1 without a stack.
+	SiteFrame int            `json:"site_frame"`
+	Stack     []symbol.Frame `json:"stack"`
+	Quality   tracer.Quality `json:"stack_quality"`
+	Samples   []Sample       `json:"samples"`
+
+	// objects and taken are what a pprof profile is made of: all objects, and
+	// the instant their ages are meant at.
+	objects []tracer.Object
+	taken   time.Time
+}
+
+// Place is where in the code a user would look. Its fields are empty and 0
+// when they are not known.
+type Place struct {
+	Function string `json:"function"`
+	File     string `json:"file"`
+	Line     int    `json:"line"`
+	Module   string `json:"module"`
+}
+
+// Process names a process.
+type Process struct {
+	PID  int    `json:"pid"`
+	Comm string `json:"comm"`
+}
+
+// Sample is one outstanding object. Exactly one of the embedded structs is
+// set, as the kind of its site demands.
+type Sample struct {
+	// Name is the comm of a child or thread, empty for a socket.
+	Name          string  `json:"name,omitempty"`
+	AgeS          float64 `json:"age_s"`
+	BeforeTracing bool    `json:"before_tracing"`
+	*ChildSample
+	*ThreadSample
+	*SocketSample
+}
+
+// ChildSample is a child that was not reaped. Processes that are not known are
+// nil.
+type ChildSample struct {
+	PID      int      `json:"pid"`
+	ExitCode int      `json:"exit_code"`
+	Signal   int      `json:"signal"`
+	ForkedBy *Process `json:"forked_by,omitempty"`
+	Reaper   *Process `json:"reaper,omitempty"`
+}
+
+// ThreadSample is a thread that lives on or was not joined.
+type ThreadSample struct {
+	TID int `json:"tid"`
+}
+
+// SocketSample is a socket that was not closed. Holder and FD are nil when no
+// holder is known.
+type SocketSample struct {
+	Local   string   `json:"local"`
+	Remote  string   `json:"remote"`
+	Unread  int      `json:"unread"`
+	EOFRead bool     `json:"eof_read"`
+	Holder  *Process `json:"holder,omitempty"`
+	FD      *int     `json:"fd,omitempty"`
+}
+
+// Overhead is what tracing cost.
+type Overhead struct {
+	// CPUSeconds is the processor time of the tracer itself.
+	CPUSeconds float64 `json:"cpu_s"`
+	// RSSBytes is its peak resident memory.
+	RSSBytes uint64 `json:"rss_bytes"`
+	// Programs is known only while kernel.bpf_stats_enabled is set.
+	Programs []ProgramCost `json:"programs,omitempty"`
+}
+
+// ProgramCost is what one BPF program cost the traced machine.
+type ProgramCost struct {
+	Name     string  `json:"name"`
+	Runs     uint64  `json:"runs"`
+	NsPerRun float64 `json:"ns_per_run"`
+}
+
+// Formats lists the formats Write knows.
+func Formats() []string { return []string{"text", "json", "folded", "pprof"} }
+
+// Write renders the report in one of Formats.
+func (r *Report) Write(w io.Writer, format string) error {
+	switch format {
+	case "text":
+		return r.WriteText(w, TextOptions{})
+	case "json":
+		return r.WriteJSON(w)
+	case "folded":
+		return r.WriteFolded(w)
+	case "pprof":
+		return r.WritePprof(w)
+	}
+	return fmt.Errorf("unknown format %q", format)
+}
+
+// Leaking returns how many sites leak.
+func (r *Report) Leaking() int {
+	n := 0
+	for _, s := range r.Sites {
+		if s.Leaking {
+			n++
+		}
+	}
+	return n
+}

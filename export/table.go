@@ -1,0 +1,118 @@
+package export
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// column is one column of a table, wide enough for all of its cells.
+type column struct {
+	title string
+	right bool
+	cells []string
+}
+
+func (c column) width() int {
+	w := utf8.RuneCountInString(c.title)
+	for _, cell := range c.cells {
+		w = max(w, utf8.RuneCountInString(cell))
+	}
+	return w
+}
+
+func (c column) pad(cell string) string {
+	space := strings.Repeat(" ", c.width()-utf8.RuneCountInString(cell))
+	if c.right {
+		return space + cell
+	}
+	return cell + space
+}
+
+const gap = "  "
+
+func width(columns []column) int {
+	w := len(gap) * (len(columns) - 1)
+	for _, c := range columns {
+		w += c.width()
+	}
+	return w
+}
+
+// numbers are the columns before the site. They are as wide as all sites need:
+// the tables of a report then line up.
+func numbers(sites, all []Site) []column {
+	columns := []column{{title: "KIND"}, {"OUTSTANDING", true, nil}, {"GROWTH", true, nil}, {"OLDEST", true, nil}}
+	for i, cell := range []func(Site) string{
+		func(s Site) string { return string(s.Kind) },
+		func(s Site) string { return humanCount(s.Outstanding) },
+		func(s Site) string { return humanGrowth(s.GrowthPerS) },
+		func(s Site) string { return humanAge(s.OldestS) },
+	} {
+		c := &columns[i]
+		c.cells = cells(all, cell)
+		c.title, c.cells = c.pad(c.title), cells(sites, cell)
+	}
+	return columns
+}
+
+func cells(sites []Site, cell func(Site) string) (all []string) {
+	for _, s := range sites {
+		all = append(all, cell(s))
+	}
+	return all
+}
+
+// table writes one row per site of all. Sites that do not leak get the reason
+// behind the row where all rows have the room for it.
+func (t text) table(sites, all []Site) {
+	columns := numbers(sites, all)
+	columns = append(columns, siteColumn(sites, t.o.width()-width(columns)-len(gap)))
+	if !sites[0].Leaking {
+		why := column{title: "WHY NOT", cells: cells(sites, func(s Site) string { return s.Reason })}
+		if with := append(columns, why); width(with) <= t.o.width() {
+			columns = with
+		}
+	}
+	t.rows(columns)
+}
+
+// block writes one row per site, with the verdict before it.
+func (t text) block(sites []Site) {
+	verdict := column{title: "    ", cells: cells(sites, func(s Site) string {
+		if s.Leaking {
+			return "LEAK"
+		}
+		return ""
+	})}
+	columns := append([]column{verdict}, numbers(sites, sites)...)
+	t.rows(append(columns, siteColumn(sites, t.o.width()-width(columns)-len(gap))))
+}
+
+func siteColumn(sites []Site, width int) column {
+	return column{title: "SITE", cells: cells(sites, func(s Site) string { return s.heading(width) })}
+}
+
+// heading names the site in so many columns.
+func (s Site) heading(width int) string {
+	if s.SiteFrame >= 0 {
+		return placeIn(s.Stack[s.SiteFrame], width)
+	}
+	if len(s.Samples) > 0 && s.Samples[0].BeforeTracing {
+		return "(created before tracing)"
+	}
+	return "(no stack captured)"
+}
+
+func (t text) rows(columns []column) {
+	line := make([]string, len(columns))
+	for row := -1; row < len(columns[0].cells); row++ {
+		for i, c := range columns {
+			cell := c.title
+			if row >= 0 {
+				cell = c.cells[row]
+			}
+			line[i] = c.pad(cell)
+		}
+		t.line("%s", strings.TrimRight(strings.Join(line, gap), " "))
+	}
+}

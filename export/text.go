@@ -1,0 +1,193 @@
+package export
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/leaktrace/leaktrace/tracer"
+)
+
+// TextOptions fits the text report to a reader. The zero value suits a file.
+type TextOptions struct {
+	// Width is the number of columns to fit into; 0 means 100. Only stacks
+	// and addresses, which must stay whole, may be wider.
+	Width int
+	// Rows is how many sites to list that do not leak, or in a block how many
+	// sites at all; 0 means 20, in a block 10.
+	Rows int
+	// Samples is how many objects to show of each leaking site; 0 means 4.
+	Samples int
+}
+
+func (o TextOptions) width() int   { return max(60, cmp.Or(o.Width, 100)) }
+func (o TextOptions) samples() int { return min(maxSamples, cmp.Or(o.Samples, 4)) }
+
+// text writes lines; the buffered writer keeps the first error for the end.
+type text struct {
+	*bufio.Writer
+	o TextOptions
+}
+
+func (t text) line(format string, args ...any) {
+	fmt.Fprintf(t, format, args...)
+	t.WriteByte('\n')
+}
+
+// WriteText writes the report for a person: the verdict, a table of all sites,
+// then all there is to know of those that leak.
+func (r *Report) WriteText(w io.Writer, o TextOptions) error {
+	t := text{bufio.NewWriter(w), o}
+	r.writeHeadline(t)
+	leaking, steady := r.Sites[:r.Leaking()], r.Sites[r.Leaking():]
+	if len(leaking) > 0 {
+		t.line("")
+		t.table(leaking, r.Sites)
+	}
+	if len(steady) > 0 {
+		t.line("\nnot leaking")
+		shown := steady[:min(len(steady), cmp.Or(o.Rows, 20))]
+		t.table(shown, r.Sites)
+		t.more(len(steady) - len(shown))
+	}
+	for i, s := range leaking {
+		t.detail(i+1, s)
+	}
+	r.writeFooter(t)
+	return t.Flush()
+}
+
+func (t text) more(n int) {
+	if n > 0 {
+		t.line("... and %s; --format json has them all", plural(n, "more site", "more sites"))
+	}
+}
+
+// WriteBlock writes the state at the end of an interval: a time stamp and one
+// row per site, never more than o.Rows of them.
+func (r *Report) WriteBlock(w io.Writer, o TextOptions) error {
+	t := text{bufio.NewWriter(w), o}
+	end := r.Started.Add(time.Duration(r.DurationS * float64(time.Second)))
+	t.line("%s  after %s: %s", end.Format("15:04:05"), humanSpan(r.DurationS), r.summary())
+	if len(r.Sites) > 0 {
+		shown := r.Sites[:min(len(r.Sites), cmp.Or(o.Rows, 10))]
+		t.block(shown)
+		t.more(len(r.Sites) - len(shown))
+	}
+	return t.Flush()
+}
+
+func (r *Report) summary() string {
+	switch n := r.Leaking(); {
+	case n > 0:
+		return plural(n, "site leaks", "sites leak")
+	case len(r.Sites) > 0:
+		return "no leak found"
+	default:
+		return "nothing outstanding"
+	}
+}
+
+func (r *Report) writeHeadline(t text) {
+	target := fmt.Sprintf("%s (pid %d)", Escape(r.Target.Comm), r.Target.PID)
+	watched := humanSpan(r.DurationS)
+	leaking := r.Sites[:r.Leaking()]
+	if len(leaking) == 0 {
+		t.line("no leak found in %s, watched for %s", target, watched)
+		if r.lossy() {
+			t.line("but not everything was seen: the losses are below")
+		}
+		if r.DurationS < r.MinAgeS {
+			t.line("that is less than --min-age %s: nothing could grow old enough", humanSpan(r.MinAgeS))
+		}
+		return
+	}
+	t.line("%s in %s, watched for %s", r.summary(), target, watched)
+	t.line("not given back: %s", enumerate(countKinds(leaking)))
+}
+
+// countKinds says how many objects of each kind the sites hold.
+func countKinds(sites []Site) (counts []string) {
+	for _, kind := range tracer.Kinds() {
+		n := 0
+		for _, s := range sites {
+			if s.Kind == kind {
+				n += s.Outstanding
+			}
+		}
+		if n > 0 {
+			counts = append(counts, plural(n, words[kind].one, words[kind].many))
+		}
+	}
+	return counts
+}
+
+func (r *Report) writeFooter(t text) {
+	t.line("")
+	t.line("%s", r.qualityLine())
+	r.writeLosses(t)
+	o := r.Overhead
+	cost := fmt.Sprintf("leaktrace used %.2fs of CPU", o.CPUSeconds)
+	if r.DurationS > 0 {
+		cost += fmt.Sprintf(" (%.1f%% of one)", 100*o.CPUSeconds/r.DurationS)
+	}
+	cost += " and " + humanBytes(o.RSSBytes) + " of memory"
+	if runs, ns := o.inKernel(); runs > 0 {
+		cost += fmt.Sprintf(";\nits BPF programs ran %s times, %.2f us each", humanCount(runs), ns/float64(runs)/1000)
+	}
+	t.line("%s", cost)
+}
+
+// inKernel sums up the programs.
+func (o Overhead) inKernel() (runs uint64, ns float64) {
+	for _, p := range o.Programs {
+		runs += p.Runs
+		ns += float64(p.Runs) * p.NsPerRun
+	}
+	return runs, ns
+}
+
+func (r *Report) qualityLine() string {
+	var total uint64
+	var parts []string
+	for _, q := range []tracer.Quality{
+		tracer.Complete, tracer.FPUsed, tracer.Truncated, tracer.NoMapping, tracer.NoStack,
+	} {
+		if n := r.StackQuality[q]; n > 0 {
+			total += n
+			parts = append(parts, humanCount(n)+" "+string(q))
+		}
+	}
+	if total == 0 {
+		return "no stacks captured"
+	}
+	return fmt.Sprintf("%s stacks captured: %s", humanCount(total), strings.Join(parts, ", "))
+}
+
+func (r *Report) lossy() bool {
+	for _, n := range r.Lost {
+		if n > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Report) writeLosses(t text) {
+	if !r.lossy() {
+		t.line("nothing was lost")
+		return
+	}
+	t.line("not everything was seen, so sites and counts may be missing:")
+	for _, name := range slices.Sorted(maps.Keys(r.Lost)) {
+		if n := r.Lost[name]; n > 0 {
+			plain := strings.NewReplacer("_", " ", "-", " ").Replace(name)
+			t.line("  %s x %s", humanCount(n), Escape(plain))
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package tests
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/leaktrace/leaktrace/tracer"
+)
+
+// underShell makes a shell the target and leaky its child, which says `ready`
+// and takes the commands.
+func underShell(t *testing.T, options tracer.Options) *session {
+	t.Helper()
+	return newSession(t, options, "/bin/sh", "-c", filepath.Join(programs, "leaky-o2")+" zombie thread; exit")
+}
+
+// leakyTally keeps what a snapshot says of leaky: the shell has no symbols, and
+// its child is not what is tested.
+func (s *session) leakyTally(shot *tracer.Snapshot) map[string]tally {
+	out := s.tallies(shot)
+	for key := range out {
+		if strings.Contains(key, "dash") {
+			delete(out, key)
+		}
+	}
+	return out
+}
+
+// With Follow a child of the target is traced from its first event on, be it
+// born after tracing began or before. Without it nothing of a child is seen.
+func TestFollow(t *testing.T) {
+	followed := map[string]tally{
+		"zombie leak_child": threeKept, "zombie reap_child": threeGone,
+		"thread leak_thread": threeKept, "thread end_thread": threeGone,
+		"unjoined-thread end_thread": threeGone,
+	}
+	tests := []struct {
+		name   string
+		follow bool
+		attach bool
+		want   map[string]tally
+	}{
+		{name: "run and follow", follow: true, want: followed},
+		{name: "attach and follow", follow: true, attach: true, want: followed},
+		{name: "run alone", want: map[string]tally{}},
+		{name: "attach alone", attach: true, want: map[string]tally{}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := underShell(t, tracer.Options{Follow: test.follow})
+			if test.attach {
+				s.startUntraced()
+				s.trace()
+			} else {
+				s.start(s.tracer.Start)
+			}
+			told := s.do("go 3")
+			shot := s.snapshot()
+			s.checkTallies(shot, test.want, s.leakyTally(shot))
+			s.complete(shot)
+			for _, zombie := range s.outstanding(shot, tracer.Zombie, "leak_child") {
+				if zombie.Owner.PID != s.pid || zombie.Zombie.Reaper.PID != s.pid {
+					t.Errorf("zombie %s: leaky is %d", renderObject(zombie), s.pid)
+				}
+			}
+			if test.follow {
+				s.checkIDs("zombies", s.outstanding(shot, tracer.Zombie, "leak_child"), byID, told.ZombiePIDs)
+				s.checkIDs("threads", s.outstanding(shot, tracer.Thread, "leak_thread"), byID, told.ThreadTIDs)
+			}
+		})
+	}
+}

@@ -1,0 +1,73 @@
+package tests
+
+import (
+	"bufio"
+	"debug/elf"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/symbol"
+)
+
+// leakyFunction finds leaky's own functions among a program's symbols, also
+// mangled by Rust. Where a standard library is linked in, only its symbols tell
+// it from the program, so a stripped program's site may be in the library.
+var leakyFunction = regexp.MustCompile(`^(?:_ZN5leaky\d+)?((?:leak|reap|end|join|close)_(?:child|thread|unjoined|socket))(?:17h\w+E)?$`)
+
+// blameBySymbols names the first function of leaky's own in the stack of a
+// stripped program, by the symbol table of another with the same code.
+func blameBySymbols(t *testing.T, program string) func(tracer.Stack) string {
+	t.Helper()
+	symbols := readSymbols(t, filepath.Join(programs, program))
+	return func(stack tracer.Stack) string {
+		for _, frame := range stack.Frames {
+			if name := leakyFunction.FindStringSubmatch(symbolAt(symbols, frame)); name != nil && frame.Function == "" {
+				return name[1]
+			}
+		}
+		return siteFunction(stack)
+	}
+}
+
+func readSymbols(t *testing.T, path string) []elf.Symbol {
+	t.Helper()
+	f, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	symbols, err := f.Symbols()
+	if err != nil {
+		t.Fatalf("read symbols of %s: %v", path, err)
+	}
+	return symbols
+}
+
+// symbolAt names the function a frame's call is in: the frame has the address
+// after the call.
+func symbolAt(symbols []elf.Symbol, frame symbol.Frame) string {
+	call := frame.Address - 1
+	for _, s := range symbols {
+		if elf.ST_TYPE(s.Info) == elf.STT_FUNC && call >= s.Value && call < s.Value+s.Size {
+			return s.Name
+		}
+	}
+	return ""
+}
+
+func readLines(t *testing.T, path string) []string {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var out []string
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		out = append(out, lines.Text())
+	}
+	return out
+}

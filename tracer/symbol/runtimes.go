@@ -1,0 +1,79 @@
+package symbol
+
+// layer says whose code a frame is. A user fixes the application's; libc is
+// the least helpful to be pointed at.
+type layer int
+
+const (
+	application layer = iota
+	// anonymous code has neither a file nor a name.
+	anonymous
+	// languageRuntime is a standard library or an interpreter.
+	languageRuntime
+	// libc is the C library, the loader and the vdso.
+	libc
+)
+
+// moduleRule classifies modules by the start of their base names. What follows
+// must be the end, a digit, or one of ".-_", so that libm is not libmy.
+type moduleRule struct {
+	prefix string
+	layer  layer
+}
+
+// moduleRules lists the modules that are no application's own.
+func moduleRules() []moduleRule {
+	return []moduleRule{
+		// The C library: glibc, musl and their parts.
+		{"libc.so", libc}, {"libc-", libc}, {"libc.musl", libc}, {"libpthread", libc}, {"ld-linux", libc},
+		{"ld-musl", libc}, {"ld-2", libc}, {"ld.so", libc}, {"libm", libc}, {"libdl", libc}, {"librt", libc},
+		{"libresolv", libc}, {"libnsl", libc}, {"libnss", libc}, {"libanl", libc}, {"[vdso]", libc}, {"[vsyscall]", libc},
+		// Compilers' support libraries, C++ and sanitizers, which wrap libc.
+		{"libstdc++", languageRuntime}, {"libc++", languageRuntime}, {"libc++abi", languageRuntime}, {"libgcc", languageRuntime},
+		{"libasan", languageRuntime}, {"libtsan", languageRuntime}, {"libgo.so", languageRuntime}, {"libstd", languageRuntime},
+		// The JDK.
+		{"libjvm", languageRuntime}, {"libjava", languageRuntime}, {"libnet.so", languageRuntime}, {"libnio", languageRuntime},
+		{"libjli", languageRuntime}, {"libzip.so", languageRuntime}, {"libextnet", languageRuntime}, {"libverify", languageRuntime},
+		// Interpreters and the libraries they run on.
+		{"libpython", languageRuntime}, {"python", languageRuntime}, {"libruby", languageRuntime}, {"ruby", languageRuntime},
+		{"libuv", languageRuntime}, {"libnode", languageRuntime}, {"node", languageRuntime}, {"libperl", languageRuntime},
+		{"perl", languageRuntime}, {"java", languageRuntime}, {"libcoreclr", languageRuntime}, {"libSystem.Native", languageRuntime},
+		{"libmono", languageRuntime}, {"libphp", languageRuntime}, {"php", languageRuntime}, {"liblua", languageRuntime},
+	}
+}
+
+// libcFunctions are entry points of the C library that create a resource or
+// lead there. They count only without a source file or with libc's own, for
+// static executables have libc inside.
+func libcFunctions() []string {
+	return []string{
+		"fork", "vfork", "_Fork", "clone", "clone3", "posix_spawn", "posix_spawnp", "system", "popen", "daemon", "forkpty", "wordexp",
+		"do_system", "spawn_process", "do_posix_spawn", "arch_fork", "child", "wait", "waitpid", "wait4", "waitid",
+		"pthread_create", "thrd_create", "start_thread", "create_thread", "allocate_stack", "start",
+		"connect", "accept", "accept4", "socket", "read", "readv", "recv", "recvfrom", "recvmsg", "recvmmsg",
+		"write", "writev", "send", "sendto", "sendmsg", "sendmmsg", "close", "shutdown", "poll", "ppoll", "select", "epoll_wait",
+		"syscall", "syscall_cancel", "getaddrinfo", "gaih_inet", "send_dg", "send_vc", "res_nsend", "timer_create", "mq_notify",
+	}
+}
+
+// libcFiles are parts of paths by which libc's sources are known.
+func libcFiles() []string {
+	return []string{"/glibc", "/sysdeps/", "/nptl/", "../sysdeps/", "./nptl/", "./posix/", "./socket/", "./libio/", "./csu/", "/musl", "src/thread/", "src/process/", "src/network/"}
+}
+
+// runtimePrefixes start the names of functions of standard libraries. Java's,
+// JavaScript's and Python's come from perf maps.
+func runtimePrefixes() []string {
+	return []string{
+		"std::", "__gnu_cxx::", "__cxxabiv1::", "core::", "alloc::", "<std::", "<core::", "<alloc::",
+		"<&std::", "<&core::", "<&alloc::", "<&mut std::", "<&mut core::", "<&mut alloc::", "__rust_", "rust_begin_unwind",
+		"Ljava/", "Ljdk/", "Lsun/", "java.", "jdk.", "sun.", "node:internal", "py::<frozen ",
+	}
+}
+
+// runtimeFiles are parts of paths by which standard libraries' sources are
+// known. Crates below .cargo/registry are dependencies, which users choose.
+func runtimeFiles() []string {
+	return []string{"/usr/include/c++/", "/usr/include/x86_64-linux-gnu/c++/", "/usr/include/aarch64-linux-gnu/c++/",
+		"/include/c++/v1/", "/rustc/", "/library/std/src/", "/library/core/src/", "/library/alloc/src/"}
+}
