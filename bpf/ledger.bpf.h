@@ -118,17 +118,22 @@ static __always_inline void site_born(__u64 stack)
 	__sync_fetch_and_add(&site->created, 1);
 }
 
-/* birth_record fills in who creates an object now: the current process. */
+/*
+ * birth_record fills in who creates an object now: the current process. The
+ * creation is counted before the record shows, which it does once created is
+ * set: a snapshot must not see an object that was not counted.
+ */
 static __always_inline void birth_record(struct leak_birth *birth, __u64 stack)
 {
 	struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
 
+	site_born(stack);
 	birth->stack = stack;
-	birth->created = bpf_ktime_get_ns();
 	birth->creator_tgid = leader->tgid;
 	birth->creator_start = leader->start_time;
 	BPF_CORE_READ_STR_INTO(&birth->creator_comm, leader, comm);
-	site_born(stack);
+	barrier();
+	birth->created = bpf_ktime_get_ns();
 }
 
 #endif

@@ -97,6 +97,13 @@ static __always_inline __u32 exit_code(const struct task_struct *task)
 	return task->exit_code;
 }
 
+/* is_adopted: a zombie that others forked and a traced process must reap. */
+static __always_inline bool is_adopted(struct task_struct *task)
+{
+	return task->pid == task->tgid && is_zombie(task) &&
+	       bpf_task_storage_get(&procs, task->real_parent->group_leader, 0, 0);
+}
+
 SEC("iter/task")
 int snapshot_tasks(struct bpf_iter__task *ctx)
 {
@@ -107,16 +114,16 @@ int snapshot_tasks(struct bpf_iter__task *ctx)
 
 	if (!task)
 		return 0;
-	record = bpf_task_storage_get(&tasks, task, 0, 0);
-	if (!record)
-		return 0;
 	is_thread = task->pid != task->tgid;
-	out.birth = is_thread ? record->thread : record->process;
-	if (!out.birth.created || (is_thread && task->exit_state))
+	record = bpf_task_storage_get(&tasks, task, 0, 0);
+	if (record) {
+		out.birth = is_thread ? record->thread : record->process;
+		out.exited = record->exited;
+	}
+	if (out.birth.created ? is_thread && task->exit_state : !is_adopted(task))
 		return 0;
 	parent = task->real_parent;
 	out.kind = is_thread ? LEAK_THREAD : LEAK_CHILD;
-	out.exited = record->exited;
 	out.pid = task->pid;
 	out.tgid = task->tgid;
 	out.parent_tgid = parent->tgid;

@@ -37,14 +37,37 @@ static __always_inline void thread_born(struct task_struct *thread, struct leak_
 	bpf_map_delete_elem(&tcbs, &key);
 }
 
+/*
+ * thread_of_child gives a thread of a process that is not traced, but was
+ * forked by one that is, its process's birth: see struct leak_task.
+ */
+static __always_inline void thread_of_child(struct task_struct *thread)
+{
+	struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
+	struct leak_task *process = bpf_task_storage_get(&tasks, leader, 0, 0), *record;
+
+	if (!process || !process->process.created)
+		return;
+	record = bpf_task_storage_get(&tasks, thread, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (record)
+		record->process = process->process;
+	else
+		count(LEAK_LOST_STORAGE);
+}
+
 SEC("tp_btf/task_newtask")
 int BPF_PROG(task_newtask, struct task_struct *task, __u64 clone_flags)
 {
 	struct leak_proc *proc = traced();
 	struct leak_task *record;
 
-	if (!proc || task->flags & LEAK_PF_KERNEL_WORKER)
+	if (task->flags & LEAK_PF_KERNEL_WORKER)
 		return 0;
+	if (!proc) {
+		if (clone_flags & CLONE_THREAD)
+			thread_of_child(task);
+		return 0;
+	}
 	record = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!record)
 		count(LEAK_LOST_STORAGE);

@@ -195,11 +195,14 @@ static __always_inline int step_fp(struct leak_walk *walk)
 	return LEAK_STEP_ON;
 }
 
-/* step_guess crosses a frame that no rule describes, hoping for a frame pointer. */
+/*
+ * step_guess crosses a frame that no rule describes, hoping for a frame
+ * pointer. That there is none does not prove that this is the root.
+ */
 static __always_inline int step_guess(struct leak_walk *walk)
 {
 	walk->fp_used = 1;
-	return step_fp(walk);
+	return walk->regs.fp ? step_fp(walk) : LEAK_STACK_TRUNCATED;
 }
 
 /*
@@ -459,6 +462,7 @@ static __always_inline __u64 stack_rescue(struct leak_proc *proc, enum leak_kind
 	rescue->type = LEAK_EVENT_RESCUE;
 	rescue->tgid = current->tgid;
 	rescue->id = stack_id(hash_mix(bpf_ktime_get_ns(), bpf_get_current_pid_tgid()), kind);
+	rescue->start_stack = current->mm->start_stack;
 	arch_user_regs(&rescue->regs, (struct pt_regs *)bpf_task_pt_regs(current));
 	base = rescue->regs.sp & ~(__u64)(LEAK_PAGE_SIZE - 1);
 	rescue->pages = 0;

@@ -112,6 +112,7 @@ struct leak_rescue {
 	__u32 type;
 	__u32 tgid;
 	__u64 id; /* the stack id the object got */
+	__u64 start_stack; /* of the image, as in leak_space */
 	struct leak_regs regs;
 	__u64 pages; /* copied, from the page sp is in upwards */
 	__u8 memory[LEAK_RESCUE_PAGES * LEAK_PAGE_SIZE];

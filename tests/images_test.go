@@ -1,6 +1,8 @@
 package tests
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -68,4 +70,43 @@ func TestExec(t *testing.T) {
 			s.complete(shot)
 		})
 	}
+}
+
+// Images come and go, far more of them than the tracer has room for at once,
+// and it lets go of every one.
+func TestManyImages(t *testing.T) {
+	const images = 300
+	open := descriptors(t)
+	t.Run("exec", func(t *testing.T) {
+		s := run(t, tracer.Options{}, "exec")
+		for range images {
+			s.do("go 0")
+		}
+		s.do("go 3")
+		shot := s.snapshot()
+		s.check(shot, map[string]tally{"zombie leak_child": threeKept, "thread leak_thread": threeKept})
+		s.complete(shot)
+	})
+	t.Run("children", func(t *testing.T) {
+		script := fmt.Sprintf("n=0; while [ $n -lt %d ]; do n=$((n+1)); /bin/true; done; %s zombie thread; exit",
+			images, filepath.Join(programs, "leaky-o2"))
+		s := run(t, tracer.Options{Follow: true}, "/bin/sh", "-c", script)
+		s.do("go 3")
+		shot := s.snapshot()
+		s.checkTallies(shot, leakyUnderShell, s.leakyTally(shot))
+		s.complete(shot)
+	})
+	if left := descriptors(t); left > open {
+		t.Errorf("%d descriptors are open, %d were before", left, open)
+	}
+}
+
+// descriptors counts what this process has open.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
 }

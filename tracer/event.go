@@ -3,6 +3,7 @@ package tracer
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cilium/ebpf/ringbuf"
@@ -13,14 +14,28 @@ func (t *Tracer) watch() {
 	defer close(t.watched)
 	var record ringbuf.Record
 	for {
-		if err := t.events.ReadInto(&record); err != nil {
-			if errors.Is(err, ringbuf.ErrClosed) {
-				return
-			}
-			continue
+		err := t.events.ReadInto(&record)
+		switch {
+		case err == nil:
+			t.handle(record.RawSample)
+		case errors.Is(err, ringbuf.ErrFlushed):
+			t.drained <- struct{}{}
+		case errors.Is(err, ringbuf.ErrClosed):
+			return
 		}
-		t.handle(record.RawSample)
 	}
+}
+
+// drain waits until every event that is in the ring buffer now was handled.
+func (t *Tracer) drain() error {
+	if err := t.events.Flush(); err != nil {
+		return fmt.Errorf("drain event ring: %w", err)
+	}
+	select {
+	case <-t.drained:
+	case <-t.watched:
+	}
+	return nil
 }
 
 // eventSize is the size of struct leak_event, with which every event begins.

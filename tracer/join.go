@@ -89,3 +89,38 @@ func iovec(p []byte) unix.Iovec {
 	v.SetLen(len(p))
 	return v
 }
+
+// verdicts is what became of finished threads.
+type verdicts struct {
+	held     []finishedThread  // never joined
+	unjoined map[uint64]uint64 // not known to be joined, by stack id
+	unjudged uint64            // of these, not known to be held either
+}
+
+// judgeThreads tells finished threads that were never joined from the others,
+// which it removes from the kernel's map.
+func (t *Tracer) judgeThreads(l *ledger) verdicts {
+	v := verdicts{unjoined: make(map[uint64]uint64)}
+	for _, thread := range l.threads {
+		state := joinFreed
+		if p := t.processes[int(thread.key.Tgid)]; p != nil && p.space != nil {
+			state = joinStateOf(p.pid, thread.key.Tcb, p.space.threadLayout())
+		}
+		// The block may have got a new thread while it was read.
+		var now ledgerLeakTcb
+		if err := t.maps.Tcbs.Lookup(thread.key, &now); err != nil || now.Tid != thread.Tid {
+			continue
+		}
+		switch state {
+		case joinHeld:
+			v.held = append(v.held, thread)
+			v.unjoined[thread.Birth.Stack]++
+		case joinUnknown:
+			v.unjudged++
+			v.unjoined[thread.Birth.Stack]++
+		case joinFreed:
+			t.note(ignoreMissing(t.maps.Tcbs.Delete(thread.key)))
+		}
+	}
+	return v
+}

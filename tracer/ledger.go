@@ -64,13 +64,16 @@ func readRecords[T any](r io.Reader, each func(*T)) error {
 	}
 }
 
-// ledger is the kernel's ledger at one instant.
+// ledger is the kernel's ledger at one instant, or as near to one as a busy
+// program allows.
 type ledger struct {
 	clock   clock
 	tasks   []ledgerLeakTaskRecord
 	sockets []ledgerLeakSockRecord // one for each socket
 	threads []finishedThread
-	created map[uint64]uint64 // by stack id
+	// before and after count creations by stack id, before the objects were
+	// read and after.
+	before, after map[uint64]uint64
 }
 
 // finishedThread is an entry of the tcbs map.
@@ -79,25 +82,30 @@ type finishedThread struct {
 	ledgerLeakTcb
 }
 
-// readLedger reads the objects first and the counts of creations after, so
-// that no object is outstanding that was not counted.
+// readLedger reads the ledger in an order that bounds what a busy program does
+// meanwhile. An object counted in before that no list shows was given back,
+// and every object a list shows is counted in after. A thread that ends while
+// the lists are read is alive in one and ended in the next, never neither.
 func (t *Tracer) readLedger() (*ledger, error) {
 	clock, err := readClock()
 	if err != nil {
 		return nil, err
 	}
-	l := &ledger{clock: clock, created: make(map[uint64]uint64)}
+	l := &ledger{clock: clock}
+	if l.before, err = readCreated(t.maps.Sites); err != nil {
+		return nil, err
+	}
 	err = errors.Join(
 		t.iterate(ledgerProgSnapshotTasks, func(r io.Reader) error {
 			return readRecords(r, func(record *ledgerLeakTaskRecord) { l.tasks = append(l.tasks, *record) })
 		}),
 		t.iterate(ledgerProgSnapshotSockets, l.readSockets),
 		l.readThreads(t.maps.Tcbs),
-		l.readCreated(t.maps.Sites),
 	)
-	for id, created := range t.born {
-		l.created[id] += created
+	if err != nil {
+		return nil, err
 	}
+	l.after, err = readCreated(t.maps.Sites)
 	return l, err
 }
 
@@ -125,17 +133,18 @@ func (l *ledger) readThreads(tcbs *ebpf.Map) error {
 	return nil
 }
 
-func (l *ledger) readCreated(sites *ebpf.Map) error {
+func readCreated(sites *ebpf.Map) (map[uint64]uint64, error) {
+	created := make(map[uint64]uint64)
 	var id uint64
 	var site ledgerLeakSite
 	entries := sites.Iterate()
 	for entries.Next(&id, &site) {
-		l.created[id] = site.Created
+		created[id] = site.Created
 	}
 	if err := entries.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
-		return fmt.Errorf("read creation counts: %w", err)
+		return nil, fmt.Errorf("read creation counts: %w", err)
 	}
-	return nil
+	return created, nil
 }
 
 // addresses returns both ends of a connection.

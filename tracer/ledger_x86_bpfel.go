@@ -99,13 +99,14 @@ type ledgerLeakRegs struct {
 }
 
 type ledgerLeakRescue struct {
-	_      structs.HostLayout
-	Type   uint32
-	Tgid   uint32
-	Id     uint64
-	Regs   ledgerLeakRegs
-	Pages  uint64
-	Memory [32768]uint8
+	_          structs.HostLayout
+	Type       uint32
+	Tgid       uint32
+	Id         uint64
+	StartStack uint64
+	Regs       ledgerLeakRegs
+	Pages      uint64
+	Memory     [32768]uint8
 }
 
 type ledgerLeakRow struct {

@@ -1,7 +1,6 @@
 package tracer
 
 import (
-	"encoding/binary"
 	"unsafe"
 
 	"github.com/leaktrace/leaktrace/tracer/unwind"
@@ -21,34 +20,35 @@ func (t *Tracer) rescue(p *process, raw []byte) {
 	if len(raw) < int(unsafe.Sizeof(ledgerLeakRescue{})) {
 		return
 	}
-	id := binary.NativeEndian.Uint64(raw[8:])
-	regs, memory := decodeRescue(raw)
-	if err := t.sync(p); err != nil {
-		t.note(err)
-		t.rescued[NoMapping]++
-		t.stacks.keep(id, 0, []uint64{regs.IP}, NoMapping)
-		return
-	}
-	frames, outcome := unwind.Walk(regs, memory, image{p.space, t.files.tables})
-	t.rescued[outcomes[outcome]]++
-	t.stacks.keep(id, p.space.id, frames, outcomes[outcome])
-}
-
-// decodeRescue takes a struct leak_rescue apart. The memory is not copied.
-func decodeRescue(raw []byte) (unwind.Regs, unwind.Memory) {
 	// The record is the kernel's copy of the C struct, byte for byte, and the
 	// ring buffer aligns records to 8 bytes.
-	rescue := (*ledgerLeakRescue)(unsafe.Pointer(unsafe.SliceData(raw)))
-	const pageSize = 4096 // LEAK_PAGE_SIZE
-	size := min(rescue.Pages*pageSize, uint64(len(rescue.Memory)))
-	r := rescue.Regs
+	r := (*ledgerLeakRescue)(unsafe.Pointer(unsafe.SliceData(raw)))
+	err := t.sync(p)
+	t.note(err)
+	if err != nil || p.space.startStack != r.StartStack {
+		// The process has ended, or has a new image by now.
+		t.rescued[NoMapping]++
+		t.stacks.keep(r.Id, 0, []uint64{r.Regs.Ip}, NoMapping)
+		return
+	}
+	frames, outcome := unwind.Walk(rescuedRegs(r), rescuedMemory(r), image{p.space, t.files.tables})
+	t.rescued[outcomes[outcome]]++
+	t.stacks.keep(r.Id, p.space.id, frames, outcomes[outcome])
+}
+
+func rescuedRegs(rescue *ledgerLeakRescue) unwind.Regs {
+	r := &rescue.Regs
 	return unwind.Regs{
-			IP: r.Ip, SP: r.Sp, FP: r.Fp,
-			RAX: r.Rax, RDI: r.Rdi, R8: r.R8, R9: r.R9, R11: r.R11, R13: r.R13, R15: r.R15,
-		}, unwind.Memory{
-			Base:  r.Sp &^ (pageSize - 1),
-			Bytes: rescue.Memory[:size],
-		}
+		IP: r.Ip, SP: r.Sp, FP: r.Fp,
+		RAX: r.Rax, RDI: r.Rdi, R8: r.R8, R9: r.R9, R11: r.R11, R13: r.R13, R15: r.R15,
+	}
+}
+
+// rescuedMemory is the copied pages, which begin with the one sp is in.
+func rescuedMemory(r *ledgerLeakRescue) unwind.Memory {
+	const pageSize = 4096 // LEAK_PAGE_SIZE
+	size := min(r.Pages*pageSize, uint64(len(r.Memory)))
+	return unwind.Memory{Base: r.Regs.Sp &^ (pageSize - 1), Bytes: r.Memory[:size]}
 }
 
 // image is a space as Go walks it.

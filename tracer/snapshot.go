@@ -1,8 +1,13 @@
 package tracer
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
+	"os"
 	"time"
+
+	"github.com/cilium/ebpf"
 
 	"github.com/leaktrace/leaktrace/tracer/symbol"
 )
@@ -147,4 +152,78 @@ type Snapshot struct {
 type Counter struct {
 	Name  string
 	Count uint64
+}
+
+// Snapshot reads the ledger. Two snapshots are never taken at the same time.
+func (t *Tracer) Snapshot() (*Snapshot, error) {
+	t.snapshots.Lock()
+	defer t.snapshots.Unlock()
+	// Rescued stacks are nowhere but in the ring.
+	if err := t.drain(); err != nil {
+		return nil, fmt.Errorf("take snapshot: %w", err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.refresh()
+	retired := t.spaces.retired()
+	l, err := t.readLedger()
+	if err != nil {
+		return nil, fmt.Errorf("take snapshot: %w", err)
+	}
+	for id := range l.after {
+		t.note(t.stacks.resolve(id))
+	}
+	threads := t.judgeThreads(l)
+	t.updateTallies(l, threads.unjoined)
+	b := &builder{
+		tracer: t, clock: l.clock,
+		sites: make(map[siteKey]*siteBuilder),
+		seen:  make(map[seenKey]time.Time),
+	}
+	b.addTasks(l.tasks)
+	b.addSockets(l.sockets)
+	b.addThreads(threads.held)
+	b.addTallies()
+	out := &Snapshot{Time: l.clock.now, Sites: b.finish(), Tracked: len(l.tasks) + len(l.sockets) + len(threads.held)}
+	t.seen = b.seen
+	t.forget(retired)
+	return out, t.readCounters(out, threads.unjudged)
+}
+
+// refresh looks at what no event may have told: mappings that changed and
+// processes that ended.
+func (t *Tracer) refresh() {
+	for pid, p := range t.processes {
+		err := t.sync(p)
+		if errors.Is(err, os.ErrProcessDone) {
+			t.ended(pid)
+		}
+		t.note(err)
+	}
+}
+
+// ignoreMissing is for deletions that another may have done first.
+func ignoreMissing(err error) error {
+	if errors.Is(err, ebpf.ErrKeyNotExist) {
+		return nil
+	}
+	return err
+}
+
+// forget frees what belonged to spaces that were retired before the snapshot:
+// all that was captured in them has been symbolised and counted now.
+func (t *Tracer) forget(retired []*space) {
+	for _, s := range retired {
+		for id, known := range t.stacks.known {
+			if known.space != s.id {
+				continue
+			}
+			if tally := t.tallies[id]; tally != nil {
+				tally.dropped = tally.created
+			}
+			t.note(ignoreMissing(t.maps.Sites.Delete(id)))
+		}
+		t.note(t.stacks.forget(s))
+		t.note(t.spaces.forget(s))
+	}
 }

@@ -163,7 +163,7 @@ func (ss *stacks) forget(s *space) error {
 		if known.space != s.id {
 			continue
 		}
-		if err := ss.kernel.Delete(id); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		if err := ignoreMissing(ss.kernel.Delete(id)); err != nil {
 			errs = append(errs, fmt.Errorf("delete stack %#x: %w", id, err))
 		}
 	}

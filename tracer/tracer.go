@@ -34,6 +34,8 @@ type Tracer struct {
 	iterators  map[string]*link.Iter
 	events     *ringbuf.Reader
 	watched    chan struct{} // closed when the event goroutine has ended
+	drained    chan struct{} // receives when it has handled what drain asked for
+	snapshots  sync.Mutex    // held by a snapshot: they are taken one by one
 
 	mu        sync.Mutex // guards all below
 	files     *files
@@ -43,10 +45,10 @@ type Tracer struct {
 	target    *process
 	started   time.Time
 	exited    chan struct{} // closed when the target has ended
-	// born is the created counts of sites whose space is gone from the kernel.
-	born map[uint64]uint64
-	// seen is when a socket without record was first seen in CLOSE_WAIT, by inode.
-	seen map[uint64]time.Time
+	// tallies counts what each stack created, by id.
+	tallies map[uint64]*tally
+	// seen is when objects without a known birth were first seen.
+	seen map[seenKey]time.Time
 	// rescued counts the stacks that Go walked, by outcome.
 	rescued map[Quality]uint64
 	// problems counts processes whose mappings could not be read, and the like.
@@ -65,8 +67,9 @@ func New(options Options) (*Tracer, error) {
 		iterators: make(map[string]*link.Iter),
 		processes: make(map[int]*process),
 		exited:    make(chan struct{}),
-		born:      make(map[uint64]uint64),
-		seen:      make(map[uint64]time.Time),
+		drained:   make(chan struct{}),
+		tallies:   make(map[uint64]*tally),
+		seen:      make(map[seenKey]time.Time),
 		rescued:   make(map[Quality]uint64),
 	}
 	if err := t.load(); err != nil {

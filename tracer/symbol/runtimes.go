@@ -67,6 +67,7 @@ func runtimePrefixes() []string {
 	return []string{
 		"std::", "__gnu_cxx::", "__cxxabiv1::", "core::", "alloc::", "<std::", "<core::", "<alloc::",
 		"<&std::", "<&core::", "<&alloc::", "<&mut std::", "<&mut core::", "<&mut alloc::", "__rust_", "rust_begin_unwind",
+		"_cgo_", "x_cgo_", "crosscall",
 		"Ljava/", "Ljdk/", "Lsun/", "java.", "jdk.", "sun.", "node:internal", "py::<frozen ",
 	}
 }
@@ -76,4 +77,15 @@ func runtimePrefixes() []string {
 func runtimeFiles() []string {
 	return []string{"/usr/include/c++/", "/usr/include/x86_64-linux-gnu/c++/", "/usr/include/aarch64-linux-gnu/c++/",
 		"/include/c++/v1/", "/rustc/", "/library/std/src/", "/library/core/src/", "/library/alloc/src/"}
+}
+
+// goStandard lists the first elements of the standard library's packages. A
+// module's first element may lack a dot too, so the lack of one is no proof.
+func goStandard() []string {
+	return []string{
+		"archive", "bufio", "bytes", "cmp", "compress", "container", "context", "crypto", "database", "debug", "embed",
+		"encoding", "errors", "expvar", "flag", "fmt", "go", "hash", "html", "image", "index", "internal", "io", "iter",
+		"log", "maps", "math", "mime", "net", "os", "path", "plugin", "reflect", "regexp", "runtime", "slices", "sort",
+		"strconv", "strings", "structs", "sync", "syscall", "testing", "text", "time", "unicode", "unique", "vendor", "weak",
+	}
 }

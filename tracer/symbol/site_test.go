@@ -38,6 +38,10 @@ func TestLayer(t *testing.T) {
 		{Frame{Module: "/bin/app", Function: "main.main", File: "/usr/local/go/src/main.go"}, application},
 		{Frame{Module: "/bin/app", Function: "app/os.Run", File: "/home/me/src/app/os/run.go"}, application},
 		{Frame{Module: "/bin/app", Function: "golang.org/x/net/http2.dial", File: "golang.org/x/net@v0.1.0/http2/x.go"}, application},
+		{Frame{Module: "/bin/app", Function: "os.checkClonePidfd", File: "/usr/local/go/src/syscall/exec_linux.go"}, languageRuntime},
+		{Frame{Module: "/bin/app", Function: "_cgo_try_pthread_create"}, languageRuntime},
+		{Frame{Module: "/bin/app", Function: "os.checkClonePidfd", File: "syscall/exec_linux.go"}, languageRuntime},
+		{Frame{Module: "/bin/app", Function: "mymodule/net.Dial", File: "mymodule/net/dial.go"}, application},
 		{Frame{Module: "/bin/app", Function: "runtime.goexit", File: "/usr/local/go/src/runtime/asm_amd64.s"}, languageRuntime},
 	} {
 		if got := layerOf(test.frame); got != test.want {

@@ -130,6 +130,9 @@ func (w *walk) apply(rule Rule, found Found) (Outcome, bool) {
 // guess crosses a frame that no rule describes.
 func (w *walk) guess() (Outcome, bool) {
 	w.usedFP = true
+	if w.FP == 0 {
+		return Truncated, true
+	}
 	return w.byFP()
 }
 

@@ -1,0 +1,39 @@
+package tracer
+
+import "fmt"
+
+// losses names the kernel's loss counters for users.
+var losses = []struct {
+	counter ledgerLeakCounter
+	name    string
+}{
+	{ledgerLeakCounterLEAK_LOST_SLOT, "stacks_no_scratch"},
+	{ledgerLeakCounterLEAK_LOST_STACK, "stacks_map_full"},
+	{ledgerLeakCounterLEAK_LOST_SITE, "sites_map_full"},
+	{ledgerLeakCounterLEAK_LOST_STORAGE, "objects_no_memory"},
+	{ledgerLeakCounterLEAK_LOST_TCB, "finished_threads_map_full"},
+	{ledgerLeakCounterLEAK_LOST_EVENT, "events_ring_full"},
+}
+
+// readCounters adds losses and stack qualities to a snapshot.
+func (t *Tracer) readCounters(s *Snapshot, unjudged uint64) error {
+	totals := make(map[ledgerLeakCounter]uint64)
+	for counter := range ledgerLeakCounterLEAK_COUNTERS {
+		var perCPU []uint64
+		if err := t.maps.Counters.Lookup(uint32(counter), &perCPU); err != nil {
+			return fmt.Errorf("read counters: %w", err)
+		}
+		for _, n := range perCPU {
+			totals[counter] += n
+		}
+	}
+	for _, loss := range losses {
+		s.Lost = append(s.Lost, Counter{loss.name, totals[loss.counter]})
+	}
+	s.Lost = append(s.Lost, Counter{"finished_threads_unjudged", unjudged}, Counter{"processes_unreadable", t.problems})
+	s.StackQuality = make(map[Quality]uint64)
+	for counter, quality := range qualities {
+		s.StackQuality[quality] = totals[counter] + t.rescued[quality]
+	}
+	return nil
+}
