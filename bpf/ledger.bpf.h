@@ -120,20 +120,21 @@ static __always_inline void site_born(__u64 stack)
 
 /*
  * birth_record fills in who creates an object now: the current process. The
- * creation is counted before the record shows, which it does once created is
- * set: a snapshot must not see an object that was not counted.
+ * record shows once created is set, and is counted after that: an object that
+ * was counted and does not show was given back.
  */
 static __always_inline void birth_record(struct leak_birth *birth, __u64 stack)
 {
 	struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
 
-	site_born(stack);
 	birth->stack = stack;
 	birth->creator_tgid = leader->tgid;
 	birth->creator_start = leader->start_time;
 	BPF_CORE_READ_STR_INTO(&birth->creator_comm, leader, comm);
 	barrier();
 	birth->created = bpf_ktime_get_ns();
+	barrier();
+	site_born(stack);
 }
 
 #endif

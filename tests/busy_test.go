@@ -54,6 +54,8 @@ func (s *session) watchCounts(done <-chan struct{}) {
 			return
 		}
 		now := s.tallies(shot)
+		// An accepted socket is counted at its first use, so not for a moment.
+		delete(now, "close-wait "+noStack)
 		for key, n := range now {
 			leak := key == "thread leak_thread" || key == "zombie leak_child" || key == "close-wait leak_socket"
 			if before := last[key]; n.Created < before.Created || n.Released < before.Released ||

@@ -47,7 +47,7 @@ func TestChurn(t *testing.T) {
 		t.Fatalf("found no BPF objects of the tracer: %v", ours)
 	}
 	s.end()
-	<-s.tracer.Exited()
+	s.seesExit()
 	if err := s.tracer.Close(); err != nil {
 		t.Fatalf("close tracer: %v", err)
 	}

@@ -14,11 +14,11 @@ import (
 
 // patience bounds every wait. What is waited for takes milliseconds; only a
 // failure takes longer.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // program is a traced program and the pipes to it: see programs/program.h.
 type program struct {
-	t      *testing.T
+	t      testing.TB
 	cmd    *exec.Cmd
 	pid    int // what it says itself, after `ready`
 	stdin  *os.File
@@ -29,7 +29,7 @@ type program struct {
 }
 
 // newProgram prepares a program of ours by name, or any other by path.
-func newProgram(t *testing.T, name string, args ...string) *program {
+func newProgram(t testing.TB, name string, args ...string) *program {
 	t.Helper()
 	path := name
 	if !filepath.IsAbs(name) {
@@ -133,7 +133,7 @@ func (p *program) kill() {
 	_ = p.stderr.Close()
 }
 
-func pipe(t *testing.T) (read, write *os.File) {
+func pipe(t testing.TB) (read, write *os.File) {
 	t.Helper()
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -143,7 +143,7 @@ func pipe(t *testing.T) (read, write *os.File) {
 }
 
 // scratch is a file that the program may write to without a reader.
-func scratch(t *testing.T) *os.File {
+func scratch(t testing.TB) *os.File {
 	t.Helper()
 	f, err := os.CreateTemp(t.TempDir(), "stderr")
 	if err != nil {

@@ -109,6 +109,7 @@ func (s *session) finish() {
 	}
 }
 
+// seesExit checks that the tracer learns of the end of its target.
 func (s *session) seesExit() {
 	if s.tracer.Target().PID == 0 {
 		return // it never began

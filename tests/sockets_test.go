@@ -112,7 +112,7 @@ func (s *session) checkSockets(objects []tracer.Object, told []socketTruth, test
 
 // plainAddress rewrites an address of the program's: an IPv4 address that an
 // IPv6 socket shows mapped is an IPv4 address to us.
-func plainAddress(t *testing.T, text string) string {
+func plainAddress(t testing.TB, text string) string {
 	t.Helper()
 	address, err := netip.ParseAddrPort(text)
 	if err != nil {

@@ -58,7 +58,7 @@ func symbolAt(symbols []elf.Symbol, frame symbol.Frame) string {
 	return ""
 }
 
-func readLines(t *testing.T, path string) []string {
+func readLines(t testing.TB, path string) []string {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {

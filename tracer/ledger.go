@@ -83,8 +83,8 @@ type finishedThread struct {
 }
 
 // readLedger reads the ledger in an order that bounds what a busy program does
-// meanwhile. An object counted in before that no list shows was given back,
-// and every object a list shows is counted in after. A thread that ends while
+// meanwhile: an object counted in before that no list shows was given back. A
+// thread that ends while
 // the lists are read is alive in one and ended in the next, never neither.
 func (t *Tracer) readLedger() (*ledger, error) {
 	clock, err := readClock()
@@ -121,30 +121,51 @@ func (l *ledger) readSockets(r io.Reader) error {
 	})
 }
 
+// readThreads reads the tcbs map. It can show an entry twice, where another was
+// deleted in between: the last one counts.
 func (l *ledger) readThreads(tcbs *ebpf.Map) error {
-	var thread finishedThread
-	entries := tcbs.Iterate()
-	for entries.Next(&thread.key, &thread.ledgerLeakTcb) {
-		l.threads = append(l.threads, thread)
-	}
-	if err := entries.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
+	threads := make(map[ledgerLeakTcbKey]ledgerLeakTcb)
+	if err := readMap(tcbs, threads); err != nil {
 		return fmt.Errorf("read finished threads: %w", err)
+	}
+	for key, thread := range threads {
+		l.threads = append(l.threads, finishedThread{key, thread})
 	}
 	return nil
 }
 
 func readCreated(sites *ebpf.Map) (map[uint64]uint64, error) {
-	created := make(map[uint64]uint64)
-	var id uint64
-	var site ledgerLeakSite
-	entries := sites.Iterate()
-	for entries.Next(&id, &site) {
-		created[id] = site.Created
-	}
-	if err := entries.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) {
+	entries := make(map[uint64]ledgerLeakSite)
+	if err := readMap(sites, entries); err != nil {
 		return nil, fmt.Errorf("read creation counts: %w", err)
 	}
+	created := make(map[uint64]uint64, len(entries))
+	for id, site := range entries {
+		created[id] = site.Created
+	}
 	return created, nil
+}
+
+// readMapTries is how often a map is read anew when its entries change too fast
+// to follow.
+const readMapTries = 5
+
+// readMap reads all of a hash map that programs change meanwhile.
+func readMap[K comparable, V any](m *ebpf.Map, out map[K]V) error {
+	var err error
+	for range readMapTries {
+		clear(out)
+		var key K
+		var value V
+		entries := m.Iterate()
+		for entries.Next(&key, &value) {
+			out[key] = value
+		}
+		if err = entries.Err(); !errors.Is(err, ebpf.ErrIterationAborted) {
+			break
+		}
+	}
+	return err
 }
 
 // addresses returns both ends of a connection.

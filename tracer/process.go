@@ -60,12 +60,6 @@ func (p *process) identify(proc procfs.Proc) error {
 	return nil
 }
 
-// alive reports whether the process still runs.
-func (p *process) alive() bool {
-	proc, err := procfs.NewProc(p.pid)
-	return err == nil && p.identify(proc) == nil
-}
-
 // sync reads the process's mappings and, when they changed, publishes them. If
 // the process ends meanwhile the error is os.ErrProcessDone, whatever failed.
 func (t *Tracer) sync(p *process) error {
@@ -109,7 +103,7 @@ func (t *Tracer) mark(p *process, s *space) error {
 	if err != nil {
 		return fmt.Errorf("open process %d: %w", p.pid, err)
 	}
-	defer unix.Close(pidfd)
+	defer func() { _ = unix.Close(pidfd) }()
 	value := ledgerLeakProc{Space: s.id}
 	if t.options.Follow {
 		value.Follow = 1

@@ -17,8 +17,9 @@ type tally struct {
 // update adds what a snapshot has found: creations counted before and after
 // the objects were read, objects present, and finished threads held.
 func (t *tally) update(before, after, present, held uint64) {
-	t.created = max(t.created, t.dropped+after)
 	t.released = max(t.released, less(t.dropped+before, present))
+	// What shows may not be counted yet.
+	t.created = max(t.created, t.dropped+after, t.released+present)
 	t.joined = max(t.joined, less(t.released, held))
 	t.ended = max(t.ended, t.released, t.joined+held)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -102,12 +101,4 @@ func parseRun(c *cli.Context, terminal bool) (runOptions, error) {
 		o.interval = 2 * time.Second
 	}
 	return o, nil
-}
-
-// describe names the target in errors.
-func (o runOptions) describe() string {
-	if len(o.command) > 0 {
-		return o.command[0]
-	}
-	return fmt.Sprintf("process %d", o.pid)
 }

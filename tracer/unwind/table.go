@@ -5,6 +5,8 @@
 package unwind
 
 import (
+	"debug/elf"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -44,12 +46,8 @@ func Extract(path string) (table Table, err error) {
 			err = fmt.Errorf("extract unwind table of %s: malformed file: %v", path, r)
 		}
 	}()
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("extract unwind table: %w", err)
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxFileSize {
-		return nil, fmt.Errorf("extract unwind table of %s: not a regular file of at most 4 GiB", path)
+	if err := check(path); err != nil {
+		return nil, fmt.Errorf("extract unwind table of %s: %w", path, err)
 	}
 	intervals, err := elfunwindinfo.Extract(path)
 	if err != nil {
@@ -60,6 +58,42 @@ func Extract(path string) (table Table, err error) {
 	}
 	return flatten(intervals.Blocks), nil
 }
+
+// check refuses files whose headers promise more than there is: what is read
+// past the end of a file is zeros, which elfunwindinfo takes for instructions
+// that do nothing, up to the end of a section of any size.
+func check(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxFileSize {
+		return errors.New("not a regular file of at most 4 GiB")
+	}
+	parsed, err := elf.NewFile(f)
+	if err != nil {
+		return err
+	}
+	size := uint64(info.Size())
+	for _, section := range parsed.Sections {
+		if section.Type != elf.SHT_NOBITS && !within(section.Offset, section.FileSize, size) {
+			return fmt.Errorf("section %q lies outside the file", section.Name)
+		}
+	}
+	for _, prog := range parsed.Progs {
+		if !within(prog.Off, prog.Filesz, size) {
+			return errors.New("a segment lies outside the file")
+		}
+	}
+	return nil
+}
+
+func within(offset, length, size uint64) bool { return offset <= size && length <= size-offset }
 
 // flatten lays the blocks out in one table. Where one block does not begin at
 // the end of the last, an invalid row keeps its last rule from reaching over.

@@ -1,0 +1,83 @@
+package tracer
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestTablesPlace moves files in and out of a rows map of 10.
+func TestTablesPlace(t *testing.T) {
+	tables := &tables{free: []extent{{0, 10}}}
+	place := func(count uint32) extent {
+		t.Helper()
+		e, err := tables.take(count)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	a, b, c := place(3), place(4), place(3)
+	if _, err := tables.take(1); !errors.Is(err, errTablesFull) {
+		t.Errorf("no room: got %v, want errTablesFull", err)
+	}
+	tables.remove(a)
+	tables.remove(c)
+	want := []extent{{0, 3}, {7, 3}}
+	if diff := cmp.Diff(want, tables.free, cmp.AllowUnexported(extent{})); diff != "" {
+		t.Errorf("two holes: %s", diff)
+	}
+	if got := place(2); got != (extent{0, 2}) {
+		t.Errorf("first fit: got %v", got)
+	}
+	tables.remove(extent{0, 2})
+	tables.remove(b)
+	if diff := cmp.Diff([]extent{{0, 10}}, tables.free, cmp.AllowUnexported(extent{})); diff != "" {
+		t.Errorf("all given back: %s", diff)
+	}
+}
+
+func TestSpaceFind(t *testing.T) {
+	s := &space{mappings: []mapping{{start: 0x1000, end: 0x2000}, {start: 0x2000, end: 0x3000}, {start: 0x5000, end: 0x6000}}}
+	tests := []struct {
+		pc   uint64
+		want *mapping
+	}{
+		{0xfff, nil},
+		{0x1000, &s.mappings[0]},
+		{0x1fff, &s.mappings[0]},
+		{0x2000, &s.mappings[1]},
+		{0x3000, nil},
+		{0x5fff, &s.mappings[2]},
+		{0x6000, nil},
+	}
+	for _, test := range tests {
+		if got := s.find(test.pc); got != test.want {
+			t.Errorf("%#x: got %v, want %v", test.pc, got, test.want)
+		}
+	}
+}
+
+func TestTally(t *testing.T) {
+	var n tally
+	steps := []struct {
+		name                             string
+		before, after, present, held     uint64
+		created, released, ended, joined uint64
+	}{
+		{"ten born", 10, 10, 10, 0, 10, 0, 0, 0},
+		{"one born while the objects were read, and seen", 10, 11, 11, 0, 11, 0, 0, 0},
+		{"four end, three of them held", 11, 11, 7, 3, 11, 4, 4, 1},
+		{"one ends while the objects were read: still listed, and held already", 11, 11, 7, 4, 11, 4, 5, 1},
+		{"all joined", 11, 11, 6, 0, 11, 5, 5, 5},
+		{"three that show are not counted yet", 11, 11, 9, 0, 14, 5, 5, 5},
+	}
+	for _, step := range steps {
+		n.update(step.before, step.after, step.present, step.held)
+		want := tally{created: step.created, released: step.released, ended: step.ended, joined: step.joined}
+		if diff := cmp.Diff(want, n, cmp.AllowUnexported(tally{})); diff != "" {
+			t.Errorf("%s: %s", step.name, diff)
+		}
+	}
+}
