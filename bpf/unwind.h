@@ -41,15 +41,18 @@ struct leak_row {
 	__u32 rule;
 };
 
-/* leak_rule is how to find the caller's registers. */
-struct leak_rule {
-	__u8 flags;
-	__u8 base; /* CFA = base register + param */
-	__u8 aux_base; /* caller's rbp is at aux_base + aux_param */
-	__u8 pad;
-	__s32 param;
-	__s32 aux_param;
-};
+/*
+ * A rule is how to find the caller's registers, packed in 64 bits:
+ *   0  flags      8 bits, leak_rule_flags
+ *   8  base       4 bits, leak_register: CFA = base + param
+ *  12  aux        4 bits, leak_register: caller's rbp is at aux + aux_param
+ *  16  param     24 bits, signed; or a leak_command
+ *  40  aux_param 24 bits, signed
+ */
+#define LEAK_RULE_BASE_SHIFT 8
+#define LEAK_RULE_AUX_SHIFT 12
+#define LEAK_RULE_PARAM_SHIFT 16
+#define LEAK_RULE_AUX_PARAM_SHIFT 40
 
 enum leak_rule_flags {
 	LEAK_RULE_COMMAND = 1, /* param is a leak_command */

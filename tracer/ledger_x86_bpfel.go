@@ -23,6 +23,12 @@ type ledgerLeakBirth struct {
 	CreatorComm   [16]uint8
 }
 
+type ledgerLeakCached struct {
+	_     structs.HostLayout
+	Check uint64
+	Rule  uint64
+}
+
 type ledgerLeakCounter uint32
 
 const (
@@ -115,25 +121,16 @@ type ledgerLeakRow struct {
 	Rule uint32
 }
 
-type ledgerLeakRule struct {
-	_        structs.HostLayout
-	Flags    uint8
-	Base     uint8
-	AuxBase  uint8
-	Pad      uint8
-	Param    int32
-	AuxParam int32
-}
-
 type ledgerLeakSite struct {
 	_       structs.HostLayout
 	Created uint64
 }
 
 type ledgerLeakSlot struct {
-	_     structs.HostLayout
-	Busy  uint64
-	Stack ledgerLeakStack
+	_      structs.HostLayout
+	Busy   uint64
+	Stack  ledgerLeakStack
+	Window [4096]uint8
 }
 
 type ledgerLeakSock struct {
@@ -230,6 +227,7 @@ const (
 	ledgerMapEvents             = "events"
 	ledgerMapProcs              = "procs"
 	ledgerMapRows               = "rows"
+	ledgerMapRuleCache          = "rule_cache"
 	ledgerMapRules              = "rules"
 	ledgerMapSites              = "sites"
 	ledgerMapSlots              = "slots"
@@ -317,18 +315,19 @@ type ledgerProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ledgerMapSpecs struct {
-	Counters *ebpf.MapSpec `ebpf:"counters"`
-	Events   *ebpf.MapSpec `ebpf:"events"`
-	Procs    *ebpf.MapSpec `ebpf:"procs"`
-	Rows     *ebpf.MapSpec `ebpf:"rows"`
-	Rules    *ebpf.MapSpec `ebpf:"rules"`
-	Sites    *ebpf.MapSpec `ebpf:"sites"`
-	Slots    *ebpf.MapSpec `ebpf:"slots"`
-	Socks    *ebpf.MapSpec `ebpf:"socks"`
-	Spaces   *ebpf.MapSpec `ebpf:"spaces"`
-	Stacks   *ebpf.MapSpec `ebpf:"stacks"`
-	Tasks    *ebpf.MapSpec `ebpf:"tasks"`
-	Tcbs     *ebpf.MapSpec `ebpf:"tcbs"`
+	Counters  *ebpf.MapSpec `ebpf:"counters"`
+	Events    *ebpf.MapSpec `ebpf:"events"`
+	Procs     *ebpf.MapSpec `ebpf:"procs"`
+	Rows      *ebpf.MapSpec `ebpf:"rows"`
+	RuleCache *ebpf.MapSpec `ebpf:"rule_cache"`
+	Rules     *ebpf.MapSpec `ebpf:"rules"`
+	Sites     *ebpf.MapSpec `ebpf:"sites"`
+	Slots     *ebpf.MapSpec `ebpf:"slots"`
+	Socks     *ebpf.MapSpec `ebpf:"socks"`
+	Spaces    *ebpf.MapSpec `ebpf:"spaces"`
+	Stacks    *ebpf.MapSpec `ebpf:"stacks"`
+	Tasks     *ebpf.MapSpec `ebpf:"tasks"`
+	Tcbs      *ebpf.MapSpec `ebpf:"tcbs"`
 }
 
 // ledgerVariableSpecs contains global variables before they are loaded into the kernel.
@@ -364,18 +363,19 @@ func (o *ledgerObjects) Close() error {
 //
 // It can be passed to loadLedgerObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ledgerMaps struct {
-	Counters *ebpf.Map `ebpf:"counters"`
-	Events   *ebpf.Map `ebpf:"events"`
-	Procs    *ebpf.Map `ebpf:"procs"`
-	Rows     *ebpf.Map `ebpf:"rows"`
-	Rules    *ebpf.Map `ebpf:"rules"`
-	Sites    *ebpf.Map `ebpf:"sites"`
-	Slots    *ebpf.Map `ebpf:"slots"`
-	Socks    *ebpf.Map `ebpf:"socks"`
-	Spaces   *ebpf.Map `ebpf:"spaces"`
-	Stacks   *ebpf.Map `ebpf:"stacks"`
-	Tasks    *ebpf.Map `ebpf:"tasks"`
-	Tcbs     *ebpf.Map `ebpf:"tcbs"`
+	Counters  *ebpf.Map `ebpf:"counters"`
+	Events    *ebpf.Map `ebpf:"events"`
+	Procs     *ebpf.Map `ebpf:"procs"`
+	Rows      *ebpf.Map `ebpf:"rows"`
+	RuleCache *ebpf.Map `ebpf:"rule_cache"`
+	Rules     *ebpf.Map `ebpf:"rules"`
+	Sites     *ebpf.Map `ebpf:"sites"`
+	Slots     *ebpf.Map `ebpf:"slots"`
+	Socks     *ebpf.Map `ebpf:"socks"`
+	Spaces    *ebpf.Map `ebpf:"spaces"`
+	Stacks    *ebpf.Map `ebpf:"stacks"`
+	Tasks     *ebpf.Map `ebpf:"tasks"`
+	Tcbs      *ebpf.Map `ebpf:"tcbs"`
 }
 
 func (m *ledgerMaps) Close() error {
@@ -384,6 +384,7 @@ func (m *ledgerMaps) Close() error {
 		m.Events,
 		m.Procs,
 		m.Rows,
+		m.RuleCache,
 		m.Rules,
 		m.Sites,
 		m.Slots,

@@ -81,11 +81,7 @@ func (t *tables) number(rule unwind.Rule) (uint32, error) {
 	if n >= t.rules.MaxEntries() {
 		return 0, fmt.Errorf("%w: %d distinct rules", errTablesFull, n)
 	}
-	value := ledgerLeakRule{
-		Flags: rule.Flags, Base: rule.BaseReg, AuxBase: rule.AuxBaseReg,
-		Param: rule.Param, AuxParam: rule.AuxParam,
-	}
-	if err := t.rules.Put(n, value); err != nil {
+	if err := t.rules.Put(n, unwind.Pack(rule)); err != nil {
 		return 0, fmt.Errorf("write unwind rule: %w", err)
 	}
 	t.numbers[rule] = n

@@ -120,6 +120,9 @@ func flatten(blocks []*stackdeltatypes.BasicBlock) Table {
 
 // add appends a row, merging it with a last row of the same rule or address.
 func (t Table) add(pc uint64, rule Rule) Table {
+	if !packs(rule) {
+		rule = stackdeltatypes.UnwindInfoInvalid
+	}
 	if pc > math.MaxUint32 {
 		return t
 	}

@@ -116,3 +116,22 @@ func damage(random *rand.Rand, whole []byte) []byte {
 	}
 	return out
 }
+
+func TestPack(t *testing.T) {
+	const flags, base, aux = 0x08, 0x4, 0xc
+	rule := Rule{Flags: flags, BaseReg: base, AuxBaseReg: aux, Param: -6, AuxParam: -maxParam}
+	packed := Pack(rule)
+	// As the BPF program unpacks it.
+	got := Rule{
+		Flags: uint8(packed), BaseReg: uint8(packed >> 8 & 0xf), AuxBaseReg: uint8(packed >> 12 & 0xf),
+		Param: int32(int64(packed<<24) >> 40), AuxParam: int32(int64(packed) >> 40),
+	}
+	if got != rule {
+		t.Errorf("got %+v, want %+v", got, rule)
+	}
+	for _, rule := range []Rule{{Param: maxParam + 1}, {AuxParam: -maxParam - 1}, {BaseReg: 16}} {
+		if packs(rule) {
+			t.Errorf("%+v packs", rule)
+		}
+	}
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * stack.bpf.h: capture_stack walks the user stack of the current task and
+ * keeps it. It may be called wherever current is the task that entered the
+ * kernel: never in softirq, and not at process exit, where kernels before 6.16
+ * have given up the address space already.
+ */
+#ifndef LEAK_STACK_BPF_H
+#define LEAK_STACK_BPF_H
+
+/*
+ * stacks: stack id -> leak_stack. Written at the first sight of a stack. The
+ * id is a hash of all its content, so an entry never changes.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct leak_stack);
+} stacks SEC(".maps");
+
+/* slot_claim returns a free slot and its number, or NULL. */
+static __always_inline struct leak_slot *slot_claim(__u32 *number)
+{
+	for (__u32 i = 0; i < LEAK_SLOTS; i++) {
+		struct leak_slot *slot;
+
+		*number = i;
+		slot = bpf_map_lookup_elem(&slots, number);
+		if (slot && !__sync_val_compare_and_swap(&slot->busy, 0, 1))
+			return slot;
+	}
+	return NULL;
+}
+
+static __always_inline void slot_release(struct leak_slot *slot)
+{
+	__sync_lock_test_and_set(&slot->busy, 0);
+}
+
+/* walk_begin prepares a walk of the current task; it says whether it can. */
+static __always_inline int walk_begin(struct leak_walk *walk, __u32 space_id)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	__u32 key = space_id % LEAK_SPACES;
+	struct leak_space *space = bpf_map_lookup_elem(&spaces, &key);
+
+	/* io_uring workers and the like have no user registers. */
+	if (current->flags & LEAK_PF_KERNEL_WORKER)
+		return LEAK_STACK_NONE;
+	if (!space || !space_id || space->id != space_id ||
+	    space->start_stack != current->mm->start_stack)
+		return LEAK_STACK_NO_MAPPING;
+	arch_user_regs(&walk->regs, (struct pt_regs *)bpf_task_pt_regs(current));
+	walk->space = space_id;
+	walk->leaf = 1;
+	return LEAK_STEP_ON;
+}
+
+/* walk_stack fills stack and returns the hash of its frames. */
+static __always_inline __u64 walk_stack(struct leak_stack *stack, __u32 slot, __u64 hash)
+{
+	struct leak_walk walk = { .slot = slot };
+	int done = walk_begin(&walk, stack->space);
+
+	stack->depth = 0;
+	for (int i = 0; i < LEAK_MAX_FRAMES && done == LEAK_STEP_ON; i++) {
+		stack->frames[i] = walk.regs.ip;
+		stack->depth = i + 1;
+		hash = hash_mix(hash, walk.regs.ip);
+		done = step(&walk);
+	}
+	stack->quality = done == LEAK_STEP_ON ? LEAK_STACK_TRUNCATED : done;
+	return hash_mix(hash, stack->quality);
+}
+
+/* stack_store keeps a stack that was not seen before. */
+static __always_inline void stack_store(__u64 id, struct leak_stack *stack)
+{
+	if (bpf_map_lookup_elem(&stacks, &id))
+		return;
+	if (bpf_map_update_elem(&stacks, &id, stack, BPF_ANY))
+		count(LEAK_LOST_STACK);
+	else
+		notify(LEAK_EVENT_STACK, bpf_get_current_pid_tgid() >> 32, id);
+}
+
+/*
+ * stack_id makes an id of a hash. Its low bits tell the kind, also when the
+ * stack itself could not be kept, and make it never 0.
+ */
+static __always_inline __u64 stack_id(__u64 hash, enum leak_kind kind)
+{
+	return (hash & ~(__u64)LEAK_KIND_MASK) | kind;
+}
+
+/* rescue_allowed counts a rescue of a process against its rate. */
+static __always_inline bool rescue_allowed(struct leak_proc *proc)
+{
+	__u64 second = bpf_ktime_get_ns() / 1000000000;
+
+	if (proc->rescue_second != second) {
+		proc->rescue_second = second;
+		proc->rescues = 0;
+	}
+	return __sync_fetch_and_add(&proc->rescues, 1) < LEAK_RESCUE_RATE;
+}
+
+/*
+ * stack_rescue sends registers and the top of the stack to Go, for want of
+ * tables. It returns the id of a stack that only Go will know, or 0.
+ */
+static __always_inline __u64 stack_rescue(struct leak_proc *proc, enum leak_kind kind)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct leak_rescue *rescue;
+	__u64 base;
+
+	if (!rescue_allowed(proc))
+		return 0;
+	rescue = bpf_ringbuf_reserve(&events, sizeof(*rescue), 0);
+	if (!rescue) {
+		count(LEAK_LOST_EVENT);
+		return 0;
+	}
+	rescue->type = LEAK_EVENT_RESCUE;
+	rescue->tgid = current->tgid;
+	rescue->id = stack_id(hash_mix(bpf_ktime_get_ns(), bpf_get_current_pid_tgid()), kind);
+	rescue->start_stack = current->mm->start_stack;
+	arch_user_regs(&rescue->regs, (struct pt_regs *)bpf_task_pt_regs(current));
+	base = rescue->regs.sp & ~(__u64)(LEAK_PAGE_SIZE - 1);
+	rescue->pages = 0;
+	for (int i = 0; i < LEAK_RESCUE_PAGES; i++) {
+		if (bpf_probe_read_user(&rescue->memory[i * LEAK_PAGE_SIZE], LEAK_PAGE_SIZE,
+					(void *)(base + i * LEAK_PAGE_SIZE)))
+			break;
+		rescue->pages = i + 1;
+	}
+	base = rescue->id;
+	bpf_ringbuf_submit(rescue, 0);
+	count(LEAK_STACK_RESCUE);
+	return base;
+}
+
+/* capture_stack stores the current user stack and returns its id. */
+static __always_inline __u64 capture_stack(struct leak_proc *proc, enum leak_kind kind)
+{
+	__u32 number;
+	struct leak_slot *slot = slot_claim(&number);
+	__u64 id;
+
+	if (!slot) {
+		count(LEAK_LOST_SLOT);
+		return stack_id(0, kind);
+	}
+	slot->stack.space = proc->space;
+	slot->stack.kind = kind;
+	id = stack_id(walk_stack(&slot->stack, number, proc->space), kind);
+	if (slot->stack.quality == LEAK_STACK_NO_MAPPING) {
+		__u64 rescued = stack_rescue(proc, kind);
+
+		if (rescued) {
+			slot_release(slot);
+			return rescued;
+		}
+		notify(LEAK_EVENT_UNMAPPED, bpf_get_current_pid_tgid() >> 32, 0);
+	}
+	count(slot->stack.quality);
+	stack_store(id, &slot->stack);
+	slot_release(slot);
+	return id;
+}
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * table.bpf.h: the tables by which stacks are unwound, and how to find the rule
+ * for an address in them.
+ */
+#ifndef LEAK_TABLE_BPF_H
+#define LEAK_TABLE_BPF_H
+
+/* spaces: space id modulo size -> leak_space. Written by Go. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 128); /* set by Go; a power of two */
+	__type(key, __u32);
+	__type(value, struct leak_space);
+} spaces SEC(".maps");
+
+/* rows: the rows of all files, each file's together. Written by Go. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << 20);
+	__type(key, __u32);
+	__type(value, struct leak_row);
+} rows SEC(".maps");
+
+/* rules: rule number -> packed rule (unwind.h). Written by Go. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << 14);
+	__type(key, __u32);
+	__type(value, __u64);
+} rules SEC(".maps");
+
+#define LEAK_SPACES 128
+#define LEAK_RULE_CACHE (1 << 12)
+
+/* leak_cached is a rule that was found before. */
+struct leak_cached {
+	__u64 check; /* rule ^ rule_key: an entry torn by two writers fails */
+	__u64 rule;
+};
+
+/*
+ * rule_cache: hash of (space id, address) -> leak_cached. Written by the walk.
+ * Entries of spaces that are gone fail the check, for space ids are not reused.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LEAK_RULE_CACHE);
+	__type(key, __u32);
+	__type(value, struct leak_cached);
+} rule_cache SEC(".maps");
+
+enum leak_find {
+	LEAK_FIND_UNMAPPED = -1, /* no mapping covers the address */
+	LEAK_FIND_NO_TABLE = -2, /* the mapping has no rows */
+};
+
+/* mapping_at bounds index where the verifier sees it: clang moves checks away. */
+static __always_inline struct leak_mapping *mapping_at(struct leak_space *space, __u32 index)
+{
+	barrier_var(index);
+	return index < LEAK_MAX_MAPPINGS ? &space->mapping[index] : NULL;
+}
+
+/* find_mapping returns the index of the mapping that covers ip, or negative. */
+__noinline int find_mapping(__u32 space_index, __u64 ip)
+{
+	struct leak_space *space = bpf_map_lookup_elem(&spaces, &space_index);
+	struct leak_mapping *mapping;
+	__u32 low = 0, high;
+
+	if (!space)
+		return LEAK_FIND_UNMAPPED;
+	high = space->mappings;
+	for (int i = 0; i < LEAK_MAPPING_STEPS && low < high; i++) {
+		__u32 middle = (low + high) / 2;
+
+		mapping = mapping_at(space, middle);
+		if (!mapping)
+			return LEAK_FIND_UNMAPPED;
+		if (mapping->end <= ip)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	mapping = mapping_at(space, low);
+	if (!mapping || low >= space->mappings || ip < mapping->start)
+		return LEAK_FIND_UNMAPPED;
+	return low;
+}
+
+/*
+ * find_row returns the last of count rows from first on that is not above pc,
+ * or -1. It halves the range by arithmetic the verifier takes no bounds from:
+ * with them every turn of the loop would be a state of its own.
+ */
+__noinline int find_row(__u32 first, __u32 count, __u32 pc)
+{
+	__u32 row_index = first;
+	struct leak_row *row = bpf_map_lookup_elem(&rows, &row_index);
+
+	if (!row || row->pc > pc)
+		return -1;
+	for (int i = 0; i < LEAK_ROW_STEPS && count > 1; i++) {
+		__u32 half = count / 2, middle = row_index + half;
+		__s64 above;
+
+		row = bpf_map_lookup_elem(&rows, &middle);
+		if (!row)
+			return -1;
+		above = (__s64)row->pc - pc;
+		barrier_var(above);
+		if (above <= 0)
+			row_index = middle;
+		count -= half;
+	}
+	return row_index;
+}
+
+/* find_number returns the number of the rule that applies at ip, or negative. */
+__noinline int find_number(__u32 space_index, __u64 ip)
+{
+	struct leak_space *space = bpf_map_lookup_elem(&spaces, &space_index);
+	int index = find_mapping(space_index, ip);
+	struct leak_mapping *mapping;
+	struct leak_row *row;
+	__u64 pc;
+	__u32 key;
+
+	if (!space || index < 0)
+		return LEAK_FIND_UNMAPPED;
+	mapping = mapping_at(space, index);
+	if (!mapping)
+		return LEAK_FIND_UNMAPPED;
+	pc = ip - mapping->bias;
+	if (!mapping->rows || pc >> 32)
+		return LEAK_FIND_NO_TABLE;
+	index = find_row(mapping->first, mapping->rows, pc);
+	if (index < 0)
+		return LEAK_FIND_NO_TABLE;
+	key = index;
+	row = bpf_map_lookup_elem(&rows, &key);
+	if (!row)
+		return LEAK_FIND_NO_TABLE;
+	return row->rule;
+}
+
+static __always_inline __u64 hash_mix(__u64 hash, __u64 value)
+{
+	hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ hash >> 32;
+}
+
+/*
+ * find_rule finds the rule that applies at ip. It returns 0, or why there is
+ * none. A few hundred addresses make up most stacks, and searching for them
+ * again would be a third of the walk, hence the cache.
+ */
+static __always_inline int find_rule(__u32 space_id, __u64 ip, __u64 *rule)
+{
+	__u64 check = hash_mix(space_id, ip), *found;
+	__u32 slot = check % LEAK_RULE_CACHE, number;
+	struct leak_cached *cached = bpf_map_lookup_elem(&rule_cache, &slot);
+	int result;
+
+	if (cached) {
+		*rule = cached->rule;
+		if ((cached->check ^ *rule) == check)
+			return 0;
+	}
+	result = find_number(space_id % LEAK_SPACES, ip);
+	if (result < 0)
+		return result;
+	number = result;
+	found = bpf_map_lookup_elem(&rules, &number);
+	if (!found)
+		return LEAK_FIND_NO_TABLE;
+	*rule = *found;
+	if (cached) {
+		cached->rule = *rule;
+		cached->check = *rule ^ check;
+	}
+	return 0;
+}
+
+#endif
