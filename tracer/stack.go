@@ -115,10 +115,11 @@ func (ss *stacks) frames(s *space, pc uint64) []symbol.Frame {
 	case m.file != nil:
 		return m.file.symbols.Frames(pc - m.bias)
 	}
-	frame := symbol.Frame{Module: m.name, Address: pc}
+	var frame symbol.Frame
 	if symbols := ss.perfMap(s.pid); symbols != nil {
-		frame.Function, _ = symbols.Lookup(pc - 1)
+		frame, _ = symbols.Frame(pc - 1)
 	}
+	frame.Module, frame.Address = m.name, pc
 	return []symbol.Frame{frame}
 }
 

@@ -90,6 +90,16 @@ func (m *PerfMap) Lookup(pc uint64) (string, bool) {
 	return m.entries[i].name, true
 }
 
+// Frame is Lookup as a frame. V8 writes sources into the names: these become
+// the frame's file and line.
+func (m *PerfMap) Frame(pc uint64) (Frame, bool) {
+	name, ok := m.Lookup(pc)
+	if frame, script := scriptFrame(name); script {
+		return frame, ok
+	}
+	return Frame{Function: name}, ok
+}
+
 // flatten sorts the entries and cuts them so that they do not overlap and the
 // later one of the file has the addresses that two claim.
 func flatten(entries []perfEntry) []perfEntry {

@@ -8,6 +8,9 @@ const (
 	application layer = iota
 	// anonymous code has neither a file nor a name.
 	anonymous
+	// library is a script language's standard library: nearer to the user than
+	// the interpreter below it.
+	library
 	// languageRuntime is a standard library or an interpreter.
 	languageRuntime
 	// libc is the C library, the loader and the vdso.

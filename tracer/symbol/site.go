@@ -17,7 +17,7 @@ func Site(frames []Frame) int {
 	for i, f := range frames {
 		layers[i] = layerOf(f)
 	}
-	for _, worst := range []layer{application, languageRuntime} {
+	for _, worst := range []layer{application, library, languageRuntime} {
 		if i := slices.IndexFunc(layers, func(l layer) bool { return l <= worst && l != anonymous }); i >= 0 {
 			return i
 		}
@@ -39,6 +39,8 @@ func layerOf(f Frame) layer {
 	switch {
 	case isLibc(f):
 		return libc
+	case strings.HasPrefix(f.File, "node:"):
+		return library
 	case isRuntime(f) || isGoStandard(f):
 		return languageRuntime
 	}

@@ -60,6 +60,8 @@ func TestSite(t *testing.T) {
 		{nil, -1},
 		{[]Frame{inLibc, inCxx, app}, 2},
 		{[]Frame{inLibc, {}, app}, 2},
+		{[]Frame{inLibc, inCxx, {Function: "connect", File: "node:net", Line: 9}, inCxx}, 2},
+		{[]Frame{inLibc, inCxx, {Function: "connect", File: "node:net", Line: 9}, {Function: "refresh", File: "/srv/a.js", Line: 1}}, 3},
 		{[]Frame{inLibc, inCxx}, 1},
 		{[]Frame{inLibc, {}}, 1},
 		{[]Frame{inLibc, inLibc}, 0},
