@@ -26,6 +26,7 @@ type background struct {
 	stdout   bytes.Buffer
 	stderr   bytes.Buffer
 	terminal *terminal // nil unless it was started on one
+	changed  string    // what it left different of the terminal's settings
 	ended    bool
 }
 
@@ -120,6 +121,7 @@ func (b *background) end() error {
 	defer kill.Stop()
 	err := b.cmd.Wait()
 	if b.terminal != nil {
+		b.changed = b.terminal.changes()
 		b.terminal.close()
 	}
 	return err
@@ -186,6 +188,9 @@ func finish(ts *testscript.TestScript, neg bool, args []string) {
 	err := b.end()
 	if got, want := exitStatus(b.cmd.ProcessState), number(ts, args[1]); got != want {
 		ts.Fatalf("%s ended with status %d (%v), want %d; it said\n%s", args[0], got, err, want, &b.output)
+	}
+	if b.changed != "" {
+		ts.Fatalf("%s left the terminal with other settings (-before +after):\n%s", args[0], b.changed)
 	}
 	_, err = ts.Stdout().Write(b.stdout.Bytes())
 	ts.Check(err)

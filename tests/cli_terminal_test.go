@@ -51,10 +51,13 @@ func (t *terminal) close() {
 	_ = t.ours.Close()
 }
 
-// unchanged says how the settings differ from those at the start.
-func (t *terminal) unchanged() (diff string, err error) {
+// changes says how the settings differ from those at the start.
+func (t *terminal) changes() string {
 	after, err := unix.IoctlGetTermios(int(t.theirs.Fd()), unix.TCGETS)
-	return cmp.Diff(t.before, after), err
+	if err != nil {
+		return err.Error()
+	}
+	return cmp.Diff(t.before, after)
 }
 
 func startOnTerminal(ts *testscript.TestScript, neg bool, args []string) {
