@@ -112,14 +112,17 @@ static __always_inline int walk_root(const struct leak_walk *walk)
 	return walk->fp_used ? LEAK_STACK_FP_USED : LEAK_STACK_COMPLETE;
 }
 
-/* step_fp takes the frame pointer's word: [fp] is the caller's fp, then ip. */
+/*
+ * step_fp takes the frame pointer's word: [fp] is the caller's fp, then ip. The
+ * caller may be on another stack: Go's runtime switches to its own and back.
+ */
 static __always_inline int step_fp(struct leak_walk *walk)
 {
 	__u64 fp = walk->regs.fp, caller_fp, ip;
 
 	if (!fp)
 		return walk_root(walk);
-	if (fp < walk->regs.sp || read_user(walk, &caller_fp, fp) || read_user(walk, &ip, fp + 8))
+	if (read_user(walk, &caller_fp, fp) || read_user(walk, &ip, fp + 8))
 		return LEAK_STACK_TRUNCATED;
 	walk->regs.fp = caller_fp;
 	walk->regs.ip = ip;
@@ -134,7 +137,7 @@ static __always_inline int step_fp(struct leak_walk *walk)
 static __always_inline int step_guess(struct leak_walk *walk)
 {
 	walk->fp_used = 1;
-	return walk->regs.fp ? step_fp(walk) : LEAK_STACK_TRUNCATED;
+	return walk->regs.fp < walk->regs.sp ? LEAK_STACK_TRUNCATED : step_fp(walk);
 }
 
 /*

@@ -133,7 +133,8 @@ func (r *Report) writeFooter(t text) {
 	r.writeLosses(t)
 	o := r.Overhead
 	cost := fmt.Sprintf("leaktrace used %.2fs of CPU", o.CPUSeconds)
-	if r.DurationS > 0 {
+	// Of a shorter run most is the start, which says nothing.
+	if r.DurationS >= 1 {
 		cost += fmt.Sprintf(" (%.1f%% of one)", 100*o.CPUSeconds/r.DurationS)
 	}
 	cost += " and " + humanBytes(o.RSSBytes) + " of memory"

@@ -47,7 +47,7 @@ func startCommand(e env, t *tracer.Tracer, argv []string) (*command, error) {
 
 // pass sends a signal on to the command.
 func (c *command) pass(s os.Signal) {
-	if c != nil && s != syscall.SIGPIPE {
+	if c != nil {
 		_ = c.cmd.Process.Signal(s) // it may have ended
 	}
 }

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
-	"github.com/prometheus/procfs"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
@@ -31,18 +31,28 @@ func doctorCommand(e env) *cli.Command {
 			if c.Args().Present() {
 				return usageError("doctor takes no arguments")
 			}
-			findings := append(examine(), examineHooks()...)
+			findings := examine()
+			if failed(findings) {
+				findings = append(findings, finding{"hooks", "note", "not tried: see the lines marked FAIL", ""})
+			} else {
+				findings = append(findings, examineHooks()...)
+			}
 			if err := printFindings(e.stdout, findings); err != nil {
 				return fmt.Errorf("write findings: %w", err)
 			}
-			for _, f := range findings {
-				if f.state == "FAIL" {
-					return errors.New("this machine cannot be traced as it is; see the lines marked FAIL")
-				}
+			if failed(findings) {
+				return errors.New("this machine cannot be traced as it is; see the lines marked FAIL")
 			}
 			return nil
 		},
 	}
+}
+
+// fail is the state of a finding that keeps leaktrace from working.
+const fail = "FAIL"
+
+func failed(findings []finding) bool {
+	return slices.ContainsFunc(findings, func(f finding) bool { return f.state == fail })
 }
 
 func printFindings(w io.Writer, findings []finding) error {
@@ -69,7 +79,7 @@ func kernel() finding {
 	f := finding{"kernel", "ok", release + " " + unix.ByteSliceToString(name.Machine[:]), ""}
 	var major, minor int
 	if n, _ := fmt.Sscanf(release, "%d.%d", &major, &minor); n == 2 && (major < 5 || major == 5 && minor < 15) {
-		f.state, f.remedy = "FAIL", "use a kernel from 5.15 on: older ones lack task storage for tracing programs"
+		f.state, f.remedy = fail, "use a kernel from 5.15 on: older ones lack task storage for tracing programs"
 	}
 	return f
 }
@@ -77,42 +87,16 @@ func kernel() finding {
 func kernelTypes() finding {
 	const path = "/sys/kernel/btf/vmlinux"
 	if _, err := os.Stat(path); err != nil {
-		return finding{"kernel types (BTF)", "FAIL", "no " + path, "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, as all current distributions' are"}
+		return finding{"kernel types (BTF)", fail, "no " + path, "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, as all current distributions' are"}
 	}
 	return finding{"kernel types (BTF)", "ok", path, ""}
 }
 
-// needed is the capabilities leaktrace uses, and the wider one that serves.
-var needed = []struct {
-	name    string
-	bit, or uint
-	why     string
-}{
-	{"CAP_BPF", unix.CAP_BPF, unix.CAP_SYS_ADMIN, "load programs"},
-	{"CAP_PERFMON", unix.CAP_PERFMON, unix.CAP_SYS_ADMIN, "attach them"},
-	{"CAP_SYS_PTRACE", unix.CAP_SYS_PTRACE, unix.CAP_SYS_PTRACE, "read other users' processes"},
-	{"CAP_DAC_READ_SEARCH", unix.CAP_DAC_READ_SEARCH, unix.CAP_DAC_READ_SEARCH, "read their files"},
-}
-
 func capabilities() finding {
-	self, err := procfs.Self()
-	if err != nil {
-		return finding{"capabilities", "FAIL", err.Error(), "mount /proc"}
+	if err := tracer.CheckCapabilities(); err != nil {
+		return finding{"capabilities", fail, err.Error(), "run leaktrace as root, or with sudo"}
 	}
-	status, err := self.NewStatus()
-	if err != nil {
-		return finding{"capabilities", "FAIL", err.Error(), "mount /proc"}
-	}
-	var missing []string
-	for _, c := range needed {
-		if status.CapEff&(1<<c.bit|1<<c.or) == 0 {
-			missing = append(missing, fmt.Sprintf("%s (to %s)", c.name, c.why))
-		}
-	}
-	if len(missing) > 0 {
-		return finding{"capabilities", "FAIL", "missing " + strings.Join(missing, ", "), "run leaktrace as root, or with sudo"}
-	}
-	return finding{"capabilities", "ok", "CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH", ""}
+	return finding{"capabilities", "ok", strings.Join(tracer.Capabilities(), ", "), ""}
 }
 
 func lockdown() finding {
@@ -123,14 +107,14 @@ func lockdown() finding {
 	_, rest, _ := strings.Cut(string(raw), "[")
 	mode, _, _ := strings.Cut(rest, "]")
 	if mode == "confidentiality" {
-		return finding{"lockdown", "FAIL", mode, "boot with lockdown=integrity: in this mode BPF programs cannot read user memory"}
+		return finding{"lockdown", fail, mode, "boot with lockdown=integrity: in this mode BPF programs cannot read user memory"}
 	}
 	return finding{"lockdown", "ok", mode, ""}
 }
 
 func pidNamespace() finding {
 	if err := tracer.CheckNamespace(); err != nil {
-		return finding{"pid namespace", "FAIL", "not the host's", "run on the host, or with --pid=host (Docker, podman) or hostPID: true (Kubernetes)"}
+		return finding{"pid namespace", fail, "not the host's", "run on the host, or with --pid=host (Docker, podman) or hostPID: true (Kubernetes)"}
 	}
 	return finding{"pid namespace", "ok", "the host's", ""}
 }
@@ -161,14 +145,14 @@ func programStats() finding {
 func examineHooks() []finding {
 	probes, err := tracer.ProbeHooks()
 	if err != nil {
-		return []finding{{"hooks", "FAIL", err.Error(), ""}}
+		return []finding{{"hooks", fail, err.Error(), ""}}
 	}
 	var findings []finding
 	for _, p := range probes {
 		f := finding{what: p.Program, state: "ok", detail: p.Purpose}
 		switch {
 		case p.Err != nil:
-			f.state, f.detail, f.remedy = "FAIL", firstLine(p.Err), "check the capabilities and lockdown above; if they are in order, please report this with your kernel's version"
+			f.state, f.detail, f.remedy = fail, firstLine(p.Err), "check the capabilities and lockdown above; if they are in order, please report this with your kernel's version"
 		case p.Instead != "":
 			f.state, f.detail = "note", p.Purpose+": not used here; instead "+p.Instead
 		}

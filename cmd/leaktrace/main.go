@@ -7,9 +7,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/leaktrace/leaktrace/export"
 )
 
 // Exit statuses. run returns the traced command's own status where it has one.
@@ -26,6 +30,9 @@ type env struct {
 }
 
 func main() {
+	// Unless it is caught, writing to a closed pipe ends the process without a
+	// word. A command that leaktrace starts gets the default back.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	os.Exit(start(os.Args, env{os.Stdin, os.Stdout, os.Stderr}))
 }
 
@@ -69,8 +76,8 @@ func start(args []string, e env) int {
 		status = ended.status
 	}
 	if message := err.Error(); message != "" {
-		// One line, whatever a library put into its error.
-		fmt.Fprintln(e.stderr, "leaktrace:", strings.ReplaceAll(message, "\n", "; "))
+		// One line, whatever a library or a traced process put into it.
+		fmt.Fprintln(e.stderr, "leaktrace:", export.Escape(strings.ReplaceAll(message, "\n", "; ")))
 	}
 	return status
 }

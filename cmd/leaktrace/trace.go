@@ -16,9 +16,13 @@ import (
 	"github.com/leaktrace/leaktrace/tracer/verdict"
 )
 
-// sampleEvery is how often the ledger is read for the verdict, which needs a
-// history. A snapshot of a small process costs well under a millisecond.
-const sampleEvery = time.Second
+// The ledger is read once a second for the verdict, which needs a history. It
+// is read more often at first: of a short run the last snapshot counts. One of
+// a small process costs well under a millisecond.
+const (
+	firstSample = 50 * time.Millisecond
+	sampleEvery = time.Second
+)
 
 // session is one run of a tracer.
 type session struct {
@@ -39,7 +43,6 @@ func trace(e env, o runOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, output.Close()) }()
-	// Unless it is caught, writing to a closed pipe ends the process.
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, caught...)
 	defer signal.Stop(signals)
@@ -103,7 +106,8 @@ func (s *session) begin() error {
 
 // watch samples until the run ends.
 func (s *session) watch(signals <-chan os.Signal) error {
-	sample := time.NewTicker(sampleEvery)
+	next := firstSample
+	sample := time.NewTimer(next)
 	defer sample.Stop()
 	show := tick(s.options.interval)
 	end := tick(s.options.duration)
@@ -127,6 +131,8 @@ func (s *session) watch(signals <-chan os.Signal) error {
 				return err
 			}
 			s.view.progress(time.Since(s.started), s.last.Tracked, ownCPU())
+			next = min(2*next, sampleEvery)
+			sample.Reset(next)
 		case <-show:
 			if err := s.view.block(s.makeReport()); err != nil {
 				return err
@@ -220,10 +226,9 @@ func ownCPU() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// caught is every signal a user sends to a command; SIGPIPE is caught only so
-// that a closed pipe becomes an error.
+// caught is every signal a user sends to a command.
 var caught = []os.Signal{
-	syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE,
+	syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT,
 	syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGCONT, syscall.SIGWINCH,
 }
 

@@ -130,7 +130,7 @@ func (w *walk) apply(rule Rule, found Found) (Outcome, bool) {
 // guess crosses a frame that no rule describes.
 func (w *walk) guess() (Outcome, bool) {
 	w.usedFP = true
-	if w.FP == 0 {
+	if w.FP < w.SP {
 		return Truncated, true
 	}
 	return w.byFP()
@@ -143,7 +143,7 @@ func (w *walk) byFP() (Outcome, bool) {
 	}
 	fp, ok1 := w.memory.word(w.FP)
 	ip, ok2 := w.memory.word(w.FP + 8)
-	if w.FP < w.SP || !ok1 || !ok2 {
+	if !ok1 || !ok2 {
 		return Truncated, true
 	}
 	w.SP = w.FP + 16

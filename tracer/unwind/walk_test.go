@@ -111,6 +111,12 @@ func TestWalk(t *testing.T) {
 			[]uint64{0x1010, 0x2010, 0x3010}, Root,
 		},
 		{
+			"Go's frame pointers lead to another stack, wherever that is",
+			code{0x1000: leaf, 0x2000: byFP, 0x3000: stop},
+			Regs{IP: 0x1010, SP: base + 16, FP: base}, stack(0, 0x3010, 0x2010),
+			[]uint64{0x1010, 0x2010, 0x3010}, Root,
+		},
+		{
 			"JIT code is crossed by frame pointer, and that shows",
 			code{0x1000: leaf, 0x3000: stop},
 			Regs{IP: 0x1010, SP: base, FP: base + 16}, stack(0x2010, 0, 0, 0x3010),

@@ -1,0 +1,53 @@
+package tracer
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+)
+
+// capabilities is what leaktrace needs, and the wider one that serves too.
+var capabilities = []struct {
+	name       string
+	bit, wider uint
+}{
+	{"CAP_BPF", unix.CAP_BPF, unix.CAP_SYS_ADMIN},
+	{"CAP_PERFMON", unix.CAP_PERFMON, unix.CAP_SYS_ADMIN},
+	{"CAP_SYS_PTRACE", unix.CAP_SYS_PTRACE, unix.CAP_SYS_PTRACE},
+	{"CAP_DAC_READ_SEARCH", unix.CAP_DAC_READ_SEARCH, unix.CAP_DAC_READ_SEARCH},
+}
+
+// Capabilities names the capabilities leaktrace needs: to load programs, to
+// attach them, to read other users' processes, and to read their files.
+func Capabilities() []string {
+	var names []string
+	for _, c := range capabilities {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// CheckCapabilities fails when this process lacks one of them. The kernel's own
+// refusals do not say which.
+func CheckCapabilities() error {
+	self, err := procfs.Self()
+	if err != nil {
+		return fmt.Errorf("look at own capabilities: %w (is /proc mounted?)", err)
+	}
+	status, err := self.NewStatus()
+	if err != nil {
+		return fmt.Errorf("look at own capabilities: %w", err)
+	}
+	var missing []string
+	for _, c := range capabilities {
+		if status.CapEff&(1<<c.bit|1<<c.wider) == 0 {
+			missing = append(missing, c.name)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("permission denied: missing %s (run as root, or with sudo)", strings.Join(missing, ", "))
+	}
+	return nil
+}
