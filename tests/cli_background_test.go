@@ -167,7 +167,7 @@ func tell(ts *testscript.TestScript, neg bool, args []string) {
 
 func typeText(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 2, "type NAME TEXT")
-	text, err := strconv.Unquote(`"` + args[1] + `"`)
+	text, err := strconv.Unquote(`"` + strings.ReplaceAll(args[1], `"`, `\"`) + `"`)
 	ts.Check(err)
 	_, err = io.WriteString(process(ts, args[0]).input, text)
 	ts.Check(err)

@@ -29,16 +29,15 @@ func Capabilities() []string {
 	return names
 }
 
-// CheckCapabilities fails when this process lacks one of them. The kernel's own
-// refusals do not say which.
-func CheckCapabilities() error {
+// MissingCapabilities names those of them that this process lacks.
+func MissingCapabilities() ([]string, error) {
 	self, err := procfs.Self()
 	if err != nil {
-		return fmt.Errorf("look at own capabilities: %w (is /proc mounted?)", err)
+		return nil, fmt.Errorf("look at own capabilities: %w (is /proc mounted?)", err)
 	}
 	status, err := self.NewStatus()
 	if err != nil {
-		return fmt.Errorf("look at own capabilities: %w", err)
+		return nil, fmt.Errorf("look at own capabilities: %w", err)
 	}
 	var missing []string
 	for _, c := range capabilities {
@@ -46,8 +45,14 @@ func CheckCapabilities() error {
 			missing = append(missing, c.name)
 		}
 	}
-	if len(missing) > 0 {
-		return fmt.Errorf("permission denied: missing %s (run as root, or with sudo)", strings.Join(missing, ", "))
+	return missing, nil
+}
+
+// checkCapabilities says what is missing, which the kernel's refusals do not.
+func checkCapabilities() error {
+	missing, err := MissingCapabilities()
+	if err == nil && len(missing) > 0 {
+		err = fmt.Errorf("permission denied: leaktrace lacks %s; run it as root, or with sudo", strings.Join(missing, ", "))
 	}
-	return nil
+	return err
 }

@@ -93,8 +93,12 @@ func kernelTypes() finding {
 }
 
 func capabilities() finding {
-	if err := tracer.CheckCapabilities(); err != nil {
-		return finding{"capabilities", fail, err.Error(), "run leaktrace as root, or with sudo"}
+	missing, err := tracer.MissingCapabilities()
+	switch {
+	case err != nil:
+		return finding{"capabilities", fail, err.Error(), "mount /proc"}
+	case len(missing) > 0:
+		return finding{"capabilities", fail, "missing " + strings.Join(missing, ", "), "run leaktrace as root, or with sudo"}
 	}
 	return finding{"capabilities", "ok", strings.Join(tracer.Capabilities(), ", "), ""}
 }
