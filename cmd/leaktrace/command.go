@@ -30,7 +30,7 @@ func startCommand(e env, t *tracer.Tracer, argv []string) (*command, error) {
 	c.cmd.Args[0] = argv[0]
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = e.stdin, e.stdout, e.stderr
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if e.stdin != nil && isTerminal(e.stdin) {
+	if e.stdin != nil && foreground(int(e.stdin.Fd())) == unix.Getpgrp() {
 		c.terminal = int(e.stdin.Fd())
 		c.cmd.SysProcAttr.Foreground = true
 		c.cmd.SysProcAttr.Ctty = c.terminal
@@ -79,10 +79,21 @@ func (c *command) kill() error {
 	return errors.Join(err, c.takeTerminal())
 }
 
-// takeTerminal makes leaktrace's process group the foreground again. The
-// kernel stops a background process that does so, unless it ignores SIGTTOU.
+// foreground is the process group that a terminal listens to, or -1 where fd is
+// no terminal.
+func foreground(fd int) int {
+	group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
+	if err != nil {
+		return -1
+	}
+	return group
+}
+
+// takeTerminal makes leaktrace's process group the foreground again, if the
+// command's still is: a shell may have taken the terminal back. The kernel
+// stops a background process that does so, unless it ignores SIGTTOU.
 func (c *command) takeTerminal() error {
-	if c.terminal < 0 {
+	if c.terminal < 0 || c.cmd.Process == nil || foreground(c.terminal) != c.cmd.Process.Pid {
 		return nil
 	}
 	signal.Ignore(syscall.SIGTTOU)

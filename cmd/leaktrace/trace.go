@@ -52,7 +52,7 @@ func trace(e env, o runOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
-	s := &session{env: e, options: o, tracer: t, view: newView(e.stderr)}
+	s := &session{env: e, options: o, tracer: t, view: newView(e.stderr, len(o.command) == 0)}
 	if err := s.run(signals); err != nil {
 		return errors.Join(err, s.abandon())
 	}

@@ -22,7 +22,11 @@ type view struct {
 	drawn    int // lines to go up before drawing again
 }
 
-func newView(out io.Writer) *view { return &view{out: out, terminal: isTerminal(out)} }
+// newView returns a view on out. It draws in place only where nobody else
+// writes to the terminal: not where a command does.
+func newView(out io.Writer, inPlace bool) *view {
+	return &view{out: out, terminal: inPlace && isTerminal(out)}
+}
 
 func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
