@@ -22,6 +22,12 @@ func (t *Tracer) watch() {
 			t.drained <- struct{}{}
 		case errors.Is(err, ringbuf.ErrClosed):
 			return
+		default:
+			// The ledger stays right without events; stacks lose names.
+			t.mu.Lock()
+			t.note(err)
+			t.mu.Unlock()
+			return
 		}
 	}
 }
@@ -81,8 +87,6 @@ func (t *Tracer) process(pid int) *process {
 func (t *Tracer) unmapped(p *process) {
 	if time.Since(p.read) > resyncEvery {
 		t.note(t.sync(p))
-	} else {
-		p.dirty = true
 	}
 }
 

@@ -20,9 +20,8 @@ type process struct {
 	pid   int
 	start uint64 // field 22 of /proc/PID/stat, ticks since boot; 0 until first read
 	comm  string
-	space *space // nil until it is known
-	read  time.Time
-	dirty bool // its mappings may have changed since
+	space *space    // nil until it is known
+	read  time.Time // when its mappings were read last
 }
 
 // kernelThread is the PF_KTHREAD bit of field 9 of /proc/PID/stat.
@@ -80,7 +79,7 @@ func (t *Tracer) syncWith(p *process, proc procfs.Proc) error {
 	if err := p.identify(proc); err != nil {
 		return err
 	}
-	p.read, p.dirty = time.Now(), false
+	p.read = time.Now()
 	fresh, err := t.spaces.read(proc)
 	if err != nil {
 		return err
