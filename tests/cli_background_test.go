@@ -2,6 +2,7 @@ package tests
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,6 +28,7 @@ type background struct {
 	stderr   bytes.Buffer
 	terminal *terminal // nil unless it was started on one
 	changed  string    // what it left different of the terminal's settings
+	lastRead error     // why reading from the terminal ended
 	ended    bool
 }
 
@@ -122,7 +124,11 @@ func (b *background) end() error {
 	err := b.cmd.Wait()
 	if b.terminal != nil {
 		b.changed = b.terminal.changes()
-		b.terminal.close()
+		err = errors.Join(err, b.terminal.close())
+		// As long as somebody has the other end there is no error.
+		if !errors.Is(b.lastRead, syscall.EIO) {
+			err = errors.Join(err, fmt.Errorf("processes were left on the terminal: %w", b.lastRead))
+		}
 	}
 	return err
 }
@@ -186,6 +192,9 @@ func finish(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 2, "finish NAME N")
 	b := process(ts, args[0])
 	err := b.end()
+	if ended := (*exec.ExitError)(nil); err != nil && !errors.As(err, &ended) {
+		ts.Fatalf("%s: %v; it said\n%s", args[0], err, &b.output)
+	}
 	if got, want := exitStatus(b.cmd.ProcessState), number(ts, args[1]); got != want {
 		ts.Fatalf("%s ended with status %d (%v), want %d; it said\n%s", args[0], got, err, want, &b.output)
 	}

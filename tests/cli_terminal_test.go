@@ -1,10 +1,12 @@
 package tests
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -19,36 +21,45 @@ type terminal struct {
 }
 
 func newTerminal() (*terminal, error) {
-	ours, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	// Non-blocking, so that reading can have a deadline.
+	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open terminal: %w", err)
 	}
-	if err := unix.IoctlSetPointerInt(int(ours.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+	t := &terminal{drained: make(chan struct{})}
+	if t.theirs, err = otherEnd(fd); err != nil {
+		return nil, errors.Join(err, unix.Close(fd))
+	}
+	t.ours = os.NewFile(uintptr(fd), "/dev/ptmx")
+	if t.before, err = unix.IoctlGetTermios(int(t.theirs.Fd()), unix.TCGETS); err != nil {
+		return nil, fmt.Errorf("read terminal settings: %w", err)
+	}
+	return t, nil
+}
+
+// otherEnd opens the end of a pseudo-terminal that programs get.
+func otherEnd(fd int) (*os.File, error) {
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
 		return nil, fmt.Errorf("unlock terminal: %w", err)
 	}
-	number, err := unix.IoctlGetInt(int(ours.Fd()), unix.TIOCGPTN)
+	if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 30, Col: 100}); err != nil {
+		return nil, fmt.Errorf("size terminal: %w", err)
+	}
+	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
 	if err != nil {
 		return nil, fmt.Errorf("find terminal: %w", err)
 	}
-	theirs, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.IoctlSetWinsize(int(theirs.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 30, Col: 100}); err != nil {
-		return nil, fmt.Errorf("size terminal: %w", err)
-	}
-	before, err := unix.IoctlGetTermios(int(theirs.Fd()), unix.TCGETS)
-	if err != nil {
-		return nil, fmt.Errorf("read terminal settings: %w", err)
-	}
-	return &terminal{ours: ours, theirs: theirs, before: before, drained: make(chan struct{})}, nil
+	return os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
 }
 
 // close waits for the last output: reading ends when nobody has the other end.
-func (t *terminal) close() {
+func (t *terminal) close() error {
 	_ = t.theirs.Close()
+	if err := t.ours.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
 	<-t.drained
-	_ = t.ours.Close()
+	return t.ours.Close()
 }
 
 // changes says how the settings differ from those at the start.
@@ -70,7 +81,7 @@ func startOnTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	err = b.cmd.Start()
 	go func() {
 		defer close(t.drained)
-		_, _ = io.Copy(io.MultiWriter(&b.stdout, &b.output), t.ours) // ends with EIO
+		_, b.lastRead = io.Copy(io.MultiWriter(&b.stdout, &b.output), t.ours)
 	}()
 	b.begin(ts, args[0], err)
 }
