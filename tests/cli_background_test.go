@@ -106,11 +106,19 @@ func (b *background) begin(ts *testscript.TestScript, name string, err error) {
 	ts.Setenv(name, strconv.Itoa(b.cmd.Process.Pid))
 	ts.Defer(func() {
 		if !b.ended {
-			_ = b.cmd.Process.Kill()
+			b.kill()
 			_ = b.end()
 			ts.Logf("%s was left running; it said\n%s", name, &b.output)
 		}
 	})
+}
+
+// kill ends what a failed script left, also what runs on its terminal.
+func (b *background) kill() {
+	if b.terminal != nil {
+		b.terminal.killForeground()
+	}
+	_ = b.cmd.Process.Kill()
 }
 
 // end waits for the process and for all of its output.

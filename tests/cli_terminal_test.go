@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -62,6 +65,13 @@ func (t *terminal) close() error {
 	return t.ours.Close()
 }
 
+// killForeground kills the process group that has the terminal.
+func (t *terminal) killForeground() {
+	if group, err := unix.IoctlGetInt(int(t.theirs.Fd()), unix.TIOCGPGRP); err == nil && group > 1 {
+		_ = unix.Kill(-group, unix.SIGKILL)
+	}
+}
+
 // changes says how the settings differ from those at the start.
 func (t *terminal) changes() string {
 	after, err := unix.IoctlGetTermios(int(t.theirs.Fd()), unix.TCGETS)
@@ -84,4 +94,39 @@ func startOnTerminal(ts *testscript.TestScript, neg bool, args []string) {
 		_, b.lastRead = io.Copy(io.MultiWriter(&b.stdout, &b.output), t.ours)
 	}()
 	b.begin(ts, args[0], err)
+}
+
+// moves are what leaktrace writes to a terminal besides text.
+var moves = regexp.MustCompile(`\x1b\[(\d*)A|\x1b\[J|\r\n|\r|[^\x1b\r\n]+|\x1b`)
+
+// screen checks what is to be seen in the end, the lines that were overwritten
+// or erased left out.
+func screen(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: screen PATTERN")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	lines, row := []string{""}, 0
+	for _, move := range moves.FindAllStringSubmatch(ts.ReadFile("stdout"), -1) {
+		switch {
+		case move[0] == "\r\n":
+			if row++; row == len(lines) {
+				lines = append(lines, "")
+			}
+		case move[0] == "\x1b[J":
+			lines = append(lines[:row], "")
+		case strings.HasSuffix(move[0], "A") && move[1] != "":
+			up, err := strconv.Atoi(move[1])
+			ts.Check(err)
+			row = max(0, row-up)
+		case move[0] == "\r":
+			lines[row] = ""
+		default:
+			lines[row] += move[0]
+		}
+	}
+	if seen := strings.Join(lines, "\n"); pattern.MatchString(seen) == neg {
+		ts.Fatalf("the screen, to be matched with %s:\n%s", args[0], seen)
+	}
 }

@@ -42,6 +42,7 @@ var buildLeaktrace = sync.OnceValues(func() (string, error) {
 //	type NAME TEXT              send characters, in Go's syntax: '\x03' is Ctrl-C
 //	signal NAME SIGNAL          send a signal
 //	finish NAME N               end its input, wait for its end; its exit status must be N
+//	screen PATTERN              what a terminal shows of what was read last, as stdout
 //	child VARIABLE PID          find the only child of a process
 //	attached NAME               it holds BPF programs in the kernel
 //	unattached                  every BPF program of leaktrace's is held by some process
@@ -70,7 +71,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": runToStatus, "refuse": refuse,
 			"start": startBackground, "terminal": startOnTerminal,
-			"await": await, "tell": tell, "type": typeText, "signal": sendSignal, "finish": finish, "child": child,
+			"await": await, "tell": tell, "type": typeText, "signal": sendSignal, "finish": finish, "screen": screen, "child": child,
 			"attached": attached, "unattached": unattached,
 			"report": readReport, "has": hasField, "site": hasSite,
 		},

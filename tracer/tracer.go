@@ -180,9 +180,10 @@ func (t *Tracer) Target() Process {
 func (t *Tracer) Exited() <-chan struct{} { return t.exited }
 
 // note counts a failure that the snapshot shows. The kernel's ledger stays
-// right; what suffers is a stack or a name.
+// right; what suffers is a stack or a name. That a process ended is none, nor
+// that it got a new image again: the event for that one follows.
 func (t *Tracer) note(err error) {
-	if err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err != nil && !errors.Is(err, os.ErrProcessDone) && !errors.Is(err, errNewImage) {
 		t.problems++
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"os/signal"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -12,13 +12,12 @@ import (
 	"github.com/leaktrace/leaktrace/tracer"
 )
 
-// command is the traced command of run -- COMMAND. It is in a process group of
-// its own, so that a Ctrl-C reaches it once: from the terminal whose foreground
-// it is, or through leaktrace where there is no terminal.
+// command is the traced command of run -- COMMAND. It stays in leaktrace's
+// process group, as with time, strace or sudo: what a terminal sends (Ctrl-C,
+// Ctrl-Z) reaches both, and job control works as without leaktrace.
 type command struct {
-	cmd      *exec.Cmd
-	terminal int // file descriptor of the terminal it was given, or -1
-	ended    chan struct{}
+	cmd   *exec.Cmd
+	ended chan struct{}
 }
 
 func startCommand(e env, t *tracer.Tracer, argv []string) (*command, error) {
@@ -26,17 +25,11 @@ func startCommand(e env, t *tracer.Tracer, argv []string) (*command, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &command{cmd: exec.Command(path, argv[1:]...), terminal: -1, ended: make(chan struct{})}
+	c := &command{cmd: exec.Command(path, argv[1:]...), ended: make(chan struct{})}
 	c.cmd.Args[0] = argv[0]
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = e.stdin, e.stdout, e.stderr
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if e.stdin != nil && foreground(int(e.stdin.Fd())) == unix.Getpgrp() {
-		c.terminal = int(e.stdin.Fd())
-		c.cmd.SysProcAttr.Foreground = true
-		c.cmd.SysProcAttr.Ctty = c.terminal
-	}
 	if err := t.Start(c.cmd); err != nil {
-		return nil, errors.Join(err, c.takeTerminal())
+		return nil, err
 	}
 	go func() {
 		_ = c.cmd.Wait() // the status is read from ProcessState
@@ -45,11 +38,32 @@ func startCommand(e env, t *tracer.Tracer, argv []string) (*command, error) {
 	return c, nil
 }
 
-// pass sends a signal on to the command.
+// terminalSignals is what a terminal sends to its foreground process group.
+var terminalSignals = []os.Signal{syscall.SIGINT, syscall.SIGQUIT}
+
+// pass sends a signal on to the command, unless it has got it too. Whether a
+// terminal sent it cannot be told; with one in front of leaktrace that is
+// likely, and a command must not get one Ctrl-C twice.
 func (c *command) pass(s os.Signal) {
-	if c != nil {
-		_ = c.cmd.Process.Signal(s) // it may have ended
+	if c == nil || (slices.Contains(terminalSignals, s) && inForeground()) {
+		return
 	}
+	_ = c.cmd.Process.Signal(s) // it may have ended
+	if s == syscall.SIGHUP {
+		// A stopped command gets nothing until it is continued.
+		_ = c.cmd.Process.Signal(syscall.SIGCONT)
+	}
+}
+
+// inForeground reports whether a terminal listens to leaktrace's process group.
+func inForeground() bool {
+	terminal, err := os.OpenFile("/dev/tty", os.O_RDONLY|unix.O_NOCTTY, 0)
+	if err != nil {
+		return false
+	}
+	defer terminal.Close()
+	group, err := unix.IoctlGetInt(int(terminal.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
 }
 
 // wait returns the command's status as a shell does: 128 + N for signal N.
@@ -61,7 +75,6 @@ func (c *command) wait(signals <-chan os.Signal) int {
 			continue
 		case <-c.ended:
 		}
-		_ = c.takeTerminal()
 		status := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
 		if status.Signaled() {
 			return 128 + int(status.Signal())
@@ -76,27 +89,5 @@ func (c *command) kill() error {
 		err = nil
 	}
 	<-c.ended
-	return errors.Join(err, c.takeTerminal())
-}
-
-// foreground is the process group that a terminal listens to, or -1 where fd is
-// no terminal.
-func foreground(fd int) int {
-	group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
-	if err != nil {
-		return -1
-	}
-	return group
-}
-
-// takeTerminal makes leaktrace's process group the foreground again, if the
-// command's still is: a shell may have taken the terminal back. The kernel
-// stops a background process that does so, unless it ignores SIGTTOU.
-func (c *command) takeTerminal() error {
-	if c.terminal < 0 || c.cmd.Process == nil || foreground(c.terminal) != c.cmd.Process.Pid {
-		return nil
-	}
-	signal.Ignore(syscall.SIGTTOU)
-	defer signal.Reset(syscall.SIGTTOU)
-	return unix.IoctlSetPointerInt(c.terminal, unix.TIOCSPGRP, unix.Getpgrp())
+	return err
 }

@@ -134,9 +134,7 @@ func (s *session) watch(signals <-chan os.Signal) error {
 			next = min(2*next, sampleEvery)
 			sample.Reset(next)
 		case <-show:
-			if err := s.view.block(s.makeReport()); err != nil {
-				return err
-			}
+			s.view.block(s.makeReport())
 		}
 	}
 }
@@ -229,7 +227,7 @@ func ownCPU() time.Duration {
 // caught is every signal a user sends to a command.
 var caught = []os.Signal{
 	syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT,
-	syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGCONT, syscall.SIGWINCH,
+	syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM,
 }
 
 // ends tells the signals that end tracing from the others.

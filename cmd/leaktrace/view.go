@@ -55,23 +55,20 @@ func (v *view) progress(elapsed time.Duration, tracked int, cpu time.Duration) {
 	v.draw()
 }
 
-// block shows the sites as they are now.
-func (v *view) block(report *export.Report) error {
+// block shows the sites as they are now. Errors are left to the report: that
+// nobody looks on must not end the trace.
+func (v *view) block(report *export.Report) {
 	var table bytes.Buffer
-	if err := report.WriteBlock(&table, export.TextOptions{Width: v.width()}); err != nil {
-		return err
-	}
+	_ = report.WriteBlock(&table, export.TextOptions{Width: v.width()})
 	if !v.terminal {
-		_, err := v.out.Write(table.Bytes())
-		return err
+		_, _ = v.out.Write(table.Bytes())
+		return
 	}
 	v.table = table.Bytes()
 	v.draw()
-	return nil
 }
 
-// draw replaces what was drawn last. A view that cannot be drawn must not end
-// the trace, so errors are left to the report.
+// draw replaces what was drawn last.
 func (v *view) draw() {
 	v.clear()
 	fmt.Fprintf(v.out, "%s%s\n", v.table, v.status)

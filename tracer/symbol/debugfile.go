@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -112,33 +111,6 @@ func (c debugCandidate) check() (*image, error) {
 
 // maxChecked is the largest debug file that is checked by its sum.
 const maxChecked = 4 << 30
-
-// findAlt opens the file that dwz moved common debug information to.
-func findAlt(img *image, name, root string) *os.File {
-	b := img.content(".gnu_debugaltlink", 4<<10)
-	end := bytes.IndexByte(b, 0)
-	if end <= 0 || len(b) < end+4 {
-		return nil
-	}
-	id := hex.EncodeToString(b[end+1:])
-	p := string(b[:end])
-	if !path.IsAbs(p) {
-		p = path.Join(path.Dir(name), p)
-	}
-	for _, p := range []string{p, "/usr/lib/debug/.build-id/" + id[:2] + "/" + id[2:] + ".debug"} {
-		for _, dir := range []string{root, "/"} {
-			f, err := openIn(dir, p)
-			if err != nil {
-				continue
-			}
-			if alt, err := openImage(f); err == nil && alt.buildID() == id {
-				return f
-			}
-			f.Close()
-		}
-	}
-	return nil
-}
 
 // hasDWARF says whether the image has line information of its own.
 func (img *image) hasDWARF() bool {

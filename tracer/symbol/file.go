@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/leaktrace/leaktrace/tracer/symbol/dwarf"
 	"github.com/leaktrace/leaktrace/tracer/symbol/pclntab"
 )
 
@@ -26,10 +25,11 @@ type File struct {
 	closed     bool
 	loaded     bool
 	candidates []debugCandidate
-	root       string
+	debug      *image // where debug information is: img, or a file of its own
 	gotab      *pclntab.Table
-	data       *dwarf.Data
 	tables     []*symtab
+	indexed    bool
+	info       *debugInfo
 	remembered map[uint64][]Frame
 }
 
@@ -46,21 +46,21 @@ func Open(f *os.File, name, root string) (*File, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("parsing %s: %w", name, err), f.Close())
 	}
-	s := &File{name: name, img: img, root: root, files: []*os.File{f}}
-	if err := s.prepare(); err != nil {
+	s := &File{name: name, img: img, files: []*os.File{f}}
+	if err := s.prepare(root); err != nil {
 		return nil, errors.Join(fmt.Errorf("parsing %s: %w", name, err), s.Close())
 	}
 	return s, nil
 }
 
 // prepare does what must be done while the process is alive.
-func (f *File) prepare() (err error) {
+func (f *File) prepare(root string) (err error) {
 	defer rescue(&err)
 	f.buildID = f.img.buildID()
 	if f.img.hasDWARF() {
 		return nil
 	}
-	f.candidates = findDebug(f.img, f.buildID, f.name, f.root)
+	f.candidates = findDebug(f.img, f.buildID, f.name, root)
 	for _, c := range f.candidates {
 		f.files = append(f.files, c.f)
 	}
@@ -110,8 +110,9 @@ func (f *File) symbolise(vaddr uint64) (frames []Frame) {
 		}
 	}
 	name := f.symbolAt(pc)
-	if f.data != nil {
-		frames = dwarfFrames(plain, f.data.Lookup(pc), name)
+	f.index()
+	if f.info != nil {
+		f.attempt(func() { frames = debugFrames(plain, f.info.lookup(pc), name) })
 	}
 	if len(frames) == 0 {
 		plain.Function = name
@@ -139,14 +140,14 @@ func goFrames(plain Frame, calls []pclntab.Call) []Frame {
 	return frames
 }
 
-// dwarfFrames names the physical function by its symbol: it has the linkage
+// debugFrames names the physical function by its symbol: it has the linkage
 // name, which DWARF leaves out of static functions.
-func dwarfFrames(plain Frame, calls []dwarf.Call, symbol string) []Frame {
+func debugFrames(plain Frame, calls []call, symbol string) []Frame {
 	frames := make([]Frame, 0, len(calls))
 	for _, c := range calls {
 		fr := plain
-		fr.Function, fr.File, fr.Line, fr.Inlined = readable(c.Name), c.File, c.Line, c.Inlined
-		if symbol != "" && !c.Inlined {
+		fr.Function, fr.File, fr.Line, fr.Inlined = readable(c.name), c.file, c.line, c.inlined
+		if symbol != "" && !c.inlined {
 			fr.Function = symbol
 		}
 		frames = append(frames, fr)
@@ -161,19 +162,16 @@ func (f *File) load() {
 		return
 	}
 	f.loaded = true
-	debug := f.img
+	f.debug = f.img
+	images := []*image{f.img}
 	for _, c := range f.candidates {
 		if img, err := c.check(); err == nil {
-			debug = img
+			f.debug = img
+			images = []*image{img, f.img}
 			break
 		}
 	}
-	images := []*image{debug}
-	if debug != f.img {
-		images = append(images, f.img)
-	}
 	f.attempt(func() { f.gotab, _ = pclntab.New(f.img.File) })
-	f.attempt(func() { f.data, _ = dwarf.New(debug.File, f.alt(debug)) })
 	for _, img := range images {
 		f.attempt(func() {
 			if t := img.functions(); t != nil {
@@ -183,26 +181,25 @@ func (f *File) load() {
 	}
 }
 
+// index reads the debug information. It is the largest part by far, and Go code
+// does without it.
+func (f *File) index() {
+	if f.indexed {
+		return
+	}
+	f.indexed = true
+	f.attempt(func() {
+		if sections, err := debugSections(f.debug.File); err == nil {
+			f.info, _ = newDebugInfo(sections)
+		}
+	})
+}
+
 // attempt contains a panic to the table that was being parsed.
 func (f *File) attempt(parse func()) {
 	var err error
 	defer rescue(&err)
 	parse()
-}
-
-// alt opens the supplementary debug file of img, if it has one.
-func (f *File) alt(img *image) *dwarf.Data {
-	file := findAlt(img, img.f.Name(), f.root)
-	if file == nil {
-		return nil
-	}
-	f.files = append(f.files, file)
-	e, err := openImage(file)
-	if err != nil {
-		return nil
-	}
-	data, _ := dwarf.New(e.File, nil)
-	return data
 }
 
 // Symbol returns the value and size of a symbol of any type.
@@ -230,6 +227,7 @@ func (f *File) Close() error {
 		return nil
 	}
 	f.closed = true
+	f.info = nil // it can be large
 	var errs []error
 	for _, file := range f.files {
 		errs = append(errs, file.Close())

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -134,6 +135,49 @@ func compareAddr2line(t *testing.T, dir string, prefixes []string) {
 	}
 	if inlined == 0 {
 		t.Error("no inlined function was seen")
+	}
+}
+
+const inlinedProgram = `#include <cstdio>
+namespace app {
+struct Pool {
+  int size;
+  __attribute__((always_inline)) int grow(int n) { std::puts("grow"); return size + n; }
+};
+__attribute__((noinline)) int spawn(Pool &p, int n) {
+  auto each = [&](int k) __attribute__((always_inline)) {
+    std::puts("each");
+    return k + p.size;
+  };
+  int sum = each(n) + 1;
+  return p.grow(sum) + 2;
+}
+}
+int main(int argc, char **) { app::Pool p{argc}; return app::spawn(p, argc); }
+`
+
+// TestInlinedNames says what C++ functions that were inlined are called. For
+// g++'s lambdas addr2line has the name of the function around them.
+func TestInlinedNames(t *testing.T) {
+	for compiler, lambda := range map[string]string{
+		"g++": "app::spawn::{lambda}::operator()", "clang++-19": "app::spawn()::$_0::operator()",
+	} {
+		t.Run(compiler, func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, dir, "a.cc", inlinedProgram)
+			run(t, dir, compiler, "-O2", "-g", "a.cc", "-o", "a")
+			f := open(t, filepath.Join(dir, "a"), "")
+			var got []string
+			for _, addr := range calls(t, dir, []string{"app::spawn"}) {
+				for _, fr := range f.Frames(addr) {
+					got = append(got, fmt.Sprintf("%s:%d", fr.Function, fr.Line))
+				}
+			}
+			want := []string{lambda + ":9", "app::spawn:12", "app::Pool::grow:5", "app::spawn:13"}
+			if !slices.Equal(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
 	}
 }
 
