@@ -193,7 +193,7 @@ func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 	if number == 0 {
 		ts.Fatalf("no signal %q", args[1])
 	}
-	ts.Check(process(ts, args[0]).cmd.Process.Signal(syscall.Signal(number)))
+	ts.Check(process(ts, args[0]).cmd.Process.Signal(number))
 }
 
 func finish(ts *testscript.TestScript, neg bool, args []string) {

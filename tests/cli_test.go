@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -107,8 +108,8 @@ func outcome(ts *testscript.TestScript, args []string) (status int) {
 	if err == nil {
 		return 0
 	}
-	ended, ok := err.(*exec.ExitError)
-	if !ok {
+	var ended *exec.ExitError
+	if !errors.As(err, &ended) {
 		ts.Fatalf("run %s: %v", args[0], err)
 	}
 	return exitStatus(ended.ProcessState)
