@@ -59,7 +59,8 @@ static __always_inline int window_fill(struct leak_walk *walk, struct leak_slot 
  */
 static __always_inline int read_user(struct leak_walk *walk, __u64 *value, __u64 address)
 {
-	struct leak_slot *slot = bpf_map_lookup_elem(&slots, &walk->slot);
+	__u32 key = walk->slot; /* 6.1 takes no key out of *walk */
+	struct leak_slot *slot = bpf_map_lookup_elem(&slots, &key);
 	__u64 offset = address - walk->window;
 
 	if (!slot)

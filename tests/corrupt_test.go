@@ -76,7 +76,7 @@ func addDamagedSections(t *testing.T, path string, good []byte, into map[string]
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer parsed.Close()
+	defer func() { _ = parsed.Close() }()
 	headers := binary.LittleEndian.Uint64(good[0x28:])
 	random := rand.New(rand.NewPCG(3, 4))
 	for i, section := range parsed.Sections {

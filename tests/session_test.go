@@ -226,19 +226,3 @@ func (s *session) checkIDs(what string, objects []tracer.Object, id func(tracer.
 
 func byID(o tracer.Object) int   { return o.ID }
 func byPort(o tracer.Object) int { return int(o.Socket.Local.Port()) }
-
-// until takes snapshots until condition holds. It is for what the kernel does
-// by itself and later; reason says what that is.
-func (s *session) until(reason string, condition func(*tracer.Snapshot) bool) *tracer.Snapshot {
-	s.t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
-	for {
-		shot := s.snapshot()
-		if condition(shot) {
-			return shot
-		}
-		if time.Now().After(deadline) {
-			s.t.Fatalf("waited in vain for %s\n%s", reason, render(shot))
-		}
-	}
-}

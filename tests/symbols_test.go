@@ -38,7 +38,7 @@ func readSymbols(t *testing.T, path string) []elf.Symbol {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	symbols, err := f.Symbols()
 	if err != nil {
 		t.Fatalf("read symbols of %s: %v", path, err)

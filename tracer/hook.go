@@ -81,7 +81,8 @@ func (h hook) attach(program *ebpf.Program) (link.Link, error) {
 func explain(attempt string, err error) error {
 	var verifier *ebpf.VerifierError
 	switch {
-	case errors.As(err, &verifier) && !errors.Is(err, os.ErrPermission):
+	// The verifier refuses with EACCES too, but never without saying why.
+	case errors.As(err, &verifier) && len(verifier.Log) > 0:
 		return fmt.Errorf("%s: %w (run leaktrace doctor)", attempt, err)
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("%s: permission denied (needs CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, or root)", attempt)

@@ -1,6 +1,7 @@
 package symbol
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +16,8 @@ func run(t testing.TB, dir, name string, args ...string) string {
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
 	out, err := cmd.Output()
 	if err != nil {
-		if exit, ok := err.(*exec.ExitError); ok {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
 			t.Fatalf("%s %q: %v\n%s", name, args, err, exit.Stderr)
 		}
 		t.Fatalf("%s %q: %v", name, args, err)

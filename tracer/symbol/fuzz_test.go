@@ -20,7 +20,7 @@ func exercise(t testing.TB, path string) {
 	if err != nil {
 		return
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	for _, p := range s.img.Progs {
 		for i := range uint64(20) {
 			if got := s.Frames(p.Vaddr + i*p.Memsz/20); len(got) == 0 {
@@ -29,7 +29,7 @@ func exercise(t testing.TB, path string) {
 		}
 	}
 	s.Symbol("main")
-	s.ReadAt(s.img.Entry, make([]byte, 16))
+	_ = s.ReadAt(s.img.Entry, make([]byte, 16))
 	if took := time.Since(start); took > 20*time.Second {
 		t.Errorf("took %v", took)
 	}

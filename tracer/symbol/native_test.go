@@ -202,7 +202,7 @@ func TestSeparateDebug(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer s.Close()
+		defer func() { _ = s.Close() }()
 		got := s.Frames(addr)
 		for i := range got {
 			got[i].Module = filepath.Join(dir, "a")

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"io"
 	"slices"
 	"sort"
@@ -143,18 +144,24 @@ func (t *symtab) find(pc uint64) string {
 		}
 		best = append(best, s)
 	}
-	for i := next - 1; len(best) == 0 && i >= 0 && t.syms[i].addr == t.syms[next-1].addr; i-- {
-		if t.syms[i].size != 0 {
-			return "" // pc is after the end of a function of known size
-		}
-		best = append(best, t.syms[i])
-		for i > 0 && t.syms[i-1].addr == t.syms[i].addr && t.syms[i-1].size == 0 && len(best) < maxBack {
-			i--
-			best = append(best, t.syms[i])
-		}
-		break
+	if len(best) == 0 && next > 0 {
+		best = t.sizeless(next - 1)
 	}
 	return t.preferred(best)
+}
+
+// sizeless returns the symbols at the address of symbol i, if none of them has a
+// size: else the address asked for is after the end of that function.
+func (t *symtab) sizeless(i int) []sym {
+	addr := t.syms[i].addr
+	var out []sym
+	for ; i >= 0 && t.syms[i].addr == addr && len(out) < maxBack; i-- {
+		if t.syms[i].size != 0 {
+			return nil
+		}
+		out = append(out, t.syms[i])
+	}
+	return out
 }
 
 // preferred chooses among names of the same function: what the source calls
@@ -233,7 +240,7 @@ func nameOffsets(strs *elf.Section, name string) map[uint32]bool {
 				at[uint32(off)+uint32(i)] = true
 			}
 		}
-		if n == 0 || err != nil && err != io.EOF {
+		if n == 0 || err != nil && !errors.Is(err, io.EOF) {
 			break
 		}
 	}
