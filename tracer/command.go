@@ -25,7 +25,7 @@ func (t *Tracer) Start(cmd *exec.Cmd) error {
 	}
 	cmd.SysProcAttr.Ptrace = true
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start %s: %w", cmd.Path, err)
+		return err
 	}
 	pid := cmd.Process.Pid
 	err := t.hold(pid)

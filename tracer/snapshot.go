@@ -154,7 +154,8 @@ type Counter struct {
 	Count uint64
 }
 
-// Snapshot reads the ledger. Two snapshots are never taken at the same time.
+// Snapshot reads the ledger. Two snapshots are never taken at the same time. If
+// the target ended while this one was taken, Exited is closed when it returns.
 func (t *Tracer) Snapshot() (*Snapshot, error) {
 	t.snapshots.Lock()
 	defer t.snapshots.Unlock()
@@ -162,6 +163,11 @@ func (t *Tracer) Snapshot() (*Snapshot, error) {
 	if err := t.drain(); err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", err)
 	}
+	out, err := t.take()
+	return out, errors.Join(err, t.drain())
+}
+
+func (t *Tracer) take() (*Snapshot, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.refresh()

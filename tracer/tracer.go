@@ -251,7 +251,7 @@ func CheckNamespace() error {
 		return fmt.Errorf("look at own pid namespace: %w (is /proc mounted?)", err)
 	}
 	if stat.Ino != hostPIDNamespace {
-		return errors.New("leaktrace runs in a pid namespace of its own and cannot tell the kernel's pids; run it on the host, or in a container with the host's pid namespace (--pid=host, hostPID: true)")
+		return errors.New("not in the host's pid namespace: run on the host, or with --pid=host (Docker, podman) or hostPID: true (Kubernetes)")
 	}
 	return nil
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"slices"
@@ -23,19 +25,33 @@ type command struct {
 func startCommand(e env, t *tracer.Tracer, argv []string) (*command, error) {
 	path, err := exec.LookPath(argv[0])
 	if err != nil {
-		return nil, err
+		return nil, cannotRun(argv[0], err)
 	}
 	c := &command{cmd: exec.Command(path, argv[1:]...), ended: make(chan struct{})}
 	c.cmd.Args[0] = argv[0]
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = e.stdin, e.stdout, e.stderr
 	if err := t.Start(c.cmd); err != nil {
-		return nil, err
+		return nil, cannotRun(argv[0], err)
 	}
 	go func() {
 		_ = c.cmd.Wait() // the status is read from ProcessState
 		close(c.ended)
 	}()
 	return c, nil
+}
+
+// cannotRun says why a command does not run, and once: the errors of os and
+// exec repeat the path.
+func cannotRun(name string, err error) error {
+	var path *fs.PathError
+	var lookup *exec.Error
+	switch {
+	case errors.As(err, &path):
+		err = path.Err
+	case errors.As(err, &lookup):
+		err = lookup.Err
+	}
+	return fmt.Errorf("run %s: %w", name, err)
 }
 
 // terminalSignals is what a terminal sends to its foreground process group.
@@ -81,13 +97,4 @@ func (c *command) wait(signals <-chan os.Signal) int {
 		}
 		return status.ExitStatus()
 	}
-}
-
-func (c *command) kill() error {
-	err := c.cmd.Process.Kill()
-	if errors.Is(err, os.ErrProcessDone) {
-		err = nil
-	}
-	<-c.ended
-	return err
 }

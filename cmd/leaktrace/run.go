@@ -35,15 +35,15 @@ func runCommand(e env) *cli.Command {
 			"Exit status: 0, 1 on failure, 2 on wrong usage, 3 with --fail-on-leak when something leaks.",
 		OnUsageError: onUsageError,
 		Flags: []cli.Flag{
-			&cli.IntFlag{Name: "pid", Aliases: []string{"p"}, Usage: "trace the running process `N`"},
-			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "trace its descendants too (the default with a COMMAND)"},
-			&cli.DurationFlag{Name: "duration", Aliases: []string{"d"}, Usage: "stop tracing after `TIME` (30s, 5m)"},
-			&cli.DurationFlag{Name: "interval", Aliases: []string{"i"}, Usage: "show a table every `TIME` (default: 2s on a terminal with --pid, else never)"},
-			&cli.DurationFlag{Name: "min-age", Value: 10 * time.Second, Usage: "ignore what is outstanding for less than `TIME`"},
+			&cli.IntFlag{Name: "pid", Aliases: []string{"p"}, Usage: "trace the running process `N`", DefaultText: "none"},
+			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "trace its descendants too (the default with a COMMAND)", DisableDefaultText: true},
+			&cli.DurationFlag{Name: "duration", Aliases: []string{"d"}, Usage: "stop tracing after `TIME` (30s, 5m)", DefaultText: "when the target exits"},
+			&cli.DurationFlag{Name: "interval", Aliases: []string{"i"}, Usage: "show a table every `TIME`", DefaultText: "2s on a terminal with --pid, else never"},
+			&cli.DurationFlag{Name: "min-age", Value: 10 * time.Second, Usage: "do not accuse what is outstanding for less than `TIME`"},
 			&cli.StringSliceFlag{Name: "kind", Aliases: []string{"k"}, Usage: "report only `KIND` (" + kindNames() + "); may be repeated"},
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "write the report as `FORMAT` (" + strings.Join(export.Formats(), ", ") + ")"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the report to `FILE` instead of standard output"},
-			&cli.BoolFlag{Name: "fail-on-leak", Usage: "exit with status 3 when something leaks"},
+			&cli.BoolFlag{Name: "fail-on-leak", Usage: "exit with status 3 when something leaks", DisableDefaultText: true},
 		},
 		Action: func(c *cli.Context) error {
 			options, err := parseRun(c, isTerminal(e.stderr))

@@ -54,11 +54,11 @@ func trace(e env, o runOptions) (err error) {
 	defer func() { err = errors.Join(err, t.Close()) }()
 	s := &session{env: e, options: o, tracer: t, view: newView(e.stderr, len(o.command) == 0)}
 	if err := s.run(signals); err != nil {
-		return errors.Join(err, s.abandon())
+		return s.abandon(err, signals)
 	}
 	leaks, err := s.report(output)
 	if err != nil {
-		return errors.Join(err, s.abandon())
+		return s.abandon(err, signals)
 	}
 	return s.status(leaks, signals)
 }
@@ -196,12 +196,13 @@ func (s *session) status(leaks bool, signals <-chan os.Signal) error {
 	return nil
 }
 
-// abandon ends a command whose tracing failed.
-func (s *session) abandon() error {
-	if s.command == nil {
-		return nil
+// abandon lets a command whose tracing or report failed come to its end: a
+// build must not suffer from a full disk.
+func (s *session) abandon(err error, signals <-chan os.Signal) error {
+	if s.command != nil {
+		s.command.wait(signals)
 	}
-	return s.command.kill()
+	return err
 }
 
 // overhead is what leaktrace itself used so far.
