@@ -15,8 +15,10 @@ enum leak_kind {
 	LEAK_SOCKET = 3,
 };
 
-/* The kind in the low bits of a stack id. */
+/* The low bits of a stack id: the kind, and whether the stack was rescued. */
 #define LEAK_KIND_MASK 7
+#define LEAK_ID_RESCUED 8
+#define LEAK_ID_MASK 15
 
 /* leak_proc marks a traced process; it lives on the thread group leader. */
 struct leak_proc {

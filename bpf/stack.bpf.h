@@ -91,7 +91,7 @@ static __always_inline void stack_store(__u64 id, struct leak_stack *stack)
  */
 static __always_inline __u64 stack_id(__u64 hash, enum leak_kind kind)
 {
-	return (hash & ~(__u64)LEAK_KIND_MASK) | kind;
+	return (hash & ~(__u64)LEAK_ID_MASK) | kind;
 }
 
 /* rescue_allowed counts a rescue of a process against its rate. */
@@ -125,7 +125,8 @@ static __always_inline __u64 stack_rescue(struct leak_proc *proc, enum leak_kind
 	}
 	rescue->type = LEAK_EVENT_RESCUE;
 	rescue->tgid = current->tgid;
-	rescue->id = stack_id(hash_mix(bpf_ktime_get_ns(), bpf_get_current_pid_tgid()), kind);
+	rescue->id = stack_id(hash_mix(bpf_ktime_get_ns(), bpf_get_current_pid_tgid()), kind) |
+		     LEAK_ID_RESCUED;
 	rescue->start_stack = current->mm->start_stack;
 	arch_user_regs(&rescue->regs, (struct pt_regs *)bpf_task_pt_regs(current));
 	base = rescue->regs.sp & ~(__u64)(LEAK_PAGE_SIZE - 1);

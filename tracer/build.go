@@ -6,8 +6,11 @@ import (
 	"time"
 )
 
-// stackKindMask selects the kind in a stack id (LEAK_KIND_MASK).
-const stackKindMask = 7
+// The low bits of a stack id, as in bpf/ledger.h.
+const (
+	stackKindMask = 7 // LEAK_KIND_MASK
+	stackRescued  = 8 // LEAK_ID_RESCUED
+)
 
 // siteKey tells sites apart.
 type siteKey struct {

@@ -28,12 +28,12 @@ func (t *Tracer) rescue(p *process, raw []byte) {
 	if err != nil || p.space.startStack != r.StartStack {
 		// The process has ended, or has a new image by now.
 		t.rescued[NoMapping]++
-		t.stacks.keep(r.Id, 0, []uint64{r.Regs.Ip}, NoMapping)
+		t.stacks.keepRescued(r.Id, 0, []uint64{r.Regs.Ip}, NoMapping)
 		return
 	}
 	frames, outcome := unwind.Walk(rescuedRegs(r), rescuedMemory(r), image{p.space, t.files.tables})
 	t.rescued[outcomes[outcome]]++
-	t.stacks.keep(r.Id, p.space.id, frames, outcomes[outcome])
+	t.stacks.keepRescued(r.Id, p.space.id, frames, outcomes[outcome])
 }
 
 func rescuedRegs(rescue *ledgerLeakRescue) unwind.Regs {

@@ -181,6 +181,7 @@ func (t *Tracer) take() (*Snapshot, error) {
 	}
 	threads := t.judgeThreads(l)
 	t.updateTallies(l, threads.unjoined)
+	t.dropRescued(l)
 	b := &builder{
 		tracer: t, clock: l.clock,
 		sites: make(map[siteKey]*siteBuilder),
@@ -216,18 +217,32 @@ func ignoreMissing(err error) error {
 	return err
 }
 
+// dropRescued frees the counts of rescued stacks, of which each has an id of its
+// own and never creates a second object.
+func (t *Tracer) dropRescued(l *ledger) {
+	for id := range l.after {
+		if id&stackRescued != 0 {
+			t.dropCount(id)
+		}
+	}
+}
+
+// dropCount deletes the kernel's count of a stack that creates no more.
+func (t *Tracer) dropCount(id uint64) {
+	if tally := t.tallies[id]; tally != nil {
+		tally.dropped = tally.created
+	}
+	t.note(ignoreMissing(t.maps.Sites.Delete(id)))
+}
+
 // forget frees what belonged to spaces that were retired before the snapshot:
 // all that was captured in them has been symbolised and counted now.
 func (t *Tracer) forget(retired []*space) {
 	for _, s := range retired {
 		for id, known := range t.stacks.known {
-			if known.space != s.id {
-				continue
+			if known.space == s.id {
+				t.dropCount(id)
 			}
-			if tally := t.tallies[id]; tally != nil {
-				tally.dropped = tally.created
-			}
-			t.note(ignoreMissing(t.maps.Sites.Delete(id)))
 		}
 		t.note(t.stacks.forget(s))
 		t.note(t.spaces.forget(s))

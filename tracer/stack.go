@@ -3,6 +3,7 @@ package tracer
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"time"
 
@@ -29,7 +30,8 @@ type stacks struct {
 	kernel   *ebpf.Map
 	spaces   *spaces
 	known    map[uint64]*stack
-	perfMaps map[int]perfMap // by pid
+	rescued  map[string]*stack // by content: of many ids one stack is kept
+	perfMaps map[int]perfMap   // by pid
 }
 
 // perfMap is a process's JIT symbols when they were last read.
@@ -42,6 +44,7 @@ func newStacks(kernel *ebpf.Map, spaces *spaces) *stacks {
 	return &stacks{
 		kernel: kernel, spaces: spaces,
 		known:    make(map[uint64]*stack),
+		rescued:  make(map[string]*stack),
 		perfMaps: make(map[int]perfMap),
 	}
 }
@@ -81,6 +84,16 @@ func (ss *stacks) keep(id uint64, space uint32, frames []uint64, quality Quality
 	}
 	out.Site = symbol.Site(out.Frames)
 	ss.known[id] = out
+}
+
+// keepRescued is keep for a stack that may come again under another id.
+func (ss *stacks) keepRescued(id uint64, space uint32, frames []uint64, quality Quality) {
+	content := fmt.Sprint(space, quality, frames)
+	if ss.rescued[content] == nil {
+		ss.keep(id, space, frames, quality)
+		ss.rescued[content] = ss.known[id]
+	}
+	ss.known[id] = ss.rescued[content]
 }
 
 // get returns a stack, one without frames when it is not known.
@@ -168,6 +181,7 @@ func (ss *stacks) forget(s *space) error {
 			errs = append(errs, fmt.Errorf("delete stack %#x: %w", id, err))
 		}
 	}
+	maps.DeleteFunc(ss.rescued, func(_ string, known *stack) bool { return known.space == s.id })
 	delete(ss.perfMaps, s.pid)
 	return errors.Join(errs...)
 }
