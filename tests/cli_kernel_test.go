@@ -72,16 +72,30 @@ func held(pid string) map[uint32]bool {
 	return out["prog"]
 }
 
+// attached checks that a leaktrace holds programs; negated, that it soon holds
+// none, though it still runs.
 func attached(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, neg, args, 1, "attached NAME")
-	ours, err := ourPrograms()
-	ts.Check(err)
-	for id := range held(fmt.Sprint(process(ts, args[0]).cmd.Process.Pid)) {
-		if ours[id] != "" {
+	usage(ts, false, args, 1, "attached NAME")
+	p := process(ts, args[0])
+	for deadline := time.Now().Add(patience / 6); ; {
+		ours, err := ourPrograms()
+		ts.Check(err)
+		if holds := holdsAny(p.cmd.Process.Pid, ours); holds != neg {
 			return
 		}
+		if !neg || time.Now().After(deadline) {
+			ts.Fatalf("%s: holds programs of ours: %t; in the kernel: %v", args[0], neg, ours)
+		}
 	}
-	ts.Fatalf("%s holds none of the programs %v", args[0], ours)
+}
+
+func holdsAny(pid int, ours map[uint32]string) bool {
+	for id := range held(fmt.Sprint(pid)) {
+		if ours[id] != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // unattached looks at the whole machine: other scripts run leaktrace too, but

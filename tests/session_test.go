@@ -61,6 +61,9 @@ func newSession(t *testing.T, options tracer.Options, name string, args ...strin
 		if err := tr.Close(); err != nil {
 			t.Errorf("close tracer: %v", err)
 		}
+		if err := tr.Close(); err != nil {
+			t.Errorf("close tracer again: %v", err)
+		}
 	})
 	t.Cleanup(s.seesExit)
 	return s

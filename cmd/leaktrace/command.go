@@ -31,7 +31,10 @@ func startCommand(e env, t *tracer.Tracer, argv []string) (*command, error) {
 	c.cmd.Args[0] = argv[0]
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = e.stdin, e.stdout, e.stderr
 	if err := t.Start(c.cmd); err != nil {
-		return nil, cannotRun(argv[0], err)
+		if c.cmd.Process == nil {
+			err = cannotRun(argv[0], err)
+		}
+		return nil, err
 	}
 	go func() {
 		_ = c.cmd.Wait() // the status is read from ProcessState

@@ -57,7 +57,8 @@ func trace(e env, o runOptions) (err error) {
 		return s.abandon(err, signals)
 	}
 	leaks, err := s.report(output)
-	if err != nil {
+	// A command may go on for long after --duration: without us.
+	if err := errors.Join(err, t.Close()); err != nil {
 		return s.abandon(err, signals)
 	}
 	return s.status(leaks, signals)
@@ -208,7 +209,7 @@ func (s *session) abandon(err error, signals <-chan os.Signal) error {
 // overhead is what leaktrace itself used so far.
 func (s *session) overhead() export.Overhead {
 	var usage unix.Rusage
-	_ = unix.Getrusage(unix.RUSAGE_SELF, &usage)
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &usage) // cannot fail for RUSAGE_SELF
 	o := export.Overhead{CPUSeconds: ownCPU().Seconds(), RSSBytes: uint64(usage.Maxrss) * 1024}
 	for _, cost := range s.tracer.Costs() {
 		o.Programs = append(o.Programs, export.ProgramCost{
