@@ -51,7 +51,8 @@ func newSite(s verdict.Site, taken time.Time) Site {
 	site := Site{
 		Fingerprint: s.Fingerprint,
 		Kind:        s.Kind,
-		Leaking:     s.Leaking,
+		State:       s.State,
+		Leaking:     s.State == verdict.Leaking,
 		Reason:      s.Reason,
 		Outstanding: len(s.Outstanding),
 		Past:        s.Past,
@@ -108,10 +109,9 @@ func newSocketSample(s *tracer.SocketInfo) *SocketSample {
 		Remote:  address(s.Remote),
 		Unread:  s.Unread,
 		EOFRead: s.EOFRead,
-		Holder:  process(s.Holder),
 	}
-	if sample.Holder != nil {
-		sample.FD = new(s.FD)
+	if len(s.Holders) > 0 {
+		sample.Holder, sample.FD = process(s.Holders[0].Process), new(s.Holders[0].FD)
 	}
 	return sample
 }

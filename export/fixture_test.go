@@ -75,13 +75,13 @@ func sockets(times []time.Time) (objects []tracer.Object) {
 			Socket: &tracer.SocketInfo{
 				Local:   netip.AddrPortFrom(netip.MustParseAddr("10.0.3.17"), uint16(43120+i)),
 				Remote:  netip.MustParseAddrPort("10.0.9.2:5432"),
-				EOFRead: i%2 == 0, Unread: 1312 * (i % 2), Holder: target, FD: 12 + i,
+				EOFRead: i%2 == 0, Unread: 1312 * (i % 2), Holders: []tracer.Holder{{Process: target, FD: 12 + i}},
 			},
 		}
 		if i == 1 {
 			o.Socket.Local = netip.MustParseAddrPort("[2001:db8:30:1:9c4d:8aff:fe21:7c03]:43121")
 			o.Socket.Remote = netip.MustParseAddrPort("[2001:db8:30:9:216:3eff:fe6b:1e2]:5432")
-			o.Socket.Holder = tracer.Process{}
+			o.Socket.Holders = nil
 		}
 		objects = append(objects, o)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/symbol"
+	"github.com/leaktrace/leaktrace/tracer/verdict"
 )
 
 // Version is the version of the JSON report. It changes when a field changes
@@ -32,11 +33,12 @@ type Report struct {
 
 // Site is a site with outstanding objects, and the verdict on it.
 type Site struct {
-	Fingerprint string      `json:"fingerprint"`
-	Kind        tracer.Kind `json:"kind"`
-	Leaking     bool        `json:"leaking"`
-	Reason      string      `json:"reason"`
-	Outstanding int         `json:"outstanding"`
+	Fingerprint string        `json:"fingerprint"`
+	Kind        tracer.Kind   `json:"kind"`
+	State       verdict.State `json:"state"`
+	Leaking     bool          `json:"leaking"`
+	Reason      string        `json:"reason"`
+	Outstanding int           `json:"outstanding"`
 	// Past is how many objects are outstanding for min-age or longer.
 	Past       int     `json:"past_min_age"`
 	Created    uint64  `json:"created"`

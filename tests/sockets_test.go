@@ -99,7 +99,7 @@ func (s *session) checkSockets(objects []tracer.Object, told []socketTruth, test
 		socket := object.Socket
 		got[socket.Local.String()+" "+socket.Remote.String()] = socketTruth{
 			Local: socket.Local.String(), Remote: socket.Remote.String(),
-			Unread: socket.Unread, EOFRead: socket.EOFRead, Holder: socket.Holder.PID,
+			Unread: socket.Unread, EOFRead: socket.EOFRead, Holder: socket.Holders[0].PID,
 		}
 		if socket.Accepted != test.accepted {
 			s.t.Errorf("%v: accepted is %v", socket.Local, socket.Accepted)

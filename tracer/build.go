@@ -160,8 +160,10 @@ func socketInfo(r *ledgerLeakSockRecord) *SocketInfo {
 		Accepted: r.Accepted != 0,
 		Unread:   int(r.Unread),
 		EOFRead:  r.EofRead != 0,
-		Holder:   Process{PID: int(r.HolderTgid), Start: r.HolderStart, Comm: comm(r.HolderComm)},
-		FD:       int(r.Fd),
+		Holders: []Holder{{
+			Process: Process{PID: int(r.HolderTgid), Start: r.HolderStart, Comm: comm(r.HolderComm)},
+			FD:      int(r.Fd),
+		}},
 	}
 }
 

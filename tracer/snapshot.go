@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -92,6 +93,22 @@ type Object struct {
 	Socket *SocketInfo
 }
 
+// Responsible is the processes that can give the object back: the reaper of a
+// zombie, every holder of a socket, the process a thread belongs to.
+func (o Object) Responsible() []Process {
+	switch {
+	case o.Zombie != nil:
+		return []Process{o.Zombie.Reaper}
+	case o.Socket == nil:
+		return []Process{o.Owner}
+	}
+	var out []Process
+	for _, h := range slices.Concat(o.Socket.Holders, o.Socket.Listeners) {
+		out = append(out, h.Process)
+	}
+	return out
+}
+
 // ZombieInfo is what is known of a child that ended and was not reaped.
 type ZombieInfo struct {
 	// ExitCode is the status passed to exit, -1 when a signal ended it.
@@ -100,6 +117,9 @@ type ZombieInfo struct {
 	Signal int
 	// Reaper is the process that must reap it now: its current parent.
 	Reaper Process
+	// ReaperIsInit says that the reaper is pid 1 of its pid namespace, which
+	// inherits the orphans of all others there.
+	ReaperIsInit bool
 }
 
 // SocketInfo is what is known of a TCP socket.
@@ -112,9 +132,28 @@ type SocketInfo struct {
 	Unread int
 	// EOFRead says that the application's reads have passed the peer's FIN.
 	EOFRead bool
-	// Holder and FD are one process and descriptor that keep the socket open.
-	Holder Process
-	FD     int
+	// Holders is every descriptor that keeps the socket open, of whatever
+	// process; each one would have to be closed. It is empty for a connection
+	// that nobody has accepted.
+	Holders []Holder
+	// Listeners is, for a connection that nobody has accepted, who holds the
+	// socket in whose queue it waits; nil for all others.
+	Listeners []Holder
+	// Peer is who holds the other end of the connection, when that is on this
+	// host and still open; nil otherwise.
+	Peer *Holder
+	// LastUsed is the last read or write that was seen, zero if none was.
+	LastUsed time.Time
+	// Creation and LastUse are the stacks where the socket was created (or, if
+	// accepted, first used) and last read or written. The latter may be
+	// up to 10 ms older than LastUsed. Either may be without frames.
+	Creation, LastUse Stack
+}
+
+// Holder is a descriptor of a process.
+type Holder struct {
+	Process
+	FD int
 }
 
 // Site is all that one creation stack created of one kind.
@@ -126,6 +165,8 @@ type Site struct {
 	// Stack is where the objects were created; its Quality is NoStack and its
 	// Frames are empty for objects whose creation was not seen.
 	Stack Stack
+	// Role says what Stack shows of the objects.
+	Role Role
 	// Created and Released count objects since tracing began: children forked
 	// and reaped; threads started and ended; threads ended and joined or
 	// detached; sockets opened and closed.
@@ -135,10 +176,42 @@ type Site struct {
 	Outstanding []Object
 }
 
+// Role is what a site's stack did with the objects of the site.
+type Role string
+
+// The roles. The zero value is for sites without a stack.
+const (
+	// Created is where the objects were created.
+	Created Role = "created"
+	// FirstUsed is where accepted sockets were first read or written: accept
+	// itself cannot be seen.
+	FirstUsed Role = "first-used"
+	// LastUsed is where sockets were last read or written, and by another path
+	// than created them: they come from a pool, and the one who has to give
+	// them back is the last borrower.
+	LastUsed Role = "last-used"
+)
+
+// Activity counts what a process has done while it was traced.
+type Activity struct {
+	// Accepted counts accepted connections, at their first use.
+	Accepted uint64
+	// Connected counts calls of connect, Forked children, Started threads.
+	Connected, Forked, Started uint64
+}
+
+// ProcessActivity is a traced process and what it has done.
+type ProcessActivity struct {
+	Process
+	Activity
+}
+
 // Snapshot is every site at one instant.
 type Snapshot struct {
 	Time  time.Time
 	Sites []Site
+	// Processes is every traced process that is alive, by pid.
+	Processes []ProcessActivity
 	// Tracked is how many objects are alive in scope, in whatever state.
 	Tracked int
 	// Lost counts what the tracer could not see or keep, by cause. A cause

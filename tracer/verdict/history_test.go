@@ -86,11 +86,11 @@ func TestSitesOfOneFingerprintAreMerged(t *testing.T) {
 			Kind: tracer.Zombie, Fingerprint: "f", Stack: line(20), Created: 12, Released: 9,
 			Outstanding: []tracer.Object{object(2, 30*time.Second), object(1, 20*time.Second), object(3, time.Second)},
 		},
-		Leaking: true, Reason: "2 of 3 not reaped for 10s or longer",
+		State: Leaking, Reason: "2 of 3 not reaped for 10s or longer",
 		Past: 2, Oldest: 30 * time.Second,
 	}, {
-		Site:   tracer.Site{Kind: tracer.Thread, Fingerprint: "f"},
-		Reason: "nothing outstanding",
+		Site:  tracer.Site{Kind: tracer.Thread, Fingerprint: "f"},
+		State: Steady, Reason: "nothing outstanding",
 	}}
 	if diff := gocmp.Diff(want, h.Sites()); diff != "" {
 		t.Error(diff)

@@ -9,12 +9,62 @@ import (
 	"github.com/leaktrace/leaktrace/tracer"
 )
 
+// State is a verdict.
+type State string
+
+// The states, worst first.
+const (
+	// Leaking sites grow without end, or hold what is dead and not collected.
+	Leaking State = "leaking"
+	// Suspect sites look so, but the evidence does not suffice yet.
+	Suspect State = "suspect"
+	// Unknown is for want of evidence.
+	Unknown State = "unknown"
+	// Steady sites hold what they hold, or as much of it.
+	Steady State = "steady"
+	// Draining sites give back more than they create.
+	Draining State = "draining"
+)
+
+// Trend is the robust trend of what a site holds, over the stretch of the run
+// that decided.
+type Trend struct {
+	// Z is the Mann-Kendall statistic in standard deviations: above 0 the
+	// counts rise, and beyond about 3 hardly by chance.
+	Z float64
+	// Over and Snapshots say how long the stretch is and how many counts of it
+	// were compared.
+	Over      time.Duration
+	Snapshots int
+}
+
+// Correlation relates a site's growth to something its processes do.
+type Correlation struct {
+	// Activity names it in the plural: "accepted connections".
+	Activity string
+	// PerActivity is by how much the site grows with each of them, R
+	// is Pearson's correlation of the two over the windows of the run.
+	PerActivity, R float64
+}
+
 // Site is a site of the last snapshot with its verdict.
 type Site struct {
 	tracer.Site
-	// Leaking is the verdict, Reason its evidence in a short phrase.
-	Leaking bool
-	Reason  string
+	// State is the verdict, Reason its evidence in a short phrase.
+	State  State
+	Reason string
+	// Assumed is what the verdict takes for granted, empty if nothing.
+	Assumed string
+	// Trend is the evidence of growth, zero where age alone decides.
+	Trend Trend
+	// Usual is how long objects of the site usually live, as far as the run
+	// has shown; 0 if it has not.
+	Usual time.Duration
+	// With is what the site grows with, the closest relation first.
+	With []Correlation
+	// Ended says that the processes that held the objects have ended. The
+	// objects are as they were last seen.
+	Ended bool
 	// GrowthPerS is the trend of the outstanding count over the whole run, in
 	// objects per second: the median of the slopes between any two snapshots.
 	GrowthPerS float64
@@ -36,8 +86,8 @@ func (h *History) Sites() []Site {
 }
 
 func compare(a, b Site) int {
-	if a.Leaking != b.Leaking {
-		if a.Leaking {
+	if (a.State == Leaking) != (b.State == Leaking) {
+		if a.State == Leaking {
 			return -1
 		}
 		return 1
@@ -58,7 +108,7 @@ var released = map[tracer.Kind]string{
 }
 
 func (h *History) judge(s tracer.Site) Site {
-	j := Site{Site: s}
+	j := Site{Site: s, State: Steady}
 	for _, o := range s.Outstanding {
 		age := max(0, h.now.Sub(o.Since))
 		j.Oldest = max(j.Oldest, age)
@@ -75,9 +125,13 @@ func (h *History) judge(s tracer.Site) Site {
 		j.Reason = fmt.Sprintf("all younger than %s", short(h.minAge))
 	case s.Kind == tracer.Thread:
 		// A thread may live as long as its process: age accuses nobody.
-		j.Leaking, j.Reason = h.growing(levels, s.Outstanding)
+		j.State = Steady
+		var leaking bool
+		if leaking, j.Reason = h.growing(levels, s.Outstanding); leaking {
+			j.State = Leaking
+		}
 	default:
-		j.Leaking = true
+		j.State = Leaking
 		j.Reason = fmt.Sprintf("%d of %d not %s for %s or longer",
 			j.Past, len(s.Outstanding), cmp.Or(released[s.Kind], "released"), short(h.minAge))
 	}

@@ -151,7 +151,7 @@ func TestThreads(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := judgement{}
 			for _, s := range watch(tracer.Thread, tt.lives, tt.run, tt.interval, 10).Sites() {
-				got = judgement{s.Leaking, s.Past, s.Reason}
+				got = judgement{(s.State == Leaking), s.Past, s.Reason}
 			}
 			if diff := gocmp.Diff(tt.want, got); diff != "" {
 				t.Error(diff)
@@ -169,7 +169,7 @@ func TestStableChurnIsNeverLeaking(t *testing.T) {
 		for at := 0.0; at <= 300; at++ {
 			h.Add(snapshotAt(tracer.Thread, lives, at))
 			for _, s := range h.Sites() {
-				if s.Leaking {
+				if s.State == Leaking {
 					t.Errorf("seed %d at %v s: %s", seed, at, s.Reason)
 				}
 			}
@@ -186,7 +186,7 @@ func TestIrregularLeakIsFound(t *testing.T) {
 			lives = append(lives, life{at, forever})
 		}
 		s := watch(tracer.Thread, lives, 60, 1, 10).Sites()[0]
-		if !s.Leaking {
+		if !(s.State == Leaking) {
 			t.Errorf("seed %d: %s", seed, s.Reason)
 		}
 		if s.GrowthPerS < 0.6 || s.GrowthPerS > 1.4 {
@@ -219,7 +219,7 @@ func TestAgeAccuses(t *testing.T) {
 			t.Run(string(kind)+"/"+name, func(t *testing.T) {
 				got := judgement{}
 				for _, s := range watch(kind, tt.lives, tt.run, 1, 10).Sites() {
-					got = judgement{s.Leaking, s.Past, s.Reason}
+					got = judgement{(s.State == Leaking), s.Past, s.Reason}
 				}
 				want := tt.want
 				want.Reason = strings.Replace(want.Reason, "VERB", verb, 1)
