@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* socket.bpf.h: TCP sockets, from connect or first use to CLOSE_WAIT. */
+/* socket.bpf.h: TCP sockets, from connect or first use to the last one. */
 #ifndef LEAK_SOCKET_BPF_H
 #define LEAK_SOCKET_BPF_H
 
@@ -24,24 +24,78 @@ static __always_inline struct leak_sock *socket_born(struct sock *sk, struct lea
 	if (sk->__sk_common.skc_state == TCP_CLOSE_WAIT)
 		record->close_wait = bpf_ktime_get_ns();
 	birth_record(&record->birth, capture_stack(proc, LEAK_SOCKET));
+	did(accepted ? LEAK_ACCEPTED : LEAK_CONNECTED);
 	return record;
 }
 
+/* The stacks of so many uses are captured at once, and then of one in so long. */
+#define LEAK_USE_BURST 8
+#define LEAK_USE_INTERVAL (100 * 1000 * 1000)
+/* Another path is seen at least this often. */
+#define LEAK_USE_FRESH (10 * 1000 * 1000)
+
 /*
- * socket_used stamps a socket that no connect of ours made: an accepted one.
- * accept itself has no tracepoint; its first use runs in its user's context.
+ * use_due tells whether to capture the stack of a use. A walk costs a
+ * microsecond or two, which a stream of reads and writes must not pay for each
+ * of them; but of a socket that is used now and then, as one borrowed from a
+ * pool is, every use counts, for any may turn out to be the last.
+ */
+static __always_inline bool use_due(struct leak_sock *record, __u64 path)
+{
+	__u64 now = record->used, paid = record->paid > now ? record->paid : now;
+
+	if (paid - now < LEAK_USE_BURST * (__u64)LEAK_USE_INTERVAL) {
+		record->paid = paid + LEAK_USE_INTERVAL;
+		return true;
+	}
+	return path != record->use_path && now - record->captured >= LEAK_USE_FRESH;
+}
+
+/*
+ * use_record notes a use. A process that is not traced may use a socket that
+ * one that is has created: of that use there is no stack.
+ */
+static __always_inline void use_record(struct leak_sock *record)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct leak_proc *proc;
+	__u64 path;
+
+	record->used = bpf_ktime_get_ns();
+	if (current->flags & LEAK_PF_KERNEL_WORKER)
+		return;
+	path = hash_mix(arch_path((struct pt_regs *)bpf_task_pt_regs(current)), current->pid);
+	if (!use_due(record, path))
+		return;
+	record->captured = record->used;
+	record->use_path = path;
+	proc = traced();
+	record->use_stack = proc ? capture_stack(proc, LEAK_USE) : 0;
+}
+
+/*
+ * socket_used notes a use, and stamps a socket that no connect of ours made: an
+ * accepted one. accept itself has no tracepoint; its first use runs in its
+ * user's context.
  */
 static __always_inline int socket_used(struct sock *sk, bool eof)
 {
-	struct leak_proc *proc = traced();
-	struct leak_sock *record;
+	struct leak_sock *record = bpf_sk_storage_get(&socks, sk, 0, 0);
+	struct leak_proc *proc;
 
-	if (!proc || !is_tcp(sk))
-		return 0;
-	record = bpf_sk_storage_get(&socks, sk, 0, 0);
-	if (!record)
+	if (record) {
+		use_record(record);
+	} else {
+		proc = traced();
+		if (!proc || !is_tcp(sk))
+			return 0;
 		record = socket_born(sk, proc, true);
-	if (record && eof)
+		if (!record)
+			return 0;
+		record->used = bpf_ktime_get_ns();
+		record->use_stack = record->birth.stack;
+	}
+	if (eof)
 		record->eof_read = 1;
 	return 0;
 }
