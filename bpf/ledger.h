@@ -90,10 +90,11 @@ struct leak_sock {
 	struct leak_birth birth;
 	__u64 close_wait; /* when the peer's FIN arrived */
 	__u64 used; /* last read or write */
-	__u64 use_stack; /* of that, or of one just before: see use_due */
+	__u64 tick; /* the same, in jiffies, as are the two below */
+	__u64 looked; /* when the path was looked at last */
+	__u64 paid; /* up to when captures are paid for */
+	__u64 use_stack; /* of the last use, or of one just before */
 	__u64 use_path; /* what is cheaply known of that stack */
-	__u64 captured; /* when use_stack was */
-	__u64 paid; /* the time up to which captures are paid for */
 	__u32 accepted; /* stamped at first use, not at connect */
 	__u32 eof_read; /* a read has returned 0 */
 };

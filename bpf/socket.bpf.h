@@ -28,49 +28,64 @@ static __always_inline struct leak_sock *socket_born(struct sock *sk, struct lea
 	return record;
 }
 
-/* The stacks of so many uses are captured at once, and then of one in so long. */
+/*
+ * The stacks of so many uses are captured at once, and then of one in so long.
+ * In between, a look now and then at the path of a use tells whether it is
+ * another one. In ticks of the kernel's, of 1 to 10 ms: a finer clock would be
+ * half of a use's cost.
+ */
 #define LEAK_USE_BURST 8
-#define LEAK_USE_INTERVAL (100 * 1000 * 1000)
-/* Another path is seen at least this often. */
-#define LEAK_USE_FRESH (10 * 1000 * 1000)
+#define LEAK_USE_INTERVAL 25
+#define LEAK_USE_LOOK 3
 
 /*
- * use_due tells whether to capture the stack of a use. A walk costs a
+ * use_paid takes a capture from what a socket may spend. A walk costs a
  * microsecond or two, which a stream of reads and writes must not pay for each
  * of them; but of a socket that is used now and then, as one borrowed from a
  * pool is, every use counts, for any may turn out to be the last.
  */
-static __always_inline bool use_due(struct leak_sock *record, __u64 path)
+static __always_inline bool use_paid(struct leak_sock *record, __u64 tick)
 {
-	__u64 now = record->used, paid = record->paid > now ? record->paid : now;
+	__u64 paid = record->paid > tick ? record->paid : tick;
 
-	if (paid - now < LEAK_USE_BURST * (__u64)LEAK_USE_INTERVAL) {
-		record->paid = paid + LEAK_USE_INTERVAL;
-		return true;
-	}
-	return path != record->use_path && now - record->captured >= LEAK_USE_FRESH;
+	if (paid - tick >= LEAK_USE_BURST * LEAK_USE_INTERVAL)
+		return false;
+	record->paid = paid + LEAK_USE_INTERVAL;
+	return true;
 }
 
 /*
- * use_record notes a use. A process that is not traced may use a socket that
- * one that is has created: of that use there is no stack.
+ * use_capture captures the stack of a use. A process that is not traced may use
+ * a socket that one that is has created: of that use there is no stack.
  */
+static __always_inline void use_capture(struct leak_sock *record, __u64 path)
+{
+	struct leak_proc *proc = traced();
+
+	record->use_path = path;
+	record->use_stack = proc ? capture_stack(proc, LEAK_USE) : 0;
+}
+
+/* use_record notes a use. */
 static __always_inline void use_record(struct leak_sock *record)
 {
-	struct task_struct *current = bpf_get_current_task_btf();
-	struct leak_proc *proc;
-	__u64 path;
+	struct task_struct *current;
+	__u64 tick = bpf_jiffies64(), path;
+	bool paid = use_paid(record, tick);
 
-	record->used = bpf_ktime_get_ns();
+	if (tick != record->tick) {
+		record->tick = tick;
+		record->used = bpf_ktime_get_ns();
+	}
+	if (!paid && tick - record->looked < LEAK_USE_LOOK)
+		return;
+	record->looked = tick;
+	current = bpf_get_current_task_btf();
 	if (current->flags & LEAK_PF_KERNEL_WORKER)
 		return;
 	path = hash_mix(arch_path((struct pt_regs *)bpf_task_pt_regs(current)), current->pid);
-	if (!use_due(record, path))
-		return;
-	record->captured = record->used;
-	record->use_path = path;
-	proc = traced();
-	record->use_stack = proc ? capture_stack(proc, LEAK_USE) : 0;
+	if (paid || path != record->use_path)
+		use_capture(record, path);
 }
 
 /*
@@ -92,8 +107,8 @@ static __always_inline int socket_used(struct sock *sk, bool eof)
 		record = socket_born(sk, proc, true);
 		if (!record)
 			return 0;
-		record->used = bpf_ktime_get_ns();
 		record->use_stack = record->birth.stack;
+		record->used = record->birth.created;
 	}
 	if (eof)
 		record->eof_read = 1;

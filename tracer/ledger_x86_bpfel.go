@@ -163,10 +163,11 @@ type ledgerLeakSock struct {
 	Birth     ledgerLeakBirth
 	CloseWait uint64
 	Used      uint64
+	Tick      uint64
+	Looked    uint64
+	Paid      uint64
 	UseStack  uint64
 	UsePath   uint64
-	Captured  uint64
-	Paid      uint64
 	Accepted  uint32
 	EofRead   uint32
 }
