@@ -9,9 +9,9 @@ import (
 // that the threads of a pool that is older than tracing are one site and the
 // leaking ones beside them another.
 
-// nameGroup is the name of a thread or child with each number in it as "N":
+// NameGroup is the name of a thread or child with each number in it as "N":
 // the workers of a pool are numbered.
-func nameGroup(name string) string {
+func NameGroup(name string) string {
 	var out strings.Builder
 	number := false
 	for _, r := range name {
