@@ -79,7 +79,7 @@ func (t text) table(sites, all []Site) {
 // block writes one row per site, with the verdict before it.
 func (t text) block(sites []Site) {
 	verdict := column{title: "    ", cells: cells(sites, func(s Site) string {
-		if s.Leaking {
+		if s.accused() {
 			return "LEAK"
 		}
 		return ""

@@ -26,6 +26,7 @@ type TextOptions struct {
 }
 
 func (o TextOptions) width() int   { return max(60, cmp.Or(o.Width, 100)) }
+func (o TextOptions) rows() int    { return cmp.Or(o.Rows, 20) }
 func (o TextOptions) samples() int { return min(maxSamples, cmp.Or(o.Samples, 4)) }
 
 // text writes lines; the buffered writer keeps the first error for the end.
@@ -44,17 +45,18 @@ func (t text) line(format string, args ...any) {
 func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 	t := text{bufio.NewWriter(w), o}
 	r.writeHeadline(t)
-	leaking, steady := r.Sites[:r.Leaking()], r.Sites[r.Leaking():]
+	leaking, steady := r.Sites[:r.Leaking()], r.unsuppressed()[r.Leaking():]
 	if len(leaking) > 0 {
 		t.line("")
 		t.table(leaking, r.Sites)
 	}
 	if len(steady) > 0 {
 		t.line("\nnot leaking")
-		shown := steady[:min(len(steady), cmp.Or(o.Rows, 20))]
+		shown := steady[:min(len(steady), o.rows())]
 		t.table(shown, r.Sites)
 		t.more(len(steady) - len(shown))
 	}
+	r.writeSuppressed(t)
 	for i, s := range leaking {
 		t.detail(i+1, s)
 	}
