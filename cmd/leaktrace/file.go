@@ -37,3 +37,17 @@ func readSuppressions(path string) ([]export.Suppression, error) {
 	defer f.Close()
 	return export.ReadSuppressions(f, path)
 }
+
+// readReport reads a report that run --format json wrote.
+func readReport(path string) (*export.Report, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read report: %w", err)
+	}
+	defer f.Close()
+	r, err := export.ReadReport(f)
+	if err != nil {
+		return nil, fmt.Errorf("read report %s: %w", path, err)
+	}
+	return r, nil
+}
