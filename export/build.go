@@ -87,9 +87,11 @@ func seconds(d time.Duration) float64 { return round(d.Seconds(), 1e3) }
 func round(x, unit float64) float64 { return math.Round(x*unit) / unit }
 
 // WriteJSON writes the report as one indented JSON document.
-func (r *Report) WriteJSON(w io.Writer) error {
+func (r *Report) WriteJSON(w io.Writer) error { return writeJSON(w, r) }
+
+func writeJSON(w io.Writer, document any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false) // C++ names are full of angle brackets
-	return e.Encode(r)
+	return e.Encode(document)
 }

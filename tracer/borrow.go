@@ -36,7 +36,7 @@ func (ss *stacks) borrower(created, used Stack) (frame int, ok bool) {
 // application lists the frames that are the application's own, from the root.
 func application(frames []symbol.Frame) (indexes []int) {
 	for i := len(frames) - 1; i >= 0; i-- {
-		if symbol.IsApplication(frames[i]) {
+		if symbol.Application(frames[i]) {
 			indexes = append(indexes, i)
 		}
 	}
