@@ -57,6 +57,7 @@ func newSite(s verdict.Site, taken time.Time) Site {
 		OldestS:     seconds(s.Oldest),
 		Role:        s.Role,
 		Group:       s.Group,
+		SeenAgain:   s.SeenAgain,
 		SiteFrame:   -1,
 		Names:       names(s.Outstanding),
 		Stack:       append([]symbol.Frame{}, s.Stack.Frames...),

@@ -55,6 +55,9 @@ type Site struct {
 	Role tracer.Role `json:"role"`
 	// Group is what objects without a stack have in common.
 	Group string `json:"group,omitempty"`
+	// SeenAgain is the fingerprint of a site that creates the like of objects
+	// older than tracing.
+	SeenAgain string `json:"seen_again,omitempty"`
 	// SiteFrame indexes the frame of Site in Stack; -1 without a stack.
 	SiteFrame int            `json:"site_frame"`
 	Stack     []symbol.Frame `json:"stack"`

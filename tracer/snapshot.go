@@ -170,6 +170,9 @@ type Site struct {
 	// Group is what the objects of a site without a stack have in common: their
 	// name, with N for numbers in it, or the service they are connected to.
 	Group string
+	// SeenAgain is, where the objects are older than tracing, the fingerprint of
+	// a site that has created the same sort of objects since; else empty.
+	SeenAgain string
 	// Created and Released count objects since tracing began: children forked
 	// and reaped; threads started and ended; threads ended and joined or
 	// detached; sockets opened and closed.
