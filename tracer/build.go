@@ -206,10 +206,10 @@ func (b *builder) finish() []Site {
 		})
 		out = append(out, s.Site)
 	}
-	seenAgain(out)
 	slices.SortFunc(out, func(x, y Site) int {
 		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Fingerprint, y.Fingerprint))
 	})
+	seenAgain(out)
 	return out
 }
 
