@@ -164,10 +164,9 @@ type ledgerLeakSock struct {
 	CloseWait uint64
 	Used      uint64
 	Tick      uint64
-	Looked    uint64
 	Paid      uint64
 	UseStack  uint64
-	UsePath   uint64
+	Path      [2]uint64
 	Accepted  uint32
 	EofRead   uint32
 }
