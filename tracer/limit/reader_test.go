@@ -18,9 +18,9 @@ import (
 // path that ends in "/" a directory.
 type tree map[string]string
 
-// with is the tree with files changed; nil contents ("\x00") removes one.
-func (base tree) with(changes tree) tree {
-	out := maps.Clone(base)
+// with is the tree with files changed, or gone.
+func (files tree) with(changes tree) tree {
+	out := maps.Clone(files)
 	for path, text := range changes {
 		out[path] = text
 		if text == gone {
