@@ -19,6 +19,12 @@ static __always_inline void arch_user_regs(struct leak_regs *regs, const struct 
 	regs->r15 = user->r15;
 }
 
+/* arch_interrupted: the user's code was interrupted, it made no system call. */
+static __always_inline bool arch_interrupted(const struct pt_regs *user)
+{
+	return (__s64)user->orig_ax < 0;
+}
+
 /* arch_tcb is the thread control block of a task that does not run now. */
 static __always_inline __u64 arch_tcb(const struct task_struct *task)
 {

@@ -82,6 +82,17 @@ type ledgerLeakMapping struct {
 	Rows  uint32
 }
 
+type ledgerLeakParked struct {
+	_           structs.HostLayout
+	Regs        ledgerLeakRegs
+	Switches    uint64
+	StartStack  uint64
+	Tid         uint32
+	Tgid        uint32
+	Running     uint32
+	Interrupted uint32
+}
+
 type ledgerLeakProc struct {
 	_            structs.HostLayout
 	Space        uint32
@@ -239,6 +250,7 @@ const (
 	ledgerProgInetSockSetState  = "inet_sock_set_state"
 	ledgerProgMarkSockets       = "mark_sockets"
 	ledgerProgMarkTasks         = "mark_tasks"
+	ledgerProgParkedTasks       = "parked_tasks"
 	ledgerProgSchedProcessExec  = "sched_process_exec"
 	ledgerProgSchedProcessExit  = "sched_process_exit"
 	ledgerProgSnapshotSockets   = "snapshot_sockets"
@@ -250,6 +262,7 @@ const (
 	ledgerVarEventType          = "event_type"
 	ledgerVarMarkFollow         = "mark_follow"
 	ledgerVarMarkTgid           = "mark_tgid"
+	ledgerVarParkedType         = "parked_type"
 	ledgerVarRescueType         = "rescue_type"
 	ledgerVarSeesReads          = "sees_reads"
 	ledgerVarSockRecordType     = "sock_record_type"
@@ -301,6 +314,7 @@ type ledgerProgramSpecs struct {
 	InetSockSetState  *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
 	MarkSockets       *ebpf.ProgramSpec `ebpf:"mark_sockets"`
 	MarkTasks         *ebpf.ProgramSpec `ebpf:"mark_tasks"`
+	ParkedTasks       *ebpf.ProgramSpec `ebpf:"parked_tasks"`
 	SchedProcessExec  *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
 	SchedProcessExit  *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
 	SnapshotSockets   *ebpf.ProgramSpec `ebpf:"snapshot_sockets"`
@@ -337,6 +351,7 @@ type ledgerVariableSpecs struct {
 	EventType      *ebpf.VariableSpec `ebpf:"event_type"`
 	MarkFollow     *ebpf.VariableSpec `ebpf:"mark_follow"`
 	MarkTgid       *ebpf.VariableSpec `ebpf:"mark_tgid"`
+	ParkedType     *ebpf.VariableSpec `ebpf:"parked_type"`
 	RescueType     *ebpf.VariableSpec `ebpf:"rescue_type"`
 	SeesReads      *ebpf.VariableSpec `ebpf:"sees_reads"`
 	SockRecordType *ebpf.VariableSpec `ebpf:"sock_record_type"`
@@ -403,6 +418,7 @@ type ledgerVariables struct {
 	EventType      *ebpf.Variable `ebpf:"event_type"`
 	MarkFollow     *ebpf.Variable `ebpf:"mark_follow"`
 	MarkTgid       *ebpf.Variable `ebpf:"mark_tgid"`
+	ParkedType     *ebpf.Variable `ebpf:"parked_type"`
 	RescueType     *ebpf.Variable `ebpf:"rescue_type"`
 	SeesReads      *ebpf.Variable `ebpf:"sees_reads"`
 	SockRecordType *ebpf.Variable `ebpf:"sock_record_type"`
@@ -416,6 +432,7 @@ type ledgerPrograms struct {
 	InetSockSetState  *ebpf.Program `ebpf:"inet_sock_set_state"`
 	MarkSockets       *ebpf.Program `ebpf:"mark_sockets"`
 	MarkTasks         *ebpf.Program `ebpf:"mark_tasks"`
+	ParkedTasks       *ebpf.Program `ebpf:"parked_tasks"`
 	SchedProcessExec  *ebpf.Program `ebpf:"sched_process_exec"`
 	SchedProcessExit  *ebpf.Program `ebpf:"sched_process_exit"`
 	SnapshotSockets   *ebpf.Program `ebpf:"snapshot_sockets"`
@@ -431,6 +448,7 @@ func (p *ledgerPrograms) Close() error {
 		p.InetSockSetState,
 		p.MarkSockets,
 		p.MarkTasks,
+		p.ParkedTasks,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.SnapshotSockets,
