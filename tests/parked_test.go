@@ -42,14 +42,17 @@ func (s *session) checkParked(told []placeTruth, parked []tracer.Parked) {
 	for _, p := range parked {
 		got = append(got, placeTruth{Chain: chain(p), TIDs: p.Threads})
 	}
-	if diff := cmp.Diff(byFirst(told), byFirst(got)); diff != "" {
+	if diff := cmp.Diff(sorted(told), sorted(got)); diff != "" {
 		s.t.Errorf("wrong places (-want +got):\n%.4000s", diff)
 	}
 }
 
-// byFirst sorts places by their first thread.
-func byFirst(places []placeTruth) []placeTruth {
-	slices.SortFunc(places, func(a, b placeTruth) int { return a.TIDs[0] - b.TIDs[0] })
+// sorted sorts places by their functions, and tids, which may have wrapped.
+func sorted(places []placeTruth) []placeTruth {
+	for _, place := range places {
+		slices.Sort(place.TIDs)
+	}
+	slices.SortFunc(places, func(a, b placeTruth) int { return slices.Compare(a.Chain, b.Chain) })
 	return places
 }
 
@@ -91,5 +94,64 @@ func TestParked(t *testing.T) {
 				s.checkParked(told, s.parked())
 			})
 		}
+	}
+}
+
+// Ten thousand threads are no different, only more: each where it is, those at
+// the same place together, and more at the place that has more.
+func TestParkedMany(t *testing.T) {
+	s := attach(t, tracer.Options{Kinds: []tracer.Kind{tracer.Thread}}, "parked")
+	told := s.park("go 1000")
+	s.checkParked(told, s.parked())
+}
+
+// churns is how often churning threads are looked at.
+const churns = 100
+
+// A thread that wakes, moves on and blocks elsewhere while its stack is read is
+// never shown with a mixture of two stacks.
+func TestParkedChurn(t *testing.T) {
+	s := attach(t, tracer.Options{Kinds: []tracer.Kind{tracer.Thread}}, "parked")
+	s.send("churn 32")
+	told := decode[truth](s.program)
+	want := slices.Sorted(slices.Values(told.TIDs))
+	objects := ofKind(s.snapshot(), tracer.Thread)
+	blocked := 0
+	for range churns {
+		parked, err := s.tracer.Parked(objects)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tids []int
+		for _, p := range parked {
+			tids = append(tids, p.Threads...)
+			if !p.Running {
+				blocked += len(p.Threads)
+				checkNap(t, p)
+			}
+		}
+		slices.Sort(tids)
+		if diff := cmp.Diff(want, tids); diff != "" {
+			t.Fatalf("wrong threads (-want +got):\n%s", diff)
+		}
+	}
+	if all := churns * len(told.TIDs); blocked < all/2 {
+		t.Errorf("only %d of %d times a thread was found blocked", blocked, all)
+	}
+}
+
+// checkNap checks that a stack is one that programs/parked.c can have: nap in
+// some depth of left, or in some depth of right, from thread_churn.
+func checkNap(t *testing.T, p tracer.Parked) {
+	t.Helper()
+	got := chain(p)
+	side := ""
+	if len(got) > 1 {
+		side = got[1]
+	}
+	want := append([]string{"nap"}, slices.Repeat([]string{side}, max(0, len(got)-2))...)
+	want = append(want, "thread_churn")
+	if diff := cmp.Diff(want, got); diff != "" || (side != "left" && side != "right") {
+		t.Fatalf("a stack that cannot be (-want +got):\n%s", diff)
 	}
 }

@@ -33,22 +33,16 @@ func (t *Tracer) Parked(threads []Object) ([]Parked, error) {
 	defer t.mu.Unlock()
 	p := &parking{
 		tracer:    t,
-		awake:     make(map[int]bool),
+		awake:     make(map[int]int),
 		byAddress: make(map[string]*Parked),
 		byName:    make(map[string]*Parked),
 	}
-	owners := make(map[int]bool)
 	for _, o := range threads {
 		if o.Kind == Thread {
-			p.awake[o.ID] = true
-			owners[o.Owner.PID] = true
+			p.awake[o.ID] = o.Owner.PID
 		}
 	}
-	for pid := range owners {
-		if owner := t.processes[pid]; owner != nil {
-			t.note(t.sync(owner))
-		}
-	}
+	p.sync()
 	for i := 0; i < parkedLooks && len(p.awake) > 0; i++ {
 		if err := p.look(); err != nil {
 			return nil, fmt.Errorf("look where threads are parked: %w", err)
@@ -60,9 +54,22 @@ func (t *Tracer) Parked(threads []Object) ([]Parked, error) {
 // parking groups threads by where they are parked.
 type parking struct {
 	tracer *Tracer
-	awake  map[int]bool // tids not found blocked so far
+	awake  map[int]int // threads not found blocked so far: pids by tid
 	// byAddress are the same groups as byName: many stacks are symbolised once.
 	byAddress, byName map[string]*Parked
+}
+
+// sync reads the mappings of the threads' processes, once for all looks.
+func (p *parking) sync() {
+	owners := make(map[int]bool)
+	for _, pid := range p.awake {
+		owners[pid] = true
+	}
+	for pid := range owners {
+		if owner := p.tracer.processes[pid]; owner != nil {
+			p.tracer.note(p.tracer.sync(owner))
+		}
+	}
 }
 
 // look groups the threads that are blocked all the while, and keeps in awake
@@ -85,7 +92,7 @@ func (p *parking) look() error {
 	clear(p.awake)
 	for tid, thread := range after {
 		if thread.Running != 0 || thread != before[tid] {
-			p.awake[tid] = true
+			p.awake[tid] = int(thread.Tgid)
 			continue
 		}
 		p.add(tid, walks[tid])
@@ -98,7 +105,7 @@ func (p *parking) read() (map[int]ledgerLeakParked, error) {
 	out := make(map[int]ledgerLeakParked, len(p.awake))
 	err := p.tracer.iterate(ledgerProgParkedTasks, func(r io.Reader) error {
 		return readRecords(r, func(record *ledgerLeakParked) {
-			if p.awake[int(record.Tid)] {
+			if p.awake[int(record.Tid)] == int(record.Tgid) {
 				out[int(record.Tid)] = *record
 			}
 		})

@@ -7,7 +7,7 @@
  *             with the functions from the one that blocks to the thread's own
  *   fault     a thread that waits for a page which never comes; prints the same
  *   busy N    N threads that never block; prints {"tids":[..]}
- *   churn N   N threads that nap in left() or in right(), at changing depth;
+ *   churn N   N threads that nap in left() or in right(), at two depths;
  *             prints {"tids":[..]}
  *   loop N    N rounds of work in the main thread; prints {"ns_per_op":x.x}
  * Every thread but a busy or churning one is blocked when the line is printed.
@@ -234,13 +234,15 @@ static void *thread_busy(void *unused)
 
 SITE void nap(void)
 {
-	nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+	nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
 	KEEP_FRAME();
 }
 
+/* Frames as large as right's, and larger than a page together: only what the
+ * kernel counts tells a nap in one from a nap in the other. */
 SITE void left(unsigned more)
 {
-	PAD(40);
+	PAD(400);
 	if (more)
 		left(more - 1);
 	else
@@ -250,7 +252,7 @@ SITE void left(unsigned more)
 
 SITE void right(unsigned more)
 {
-	PAD(200);
+	PAD(400);
 	if (more)
 		right(more - 1);
 	else
@@ -266,7 +268,7 @@ static void *thread_churn(void *unused)
 	for (;;) {
 		unsigned random = (unsigned)rand_r(&seed);
 
-		(random & 64 ? left : right)(random % 20);
+		(random & 64 ? left : right)(random & 1 ? 5 : 20);
 	}
 	return unused;
 }
