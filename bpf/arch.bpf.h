@@ -33,6 +33,12 @@ static __always_inline __u64 arch_path(const struct pt_regs *user)
 	       user->r14 * x5 + user->r15 * x6;
 }
 
+/* arch_interrupted: the user's code was interrupted, it made no system call. */
+static __always_inline bool arch_interrupted(const struct pt_regs *user)
+{
+	return (__s64)user->orig_ax < 0;
+}
+
 /* arch_tcb is the thread control block of a task that does not run now. */
 static __always_inline __u64 arch_tcb(const struct task_struct *task)
 {

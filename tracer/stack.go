@@ -85,18 +85,25 @@ func (ss *stacks) resolve(id uint64) error {
 	return nil
 }
 
-// keep symbolises the return addresses of a stack.
+// keep symbolises a stack that objects may refer to from now on.
 func (ss *stacks) keep(id uint64, space uint32, frames []uint64, quality Quality) {
-	out := &stack{space: space, fingerprints: make(map[fingerprintKey]string)}
-	out.Quality = quality
+	ss.known[id] = &stack{
+		Stack: ss.symbolise(space, frames, quality),
+		space: space, fingerprints: make(map[fingerprintKey]string),
+	}
+	if ledgerLeakKind(id&stackKindMask) == ledgerLeakKindLEAK_USE {
+		ss.call(ss.known[id].Frames)
+	}
+}
+
+// symbolise names the return addresses of a stack.
+func (ss *stacks) symbolise(space uint32, frames []uint64, quality Quality) Stack {
+	out := Stack{Quality: quality}
 	for _, pc := range frames {
 		out.Frames = append(out.Frames, ss.frames(ss.spaces.byID[space], pc)...)
 	}
 	out.Site = symbol.Site(out.Frames)
-	ss.known[id] = out
-	if ledgerLeakKind(id&stackKindMask) == ledgerLeakKindLEAK_USE {
-		ss.call(out.Frames)
-	}
+	return out
 }
 
 // keepRescued is keep for a stack that may come again under another id.
