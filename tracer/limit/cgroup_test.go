@@ -72,6 +72,9 @@ func TestCgroups(t *testing.T) {
 		"outside that part": {
 			"30 20 0:28 /docker/ab /sys/fs/cgroup ro - cgroup2 cgroup rw\n", "0::/docker/abc\n", group("sys/fs/cgroup/c", "1", "2"), nil,
 		},
+		"as deep, beside that part": {
+			"30 20 0:28 /docker/ab /sys/fs/cgroup ro - cgroup2 cgroup rw\n", "0::/docker/cd\n", group("sys/fs/cgroup", "3", "4"), nil,
+		},
 		"the mount that shows most": {
 			"30 20 0:28 /kubepods /part ro - cgroup2 cgroup rw\n" + v2Only, "0::/kubepods\n",
 			nested.with(group("part", "1", "2")), []Limit{pids("/kubepods", 300, 4000)},

@@ -209,6 +209,13 @@ func TestRead(t *testing.T) {
 			change: tree{"proc/12/status": statusFile(33, 6, none)},
 			want:   append([]Limit{{nproc.Name, Tasks, taskEach, 10, 100}}, without(nproc, mapCount)...),
 		},
+		"ended, with no address space": {
+			change: tree{
+				"proc/12/limits": limitsFile("100", "1024", "104857600"),
+				"proc/12/status": strings.Replace(statusFile(33, 3, none), "VmSize", "VmNone", 1),
+			},
+			want: all,
+		},
 		"address space": {
 			change: tree{"proc/12/limits": limitsFile("100", "1024", "104857600")},
 			want:   append(without(), Limit{"RLIMIT_AS of server (pid 12)", AddressSpace, spaceEach, 20000 << 10, 100 << 20}),
@@ -270,13 +277,16 @@ func TestReadEnded(t *testing.T) {
 }
 
 func TestReadUnreadableStatus(t *testing.T) {
-	r, err := NewReader(server.with(tree{"proc/12/status": "Name:\tx\nUid:\tx\n"}).write(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = r.Read(tracer.Process{PID: 12})
-	if err == nil || !strings.Contains(err.Error(), "read limits of process 12: ") || !strings.Contains(err.Error(), "no Uid, CapEff or Threads") {
-		t.Errorf("got %v", err)
+	whole := statusFile(33, 3, none)
+	for _, missing := range []string{"Uid", "Threads", "CapEff"} {
+		r, err := NewReader(server.with(tree{"proc/12/status": strings.Replace(whole, missing, "Other", 1)}).write(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.Read(tracer.Process{PID: 12})
+		if err == nil || !strings.Contains(err.Error(), "read limits of process 12: ") || !strings.Contains(err.Error(), "no Uid, CapEff or Threads") {
+			t.Errorf("without %s: %v", missing, err)
+		}
 	}
 }
 

@@ -7,6 +7,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// Maps have no order of their own: a wrong choice shows after some tries.
+func TestCommonest(t *testing.T) {
+	for range 100 {
+		if got := commonest(map[uint64]uint64{3: 1, 7: 2, 8: 2, 9: 2}); got != 7 {
+			t.Fatalf("got %d, want 7", got)
+		}
+	}
+}
+
 func TestParseSpace(t *testing.T) {
 	const (
 		code   = "55d000000000-55d000001000 r-xp 00000000 fe:00 11 /usr/bin/a b\n"
@@ -24,6 +33,8 @@ func TestParseSpace(t *testing.T) {
 		"named by glibc":    {strings.ReplaceAll(stack1, ":00 0\n", ":00 0 [anon: glibc: pthread stack: 7]\n"), &space{mappings: 2, stack: 0x11000, stacks: 1}},
 		"not adjacent":      {strings.Replace(stack1, "1000-7f0000011000", "2000-7f0000011000", 1), &space{mappings: 2}},
 		"a file":            {strings.ReplaceAll(stack1, ":00 0\n", ":00 9 /a\n"), &space{mappings: 2}},
+		"a guard of a file": {strings.Replace(stack1, ":00 0\n", ":00 9 /a\n", 1), &space{mappings: 2}},
+		"above a guard":     {strings.Replace(stack1, "rw-p 00000000 00:00 0\n", "rw-p 00000000 00:00 9 /a\n", 1), &space{mappings: 2}},
 		"an unnamed file":   {strings.ReplaceAll(stack1, ":00 0\n", ":00 9\n"), &space{mappings: 2}},
 		"a read-only piece": {strings.ReplaceAll(stack1, "rw-p", "r--p"), &space{mappings: 2}},
 		"no guard":          {strings.ReplaceAll(stack1, "---p", "rw-p"), &space{mappings: 2}},

@@ -31,8 +31,9 @@ type users struct {
 }
 
 // userTasks is RLIMIT_NPROC, which copy_process in kernel/fork.c enforces. It
-// does not bind root. What it counts of a user's tasks may be more than what is
-// counted here: those in user namespaces that the user made belong to it too.
+// does not bind root. Tasks in user namespaces that the user made (rootless
+// containers) use it up too and are not counted here, nor is the limit of an
+// outer user namespace known: both only make it fill up sooner.
 func userTasks(p *process) []Limit {
 	if p.limits == nil || p.limits.Processes >= boundless || p.status.uid == 0 {
 		return nil
