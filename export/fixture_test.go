@@ -184,6 +184,7 @@ func reports() map[string]*Report {
 		"lossy":   withStats,
 		"clean":   watch(innocent, 15, clean),
 		"short":   watch(innocent[:1], 4, clean),
+		"judged":  judged(),
 		"nothing": watch(nil, 15, func(*tracer.Snapshot) {}),
 		"hostile": watch([]tracer.Site{hostile}, 15, clean),
 	}
