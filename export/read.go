@@ -63,7 +63,7 @@ func decode(raw []byte, into any) error {
 		// Where an unfinished document ends is not where it is wrong.
 		return fmt.Errorf("%s: the file ends too early, expected a whole JSON document", position(raw, syntax.Offset))
 	case errors.As(err, &syntax):
-		return fmt.Errorf("%s: expected JSON: %s", position(raw, syntax.Offset), syntax)
+		return fmt.Errorf("%s: expected JSON: %w", position(raw, syntax.Offset), err)
 	case errors.As(err, &kind) && kind.Field == "":
 		return fmt.Errorf("%s: expected a report of leaktrace run --format json, found a JSON %s", position(raw, kind.Offset), kind.Value)
 	case errors.As(err, &kind):
