@@ -68,12 +68,11 @@ func (d *Diff) tooShort(run, shown Run, leak *Level) bool {
 // compared by number.
 func (d *Diff) compareRates(before, after *Level) (Change, string) {
 	slow, fast := max(0, before.GrowthPerS), max(0, after.GrowthPerS)
-	oldRun, newRun := max(1, d.Old.DurationS), max(1, d.New.DurationS)
-	gained, gains := slow*oldRun, fast*newRun
+	gained, gains := slow*d.Old.DurationS, fast*d.New.DurationS
 	if gained < 1 && gains < 1 {
 		return compareCounts(before.Outstanding, after.Outstanding)
 	}
-	chance := deviations * math.Hypot(math.Sqrt(max(1, gained))/oldRun, math.Sqrt(max(1, gains))/newRun)
+	chance := deviations * math.Hypot(math.Sqrt(max(1, gained))/d.Old.DurationS, math.Sqrt(max(1, gains))/d.New.DurationS)
 	change, why := Worse, "growing faster"
 	switch {
 	case !apart(slow, fast):

@@ -55,6 +55,7 @@ func TestJudgeChange(t *testing.T) {
 		"more":                        {hour, hour, level(verdict.Leaking, 3, 0), level(verdict.Leaking, 4, 0), Worse, "leaking as before, not growing, but holding more"},
 		"fewer":                       {hour, hour, level(verdict.Leaking, 4, 0), level(verdict.Leaking, 3, 0), Better, "leaking as before, not growing, and holding less"},
 		"suspects":                    {hour, hour, level(verdict.Suspect, 60, 60), level(verdict.Suspect, 240, 240), Worse, "suspect as before, growing faster"},
+		"one run without a duration":  {0, hour, level(verdict.Leaking, 3, 9), level(verdict.Leaking, 90, 90), Same, "leaking as before, and chance explains the difference"},
 		"runs without a duration":     {0, 0, level(verdict.Leaking, 3, 9), level(verdict.Leaking, 3, 9), Same, "leaking as before, not growing"},
 	}
 	for name, tt := range tests {

@@ -149,3 +149,15 @@ func TestManySuppressionsAreListedBriefly(t *testing.T) {
 		t.Errorf("%d unused suppressions listed, want 20 and a word on the last:\n%s", n, out.String())
 	}
 }
+
+func TestSuppressedLeaksAreNotMarkedInBlocks(t *testing.T) {
+	r := reports()["leaks"]
+	r.Suppress([]Suppression{{1, "zombie", "*", "r"}})
+	var out bytes.Buffer
+	if err := r.WriteBlock(&out, TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if marks, rows := strings.Count(out.String(), "LEAK "), strings.Count(out.String(), "zombie "); marks != 3 || rows != 2 {
+		t.Errorf("%d marks, want 3; %d suppressed sites, want 2:\n%s", marks, rows, out.String())
+	}
+}
