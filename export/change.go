@@ -57,11 +57,11 @@ func (d *Diff) judgeBoth(before, after *Level) (Change, string) {
 	return change, fmt.Sprintf("%s as before, %s", after.State, why)
 }
 
-// tooShort tells whether a run, shorter than the one that showed a leak, had
-// little chance to show it too.
+// tooShort tells whether a run, less than half as long as the one that showed a
+// leak, had little chance to show it too.
 func (d *Diff) tooShort(run, shown Run, leak *Level) bool {
 	expected := leak.GrowthPerS * run.DurationS
-	return leak.severity() > 0 && run.DurationS*quarter < shown.DurationS && expected > 0 && expected < enough
+	return leak.severity() > 0 && 2*run.DurationS < shown.DurationS && expected > 0 && expected < enough
 }
 
 // compareRates compares two leaks. What does not grow in either run is
