@@ -40,21 +40,29 @@ func (d *Diff) WriteText(w io.Writer, o TextOptions) error {
 
 // headline says first whether the new run is worse.
 func (d *Diff) headline() string {
+	more := d.count(New) + d.count(Worse)
+	rest := d.counts(Unclear, Same, Better, Gone, Suppressed)
+	headline := plural(more, "site leaks more than before: ", "sites leak more than before: ") + d.counts(New, Worse)
+	switch {
+	case more == 0 && rest == "":
+		return "nothing leaks more than before"
+	case more == 0:
+		return "nothing leaks more than before: " + rest
+	case rest == "":
+		return headline
+	}
+	return headline + "; also " + rest
+}
+
+// counts says how many leaks changed in each of these ways.
+func (d *Diff) counts(changes ...Change) string {
 	var parts []string
-	for _, c := range changes() {
+	for _, c := range changes {
 		if n := d.count(c); n > 0 {
 			parts = append(parts, humanCount(n)+" "+string(c))
 		}
 	}
-	more := d.count(New) + d.count(Worse)
-	headline := plural(more, "site leaks more than before", "sites leak more than before")
-	if more == 0 {
-		headline = "nothing leaks more than before"
-	}
-	if len(parts) == 0 {
-		return headline
-	}
-	return headline + ": " + strings.Join(parts, ", ")
+	return enumerate(parts)
 }
 
 // String describes a run in a line.

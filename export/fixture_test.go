@@ -230,6 +230,7 @@ func reports() map[string]*Report {
 		"lossy":   withStats,
 		"clean":   watch(innocent, 15, clean),
 		"short":   watch(innocent[:1], 4, clean),
+		"judged":  judged(),
 		"nothing": watch(nil, 15, func(*tracer.Snapshot) {}),
 		"network": watch(networks(), 15, clean),
 		"hostile": watch([]tracer.Site{hostile}, 15, clean),

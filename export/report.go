@@ -1,5 +1,6 @@
 // Package export renders what a run found: as text for a person, as JSON, as
-// folded stacks for flame graphs, and as a pprof profile.
+// JUnit XML, as folded stacks for flame graphs, and as a pprof profile. It reads
+// JSON reports back to compare them.
 package export
 
 import (

@@ -47,7 +47,7 @@ func runCommand(e env) *cli.Command {
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the report to `FILE` instead of standard output"},
 			&cli.StringFlag{Name: "junit", Usage: "also write the report to `FILE` as JUnit XML, one test for each site"},
 			&cli.StringFlag{Name: "suppress", Usage: "accept the leaks listed in `FILE`, one a line: KIND FUNCTION # REASON"},
-			&cli.BoolFlag{Name: "fail-on-leak", Usage: "exit with status 3 when something leaks", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "fail-on-leak", Usage: "exit with status 3 when something leaks that --suppress does not list", DisableDefaultText: true},
 		},
 		Action: func(c *cli.Context) error {
 			options, err := parseRun(c, isTerminal(e.stderr))

@@ -40,7 +40,7 @@ type session struct {
 
 // trace does the work of run.
 func trace(e env, o runOptions) (err error) {
-	suppressions, err := readSuppressions(o.suppress)
+	suppressions, err := readSuppressions(o.suppress, o.kinds)
 	if err != nil {
 		return err
 	}
