@@ -11,7 +11,7 @@ import (
 // WriteText writes the difference for a person: what leaks more, what the runs
 // were, a table of what leaks in either run, and what else came or went.
 func (d *Diff) WriteText(w io.Writer, o TextOptions) error {
-	t := text{bufio.NewWriter(w), o}
+	t := text{bufio.NewWriter(w), nil, o}
 	t.line("%s", d.headline())
 	t.line("old: %s", d.Old)
 	t.line("new: %s", d.New)
@@ -107,7 +107,7 @@ func (t text) pairs(pairs []Pair) {
 	}
 	columns = append(columns, siteColumn(sites, t.o.width()-width(columns)-len(gap)))
 	var table bytes.Buffer
-	rows := text{bufio.NewWriter(&table), t.o}
+	rows := text{bufio.NewWriter(&table), nil, t.o}
 	rows.rows(columns)
 	_ = rows.Flush() // a buffer takes all
 	t.line("")

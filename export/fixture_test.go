@@ -201,7 +201,7 @@ func watch(sites []tracer.Site, run int, finish func(*tracer.Snapshot)) *Report 
 		finish(last)
 		h.Add(last)
 	}
-	return NewReport(target, began, h, last, Overhead{CPUSeconds: 0.213, RSSBytes: 41 << 20})
+	return NewReport(Setting{Target: target, Started: began, Overhead: Overhead{CPUSeconds: 0.213, RSSBytes: 41 << 20}}, h, last)
 }
 
 func clean(s *tracer.Snapshot) {
