@@ -3,7 +3,9 @@ package tests
 import (
 	"os/exec"
 	"slices"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -103,6 +105,78 @@ func BenchmarkPrograms(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+}
+
+// BenchmarkParked asks where ten thousand threads are parked: how long that
+// takes the first time and later, and how much it slows a loop of the target's
+// own (system calls and changes of its address space) when it is asked once in
+// each second of the loop, and when it is asked without a pause.
+func BenchmarkParked(b *testing.B) {
+	p := newProgram(b, "parked")
+	p.start((*exec.Cmd).Start)
+	t, err := tracer.New(tracer.Options{Kinds: []tracer.Kind{tracer.Thread}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = t.Close() }()
+	if err := t.Trace(p.pid); err != nil {
+		b.Fatal(err)
+	}
+	p.send("go 1000")
+	p.line()
+	shot, err := t.Snapshot()
+	if err != nil {
+		b.Fatal(err)
+	}
+	objects := ofKind(shot, tracer.Thread)
+	ask := func() float64 {
+		begin := time.Now()
+		if _, err := t.Parked(objects); err != nil {
+			b.Error(err)
+		}
+		return time.Since(begin).Seconds() * 1000
+	}
+	b.ReportMetric(float64(len(objects)), "threads")
+	b.ReportMetric(ask(), "ms/first")
+	loop := parkedLoop(p)
+	var later, once, always []float64
+	for range rounds {
+		base := loop(func(<-chan struct{}) {})
+		once = append(once, loop(func(<-chan struct{}) { later = append(later, ask()) })/base)
+		always = append(always, loop(func(done <-chan struct{}) {
+			for len(done) == 0 {
+				ask()
+			}
+		})/base)
+	}
+	b.ReportMetric(median(later), "ms/later")
+	b.ReportMetric(median(once), "1-per-s/none")
+	b.ReportMetric(median(always), "non-stop/none")
+	b.ReportMetric(0, "ns/op")
+}
+
+// parkedLoop returns a loop of about a second in the main thread of
+// programs/parked.c, during which another function runs.
+func parkedLoop(p *program) func(meanwhile func(done <-chan struct{})) float64 {
+	count := 1
+	loop := func(meanwhile func(<-chan struct{})) float64 {
+		p.send("loop " + strconv.Itoa(count))
+		done := make(chan struct{}, 1)
+		ended := make(chan struct{})
+		go func() {
+			meanwhile(done)
+			close(ended)
+		}()
+		ns := decode[struct {
+			NS float64 `json:"ns_per_op"`
+		}](p).NS
+		done <- struct{}{}
+		<-ended
+		return ns
+	}
+	count = 10000
+	count = int(1e9 / loop(func(<-chan struct{}) {}))
+	return loop
 }
 
 func costs(t *tracer.Tracer) map[string]tracer.Cost {

@@ -54,6 +54,7 @@ func (t *Tracer) Parked(threads []Object) ([]Parked, error) {
 // parking groups threads by where they are parked.
 type parking struct {
 	tracer *Tracer
+	memory remote
 	awake  map[int]int // threads not found blocked so far: pids by tid
 	// byAddress are the same groups as byName: many stacks are symbolised once.
 	byAddress, byName map[string]*Parked
@@ -128,7 +129,8 @@ func (p *parking) walk(thread *ledgerLeakParked) walked {
 	}
 	regs := walkRegs(&thread.Regs)
 	regs.Interrupted = thread.Interrupted != 0
-	frames, outcome := unwind.Walk(regs, &remote{tid: int(thread.Tid)}, image{owner.space, p.tracer.files.tables})
+	p.memory.turn(int(thread.Tid))
+	frames, outcome := unwind.Walk(regs, &p.memory, image{owner.space, p.tracer.files.tables})
 	if regs.Interrupted {
 		frames[0]++ // as if it were a return address, like the others
 	}

@@ -16,6 +16,9 @@ type remote struct {
 	page   [4096]byte
 }
 
+// turn forgets what was read, and turns to the process of a thread.
+func (r *remote) turn(tid int) { r.tid, r.window = tid, unwind.Copy{} }
+
 // Word implements unwind.Memory.
 func (r *remote) Word(address uint64) (uint64, bool) {
 	const size = 8
