@@ -3,7 +3,10 @@ package tests
 import (
 	"os/exec"
 	"slices"
+	"strconv"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -103,6 +106,96 @@ func BenchmarkPrograms(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+}
+
+// BenchmarkParked asks where ten thousand threads are parked: how long that
+// takes the first time and later, and how much it slows a loop of the target's
+// own, asked once in each second of the loop and asked without a pause. The
+// latter is compared with a tracer that only computes, which takes as much of
+// the machine.
+func BenchmarkParked(b *testing.B) {
+	for _, work := range []string{"call", "remap"} {
+		b.Run(work, func(b *testing.B) {
+			ask := askParked(b)
+			first := ask.time()
+			b.ReportMetric(first, "ms/first")
+			var later, once, always []float64
+			for range rounds {
+				idle := ask.loop(work, func(<-chan struct{}) {})
+				once = append(once, ask.loop(work, func(<-chan struct{}) { later = append(later, ask.time()) })/idle)
+				busy := ask.loop(work, func(done <-chan struct{}) {
+					for len(done) == 0 {
+					}
+				})
+				always = append(always, ask.loop(work, func(done <-chan struct{}) {
+					for len(done) == 0 {
+						ask.time()
+					}
+				})/busy)
+			}
+			b.ReportMetric(median(later), "ms/later")
+			b.ReportMetric(median(once), "once/idle")
+			b.ReportMetric(median(always), "always/busy")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// parkedBench is a tracer and ten thousand parked threads.
+type parkedBench struct {
+	*program
+	tracer  *tracer.Tracer
+	threads []tracer.Object
+	count   int // operations of about a second
+}
+
+func askParked(b *testing.B) *parkedBench {
+	b.Helper()
+	p := newProgram(b, "parked")
+	p.start((*exec.Cmd).Start)
+	t, err := tracer.New(tracer.Options{Kinds: []tracer.Kind{tracer.Thread}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = t.Close() })
+	if err := t.Trace(p.pid); err != nil {
+		b.Fatal(err)
+	}
+	p.send("go 1000")
+	p.line()
+	shot, err := t.Snapshot()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return &parkedBench{program: p, tracer: t, threads: ofKind(shot, tracer.Thread)}
+}
+
+// time asks once, and returns the milliseconds it took.
+func (p *parkedBench) time() float64 {
+	begin := time.Now()
+	if _, err := p.tracer.Parked(p.threads); err != nil {
+		p.t.Error(err)
+	}
+	return time.Since(begin).Seconds() * 1000
+}
+
+// loop runs a loop of the target for about a second, and something meanwhile.
+// It returns the nanoseconds of an operation.
+func (p *parkedBench) loop(work string, meanwhile func(done <-chan struct{})) float64 {
+	if p.count == 0 {
+		p.count = 10000
+		p.count = int(1e9 / p.loop(work, func(<-chan struct{}) {}))
+	}
+	p.send(work + " " + strconv.Itoa(p.count))
+	done := make(chan struct{}, 1)
+	var other sync.WaitGroup
+	other.Go(func() { meanwhile(done) })
+	ns := decode[struct {
+		NS float64 `json:"ns_per_op"`
+	}](p.program).NS
+	done <- struct{}{}
+	other.Wait()
+	return ns
 }
 
 func costs(t *tracer.Tracer) map[string]tracer.Cost {

@@ -72,7 +72,7 @@ func chain(p tracer.Parked) []string {
 	var out []string
 	for _, frame := range p.Stack.Frames[max(p.Stack.Site, 0):] {
 		out = append(out, frame.Function)
-		if strings.HasPrefix(frame.Function, "thread_") {
+		if strings.HasPrefix(strings.TrimPrefix(frame.Function, "main."), "thread") {
 			break
 		}
 	}
@@ -94,6 +94,27 @@ func TestParked(t *testing.T) {
 				s.checkParked(told, s.parked())
 			})
 		}
+	}
+}
+
+// Threads of a Go program are found in the goroutine that holds them; those
+// that have none wait in the scheduler.
+func TestParkedGo(t *testing.T) {
+	for how, begin := range map[string]begin{"run": run, "attach": attach} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			s := begin(t, tracer.Options{Kinds: []tracer.Kind{tracer.Thread}}, "parked-go")
+			told := s.park("go 3")
+			var held []tracer.Parked
+			for _, p := range s.parked() {
+				if slices.ContainsFunc(told, func(place placeTruth) bool { return slices.Contains(place.TIDs, p.Threads[0]) }) {
+					held = append(held, p)
+				} else if !p.Running && (p.Stack.Quality != tracer.Complete || !strings.HasPrefix(siteFunction(p.Stack), "runtime.")) {
+					t.Errorf("a thread of the scheduler is in %v", chain(p))
+				}
+			}
+			s.checkParked(told, held)
+		})
 	}
 }
 

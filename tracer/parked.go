@@ -27,7 +27,8 @@ const parkedLooks = 3
 // Parked tells where threads are blocked now, without stopping them, and those
 // together whose stacks read the same: most threads first. What is not a live
 // thread is left out. No stack is a mixture of two: a thread that ran while its
-// stack was read is looked at again, and in the end called running.
+// stack was read is looked at again, and in the end called running. Options.Kinds
+// must not leave out Thread. Ten thousand threads take some 0.2 s.
 func (t *Tracer) Parked(threads []Object) ([]Parked, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -54,6 +55,7 @@ func (t *Tracer) Parked(threads []Object) ([]Parked, error) {
 // parking groups threads by where they are parked.
 type parking struct {
 	tracer *Tracer
+	memory remote
 	awake  map[int]int // threads not found blocked so far: pids by tid
 	// byAddress are the same groups as byName: many stacks are symbolised once.
 	byAddress, byName map[string]*Parked
@@ -128,7 +130,8 @@ func (p *parking) walk(thread *ledgerLeakParked) walked {
 	}
 	regs := walkRegs(&thread.Regs)
 	regs.Interrupted = thread.Interrupted != 0
-	frames, outcome := unwind.Walk(regs, &remote{tid: int(thread.Tid)}, image{owner.space, p.tracer.files.tables})
+	p.memory.turn(int(thread.Tid))
+	frames, outcome := unwind.Walk(regs, &p.memory, image{owner.space, p.tracer.files.tables})
 	if regs.Interrupted {
 		frames[0]++ // as if it were a return address, like the others
 	}

@@ -16,6 +16,9 @@ type remote struct {
 	page   [4096]byte
 }
 
+// turn forgets what was read, and turns to the process of a thread.
+func (r *remote) turn(tid int) { r.tid, r.window = tid, unwind.Copy{} }
+
 // Word implements unwind.Memory.
 func (r *remote) Word(address uint64) (uint64, bool) {
 	const size = 8
@@ -24,7 +27,8 @@ func (r *remote) Word(address uint64) (uint64, bool) {
 	}
 	if address%size != 0 { // no stack's, and may lie across two pages
 		var word [size]byte
-		return binary.NativeEndian.Uint64(word[:]), r.read(word[:], address) == size
+		n := r.read(word[:], address)
+		return binary.NativeEndian.Uint64(word[:]), n == size
 	}
 	rest := r.page[address%uint64(len(r.page)):]
 	r.window = unwind.Copy{Base: address, Bytes: rest[:r.read(rest, address)]}

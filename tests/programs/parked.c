@@ -9,7 +9,8 @@
  *   busy N    N threads that never block; prints {"tids":[..]}
  *   churn N   N threads that nap in left() or in right(), at two depths;
  *             prints {"tids":[..]}
- *   loop N    N rounds of work in the main thread; prints {"ns_per_op":x.x}
+ *   call N    N system calls of the main thread; prints {"ns_per_op":x.x}
+ *   remap N   N new mappings, used and unmapped; prints the same
  * Every thread but a busy or churning one is blocked when the line is printed.
  */
 #include "program.h"
@@ -286,15 +287,20 @@ static void start_moving(void *(*routine)(void *), long count)
 	printf("}\n");
 }
 
-/* Work that a reader of this process could slow down: system calls, and
- * changes of the address space. */
-static void work(void)
+/* What a reader of this process could slow down: a system call and
+ * computation, or changes of the address space. */
+static void call(void)
+{
+	need(getppid(), "getppid");
+	for (int i = 0; i < 1000; i++)
+		spins++;
+}
+
+static void remap(void)
 {
 	size_t size = 16 * 4096;
-	char byte = 0, *memory;
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	need(write(silent_socket[1], &byte, 0), "write");
-	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		die("mmap");
 	for (size_t i = 0; i < size; i += 4096)
@@ -310,7 +316,7 @@ static double now_ns(void)
 	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-static void loop(long count)
+static void loop(void (*work)(void), long count)
 {
 	double begin = now_ns();
 
@@ -338,8 +344,10 @@ int main(void)
 			start_moving(thread_busy, command.count);
 		else if (is_verb(&command, "churn"))
 			start_moving(thread_churn, command.count);
-		else if (is_verb(&command, "loop"))
-			loop(command.count);
+		else if (is_verb(&command, "call"))
+			loop(call, command.count);
+		else if (is_verb(&command, "remap"))
+			loop(remap, command.count);
 		else
 			unknown_verb(&command);
 	}
