@@ -149,7 +149,7 @@ func (h *History) judge(s tracer.Site) Site {
 		h.judgeDead(&j, r)
 	}
 	if j.State == Leaking && s.Kind != tracer.Thread {
-		from = lowest(&h.axis, 0, func(i int) float64 { return float64(r.at(&h.axis, i).low) })
+		from = lowest(r.column(&h.axis, func(p *point) float64 { return float64(p.low) }), 0)
 	}
 	j.GrowthPerS = h.slope(r, from)
 	if j.State == Leaking || j.State == Suspect {

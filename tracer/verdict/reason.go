@@ -30,7 +30,7 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %s", n, what)
 }
 
-func falls(from uint32, to int) string { return fmt.Sprintf("falls from %d to %d", from, to) }
+func falls(from, to int) string { return fmt.Sprintf("falls from %d to %d", from, to) }
 
 func (h *History) describeScant() string {
 	return fmt.Sprintf("not enough evidence yet: %s in %s", count(h.axis.snapshots(), "snapshot"), short(h.clock.now))
@@ -56,7 +56,7 @@ func (h *History) describeGrowth(r *record, g growth) string {
 	for i := from + 1; i < len(h.axis.ends); i++ {
 		ended += r.at(&h.axis, i).released
 	}
-	last := r.points[len(r.points)-1]
+	last := r.last()
 	what := fmt.Sprintf("grew from %d to %d in %s", r.at(&h.axis, from).low, last.last, over)
 	if float64(ended) > g.gain {
 		what = fmt.Sprintf("those older than %s grew from %.0f to %.0f in %s",
@@ -113,8 +113,7 @@ func describeExcused(j *Site, r *record, threshold, minAge time.Duration) string
 // describeLevel says how a site that does not grow moved.
 func (h *History) describeLevel(r *record) string {
 	end := h.axis.ends[len(h.axis.ends)-1]
-	whole := r.at(&h.axis, 0)
-	recent := r.points[len(r.points)-1]
+	whole, recent := *r.at(&h.axis, 0), *r.last()
 	for i := range h.axis.ends {
 		p := r.at(&h.axis, i)
 		whole.low, whole.high = min(whole.low, p.low), max(whole.high, p.high)
