@@ -187,7 +187,7 @@ func (h *History) judgeLive(j *Site, r *record) (from int) {
 		j.Trend = g.trend
 		j.Reason = h.describeGrowth(r, g)
 		j.Assumed = assumedOf(g, r)
-		return h.birth(g)
+		return h.birth(r, g)
 	}
 	return 0
 }
@@ -198,8 +198,8 @@ func (h *History) judgeDead(j *Site, r *record) {
 	overdue := h.overdue(&j.Site, threshold)
 	peak, draining := h.drains(r, old)
 	switch {
-	case overdue > 0 && draining:
-		j.State, j.Reason = Draining, falls(peak, overdue)
+	case j.Past > 0 && draining:
+		j.State, j.Reason = Draining, falls(peak, j.Past)
 	case overdue > 0:
 		j.State = Leaking
 		j.Reason = describeOverdue(j, overdue, threshold)

@@ -1,11 +1,8 @@
 package verdict
 
 import (
-	"cmp"
 	"fmt"
-	"math"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -13,96 +10,7 @@ import (
 	"github.com/leaktrace/leaktrace/tracer"
 )
 
-// theatre plays the lives of sites to a history, with work for what changes
-// only: a day has many snapshots.
-type theatre struct {
-	history *History
-	kind    tracer.Kind
-	sites   []*actor
-}
-
-// actor is one site: its lives by birth, and the ones that are on.
-type actor struct {
-	fingerprint string
-	lives       []life
-	next        int
-	alive       []int
-	ends        []float64
-	released    uint64
-}
-
-func newTheatre(minAge float64, sites ...[]life) *theatre {
-	th := &theatre{history: New(start, seconds(minAge)), kind: tracer.Thread}
-	for i, lives := range sites {
-		slices.SortFunc(lives, func(a, b life) int { return cmp.Compare(a.born, b.born) })
-		th.sites = append(th.sites, &actor{fingerprint: fmt.Sprint(i), lives: lives})
-	}
-	return th
-}
-
-// snapshot shows the sites at a time; times do not go back.
-func (th *theatre) snapshot(at float64) {
-	s := &tracer.Snapshot{Time: start.Add(seconds(at))}
-	for _, a := range th.sites {
-		s.Sites = append(s.Sites, a.site(th.kind, at))
-	}
-	th.history.Add(s)
-}
-
-func (a *actor) site(kind tracer.Kind, at float64) tracer.Site {
-	for ; a.next < len(a.lives) && a.lives[a.next].born <= at; a.next++ {
-		if a.lives[a.next].end <= 0 {
-			continue // before tracing
-		}
-		a.alive = append(a.alive, a.next)
-	}
-	created := len(a.alive)
-	a.alive = slices.DeleteFunc(a.alive, func(i int) bool { return a.lives[i].end <= at })
-	a.released += uint64(created - len(a.alive))
-	out := tracer.Site{
-		Kind: kind, Fingerprint: a.fingerprint, Released: a.released,
-		Created: a.released + uint64(len(a.alive)), Outstanding: make([]tracer.Object, len(a.alive)),
-	}
-	for n, i := range a.alive {
-		since := start.Add(seconds(a.lives[i].born))
-		out.Outstanding[n] = tracer.Object{
-			Kind: kind, ID: i + 1, Created: since, Since: since, BeforeTracing: a.lives[i].born < 0,
-			Owner: tracer.Process{PID: 1, Start: 1},
-		}
-	}
-	return out
-}
-
-// lifetime draws how long an object lives, in seconds.
-type lifetime func(r *rand.Rand) float64
-
-func exponential(mean float64) lifetime {
-	return func(r *rand.Rand) float64 { return mean * r.ExpFloat64() }
-}
-
-func uniform(from, to float64) lifetime {
-	return func(r *rand.Rand) float64 { return from + (to-from)*r.Float64() }
-}
-
-func lognormal(median, sigma float64) lifetime {
-	return func(r *rand.Rand) float64 { return median * math.Exp(sigma*r.NormFloat64()) }
-}
-
-func pareto(least, alpha float64) lifetime {
-	return func(r *rand.Rand) float64 { return least * math.Pow(1-r.Float64(), -1/alpha) }
-}
-
-// arrivals is a Poisson stream; load, if there is one, thins it out.
-func arrivals(r *rand.Rand, from, to, perS float64, l lifetime, load func(at float64) float64) (lives []life) {
-	for at := from; at < to; at += r.ExpFloat64() / perS {
-		if load == nil || r.Float64() < load(at) {
-			lives = append(lives, life{at, at + l(r)})
-		}
-	}
-	return lives
-}
-
-// A leak of 2 an hour... per minute must be found among 60,000 short lives.
+// One thread in 30 s must be found among a thousand a second that end.
 func TestSlowLeakUnderHeavyChurn(t *testing.T) {
 	t.Parallel()
 	const perS, leakEvery, within = 1000, 30, 10 * minute
@@ -138,105 +46,19 @@ func TestSlowLeakUnderHeavyChurn(t *testing.T) {
 	}
 }
 
-// steadyService draws a service that leaks nothing, and says what it is.
-func steadyService(r *rand.Rand, run float64) (lives []life, what string) {
-	load := func(at float64) float64 { return 1 }
-	if r.IntN(2) == 0 {
-		phase := r.Float64() * day
-		load = func(at float64) float64 { return 0.55 - 0.45*math.Cos(2*math.Pi*(at+phase)/day) }
-		what = "diurnal "
-	}
-	mean := math.Exp(math.Log(0.02) + r.Float64()*math.Log(hour/2/0.02))
-	// So many are alive on average; short ones are not worth many snapshots.
-	perS := min(2, math.Exp(r.Float64()*math.Log(60))/mean)
-	kinds := map[string]lifetime{
-		"exponential": exponential(mean), "lognormal": lognormal(mean, 0.3+r.Float64()),
-		"uniform": uniform(0, 2*mean), "pareto": pareto(mean/3, 1.5+r.Float64()), "constant": uniform(mean, mean),
-	}
-	name := slices.Sorted(func(yield func(string) bool) {
-		for k := range kinds {
-			if !yield(k) {
-				return
-			}
-		}
-	})[r.IntN(len(kinds))]
-	l := kinds[name]
-	what += fmt.Sprintf("%s %.1fs × %.2f/s", name, mean, perS)
-	switch r.IntN(8) {
-	case 0, 1, 2:
-		lives = arrivals(r, -5*mean, run, perS, l, load)
-	case 3:
-		what += " pool"
-		lives = arrivals(r, -5*mean, run, perS, l, load)
-		n, born := r.IntN(60), r.Float64()*run/2
-		for range n {
-			lives = append(lives, life{born, forever})
-			born += r.ExpFloat64() * 0.3
-		}
-	case 4:
-		what = "thread pool by load"
-		lives = elastic(r, run)
-	case 5:
-		what += " restarts"
-		for from := -5 * mean; from < run; {
-			to := from + (0.1+r.Float64())*8*hour
-			part := arrivals(r, from, min(to, run), perS, l, load)
-			for i := range part {
-				part[i].end = min(part[i].end, to)
-			}
-			lives = append(lives, part...)
-			from = to
-		}
-	case 6:
-		what = "collected"
-		period := math.Exp(math.Log(20) + r.Float64()*math.Log(15))
-		lives = collected(r.Uint64(), run, (5+20*r.Float64())/period, period)
-	case 7:
-		what += " bursts"
-		lives = arrivals(r, -5*mean, run, perS, l, load)
-		for at := r.Float64() * hour; at < run; at += r.ExpFloat64() * 2 * hour {
-			for range 5 + r.IntN(60) {
-				lives = append(lives, life{at, at + l(r) + r.Float64()*600})
-			}
-		}
-	}
-	return lives, what
-}
-
-// elastic is a pool whose size follows a load that wanders; idle threads end
-// after a minute.
-func elastic(r *rand.Rand, run float64) (lives []life) {
-	var alive []int
-	want, least, most := 5.0, 2.0, 4+r.Float64()*60
-	for at := -1.0; at < run; at += 10 {
-		want = min(most, max(least, want+r.NormFloat64()*most/20))
-		for len(alive) < int(want) {
-			alive = append(alive, len(lives))
-			lives = append(lives, life{at + r.Float64()*10, forever})
-		}
-		for len(alive) > int(want) {
-			i := r.IntN(len(alive))
-			lives[alive[i]].end = at + 60
-			alive = slices.Delete(alive, i, i+1)
-		}
-	}
-	return lives
-}
-
 // census counts the verdicts on steady services.
 type census struct {
 	sync.Mutex
-	states  map[State]int
-	accused int
+	states map[State]int
 }
 
 func (c *census) day(t *testing.T, seed uint64, services int) {
 	r := rand.New(rand.NewPCG(seed, 6))
 	var sites [][]life
-	var what []string
-	for range services {
+	what := make(map[string]string)
+	for i := range services {
 		lives, w := steadyService(r, day)
-		sites, what = append(sites, lives), append(what, w)
+		sites, what[fmt.Sprint(i)] = append(sites, lives), w
 	}
 	th := newTheatre(10, sites...)
 	states, accused := make(map[State]int), make(map[string]string)
@@ -257,11 +79,8 @@ func (c *census) day(t *testing.T, seed uint64, services int) {
 	for state, n := range states {
 		c.states[state] += n
 	}
-	c.accused += len(accused)
 	for f, reason := range accused {
-		var i int
-		fmt.Sscan(f, &i)
-		t.Errorf("seed %d, site %s (%s): %s", seed, f, what[i], reason)
+		t.Errorf("seed %d, site %s (%s): %s", seed, f, what[f], reason)
 	}
 }
 
@@ -269,7 +88,6 @@ func TestSteadyServicesAreNeverAccused(t *testing.T) {
 	t.Parallel()
 	const histories, services = 40, 25
 	c := census{states: make(map[State]int)}
-	began := time.Now()
 	var wg sync.WaitGroup
 	for w := range 2 {
 		wg.Go(func() {
@@ -279,7 +97,7 @@ func TestSteadyServicesAreNeverAccused(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	t.Log(c.states, c.accused, time.Since(began))
+	t.Log(c.states)
 }
 
 func BenchmarkAdd(b *testing.B)   { benchmark(b, func(h *History, s *tracer.Snapshot) { h.Add(s) }) }
