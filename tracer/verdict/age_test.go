@@ -26,7 +26,7 @@ func TestAgeAccuses(t *testing.T) {
 		"before tracing": {[]life{{-3600, forever}}, 0, judgement{Leaking, 1, "1 of 1 not VERB for 10s or longer"}},
 		"exactly":        {[]life{{5, forever}}, 15, judgement{Leaking, 1, "1 of 1 not VERB for 10s or longer"}},
 		"young":          {[]life{{6, forever}}, 15, judgement{Steady, 0, "all younger than 10s"}},
-		"short run":      {[]life{{-1, 3}, {0, forever}}, 5, judgement{Unknown, 0, "not enough evidence yet: all younger than 10s"}},
+		"short run":      {[]life{{-1, 3}, {0, forever}}, 5, judgement{Unknown, 0, "all younger than 10s"}},
 		"old but gone":   {[]life{{1, 14}}, 15, judgement{Steady, 0, "nothing outstanding"}},
 
 		"reaped once a minute, first round": {rounds(1, 4*minute, minute), 50, judgement{Leaking, 40, "40 of 50 not VERB for 10s or longer"}},

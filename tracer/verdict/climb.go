@@ -17,6 +17,10 @@ const (
 	// minGain is the least growth that is told from a pool that starts a few
 	// workers when they are first needed, minNotable the least worth a word.
 	minGain, minNotable = 8, 4
+	// besides is by how much more there must be growth where others were
+	// before: that as many of them ended as were born, but later, is luck with
+	// a chance of exp(-growth).
+	besides = 1.6
 	// deviations is by how many standard deviations growth must exceed what
 	// turnover explains: many, as stretches are picked for starting low.
 	deviations = 4

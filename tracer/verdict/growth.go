@@ -82,7 +82,11 @@ func (h *History) weigh(r *record, k int, c climb) growth {
 	g := growth{climb: c, state: Steady, survivors: h.base << k}
 	died, turnover := h.turnover(r, k, c)
 	noise := math.Sqrt(2 * turnover)
-	if c.trend.Z < noticeable || c.gain < minNotable+deviations/2*noise || died > weak*c.gain {
+	more := 1.0
+	if others := c.first + float64(r.at(&h.axis, c.from).before); others >= c.gain {
+		more = besides
+	}
+	if c.trend.Z < noticeable || c.gain < more*minNotable+deviations/2*noise || died > weak*c.gain {
 		return g
 	}
 	usual := r.lives.usual()
@@ -94,7 +98,7 @@ func (h *History) weigh(r *record, k int, c climb) growth {
 	switch {
 	case c.trend.Over+g.survivors < enough*h.minAge || c.trend.Snapshots < strongWindows:
 		g.lack = "not for long enough to tell"
-	case c.gain < minGain+deviations*noise:
+	case c.gain < more*minGain+deviations*noise:
 		g.lack = "too few to tell"
 	case c.trend.Z < significant || !c.even:
 		g.lack = "ever more slowly or in bursts"

@@ -205,7 +205,7 @@ func (h *History) judgeDead(j *Site, r *record) {
 		j.Reason = describeOverdue(j, overdue, threshold)
 		j.Assumed = assumedOfAge(j.Kind, threshold)
 	case j.Past == 0 && h.clock.now < h.minAge:
-		j.State, j.Reason = Unknown, "not enough evidence yet: "+h.describeYoung()
+		j.State, j.Reason = Unknown, h.describeYoung()
 	case j.Past == 0:
 		j.Reason = h.describeYoung()
 	default:
@@ -232,4 +232,4 @@ func (h *History) slope(r *record, from int) float64 {
 	return sen(samples)
 }
 
-func part(at, length time.Duration) int { return int(finest * float64(at) / float64(max(length, 1))) }
+func part(at, length time.Duration) int { return int(manyWindows * float64(at) / float64(max(length, 1))) }

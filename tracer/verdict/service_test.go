@@ -89,10 +89,11 @@ func steadyService(r *rand.Rand, run float64) (lives []life, what string) {
 
 // restarts ends all lives at times a few hours apart.
 func restarts(r *rand.Rand, lives []life) []life {
-	next := 0.0
+	pause := func() float64 { return (0.1 + r.Float64()) * 8 * hour }
+	next := pause()
 	for i, l := range lives {
 		for next <= l.born {
-			next += (0.1 + r.Float64()) * 8 * hour
+			next += pause()
 		}
 		lives[i].end = min(l.end, next)
 	}
