@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -158,6 +159,45 @@ func TestPending(t *testing.T) {
 			}
 			if got := h.Pending(); got != tt.want {
 				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
+
+// An object is known by its number only as long as it is the same.
+func TestIdentity(t *testing.T) {
+	tests := map[string]struct {
+		object func(at, i int) (tracer.Object, bool)
+		past   int
+		ended  uint64
+	}{
+		"one that stays": {func(_, i int) (tracer.Object, bool) { return tracer.Object{ID: 7, Created: start}, i == 0 }, 1, 0},
+		"a reused number": {func(at, i int) (tracer.Object, bool) {
+			return tracer.Object{ID: 7, Created: start.Add(seconds(float64(at / 5 * 5)))}, i == 0
+		}, 0, 5},
+		"three never accepted, one closed": {func(at, i int) (tracer.Object, bool) {
+			s := &tracer.SocketInfo{Remote: netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(i))}
+			return tracer.Object{Created: start, Socket: s}, i < 3 && (i > 0 || at < 20)
+		}, 2, 1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			h := New(start, seconds(10))
+			for at := range 28 {
+				site := tracer.Site{Kind: tracer.CloseWait, Fingerprint: "f"}
+				for i := range 4 {
+					if o, ok := tt.object(at, i); ok {
+						o.Since = o.Created
+						site.Outstanding = append(site.Outstanding, o)
+					}
+				}
+				h.Add(&tracer.Snapshot{Time: start.Add(seconds(float64(at))), Sites: []tracer.Site{site}})
+			}
+			if got := h.Sites()[0].Past; got != tt.past {
+				t.Errorf("%d past min-age, want %d", got, tt.past)
+			}
+			if got := h.records[key{tracer.CloseWait, "f"}].lives.total; got != tt.ended {
+				t.Errorf("%d ended, want %d", got, tt.ended)
 			}
 		})
 	}

@@ -93,6 +93,10 @@ func TestCorrelation(t *testing.T) {
 		"at a constant rate": {requests{tracer.Thread, false, func(*rand.Rand, int) int { return 2 }, tracer.Activity{Accepted: 1}, one, nil}, nil},
 		"unrelated": {requests{tracer.Thread, false, func(*rand.Rand, int) int { return 1 }, tracer.Activity{}, one,
 			func(r *rand.Rand) tracer.Activity { return tracer.Activity{Accepted: uint64(r.IntN(9))} }}, nil},
+		"as irregular, but unrelated": {requests{tracer.Thread, false, func(r *rand.Rand, _ int) int { return r.IntN(4) }, tracer.Activity{}, one,
+			func(r *rand.Rand) tracer.Activity { return tracer.Activity{Accepted: uint64(r.IntN(9) * r.IntN(9))} }}, nil},
+		"loosely related": {requests{tracer.Thread, false, bursty, tracer.Activity{Accepted: 1}, one,
+			func(r *rand.Rand) tracer.Activity { return tracer.Activity{Accepted: uint64(r.IntN(4) / 3 * 40)} }}, nil},
 		"nothing grows": {requests{tracer.Thread, false, bursty, tracer.Activity{Accepted: 1}, func(int) int { return 8 }, nil}, nil},
 	}
 	for name, tt := range tests {

@@ -14,13 +14,13 @@ const (
 	// inFlight is how many usual lifetimes an object may be old before it
 	// counts against its site.
 	inFlight = 2
-	// share, rare and weak bound the turnover of survivors as a part of their
-	// growth: where the usual lifetime is known and far exceeded, where it is
-	// not, and where a site is only suspected.
-	share, rare, weak = 1. / 5, 1. / 32, 1. / 2
+	// share and rare bound the turnover of survivors as a part of their growth:
+	// where the usual lifetime is known and far exceeded, and where it is not.
+	share, rare = 1. / 5, 1. / 32
 	// exception is which part of the objects that reached an age may have
-	// ended later in the whole run, for the age to be one that few outlive.
-	exception = 1. / 5
+	// ended later in the whole run, for the age to be one that few outlive;
+	// weak is the same for a suspicion.
+	exception, weak = 1. / 5, 1. / 2
 )
 
 // growth is the evidence on a site of live threads.
@@ -82,11 +82,13 @@ func (h *History) weigh(r *record, k int, c climb) growth {
 	g := growth{climb: c, state: Steady, survivors: h.base << k}
 	died, turnover := h.turnover(r, k, c)
 	noise := math.Sqrt(2 * turnover)
-	more := 1.0
+	more, least := 1.0, minNotable+deviations/2*noise
 	if others := c.first + float64(r.at(&h.axis, c.from).before); others >= c.gain {
+		// New ones may replace these.
 		more = besides
+		least = max(least, died+minNotable+besides*math.Sqrt(c.gain+died))
 	}
-	if c.trend.Z < noticeable || c.gain < more*minNotable+deviations/2*noise || died > weak*c.gain {
+	if c.trend.Z < noticeable || c.gain < least {
 		return g
 	}
 	usual := r.lives.usual()

@@ -232,4 +232,6 @@ func (h *History) slope(r *record, from int) float64 {
 	return sen(samples)
 }
 
-func part(at, length time.Duration) int { return int(manyWindows * float64(at) / float64(max(length, 1))) }
+func part(at, length time.Duration) int {
+	return int(manyWindows * float64(at) / float64(max(length, 1)))
+}

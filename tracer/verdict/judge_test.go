@@ -237,6 +237,9 @@ func TestThreads(t *testing.T) {
 		"three snapshots":                         {pool(4, -100), minute, 25, judgement{Unknown, 4, "not enough evidence yet: 3 snapshots in 50s"}},
 		"too young to judge":                      {rate(0, 8, 1, forever), 8, 1, judgement{Unknown, 0, "not enough evidence yet: 9 snapshots in 8s"}},
 		"young growth beside old one":             {append(pool(1, -100), rate(0, 8, 2, forever)...), 8, 1, judgement{Unknown, 1, "not enough evidence yet: 9 snapshots in 8s"}},
+		"pool filled slowly before tracing":       {rate(-100, 0, 0.3, forever), 70, 1, judgement{Steady, 30, "stays at 30"}},
+		"ten more beside a pool":                  {append(pool(20, -100), rate(0, 100, 0.1, forever)...), 100, 1, judgement{Suspect, 29, "grew from 20 to 30 in 1m33s, too few to tell"}},
+		"burst that half drained":                 {slices.Concat(pool(51, 100), drain(100, 50, 150, 2)), 195, 1, judgement{Steady, 51, "moves between 0 and 101"}},
 		"nothing left":                            {rate(0, 10, 1, 5), minute, 1, judgement{Steady, 0, "nothing outstanding"}},
 	}
 	for name, tt := range tests {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
@@ -88,6 +89,9 @@ func TestProcessesThatEnd(t *testing.T) {
 			{"test", Leaking, false, 3, "3 of 3 not reaped for 10s or longer"},
 			{"main", Steady, true, 2, "stays at 2"},
 		}},
+		"orphans at the site of the ended": {minute, []program{{1, 0, 50, "test", dead, pool(2, 45)}, {-7, 45, forever, "test", dead, pool(3, 55)}}, []verdict{
+			{"test", Steady, false, 3, "all younger than 10s"},
+		}},
 		"restarted with a leak": {3 * minute, []program{mainly, {2, 0, 100, "test", th, rate(0, 100, 0.5, forever)}, {2, 101, forever, "test", th, rate(101, 3*minute, 0.5, forever)}}, []verdict{
 			{"test", Leaking, false, 39, "grew from 0 to 39 in 1m17s and did not stop"},
 			{"main", Steady, false, 2, "stays at 2"},
@@ -144,6 +148,50 @@ func TestEndOfProcessIsNoRelease(t *testing.T) {
 	r := h.records[key{tracer.Thread, "main"}]
 	if got := r.lives.total; got != 1 {
 		t.Errorf("%d threads were seen to end, want 1", got)
+	}
+}
+
+// Threads that no snapshot has shown are known by the counts alone; what the
+// kernel counts when a process ends does not tell of usual lifetimes.
+func TestUsual(t *testing.T) {
+	main := tracer.ProcessActivity{Process: tracer.Process{PID: 1}}
+	other := tracer.ProcessActivity{Process: tracer.Process{PID: 2}}
+	h := New(start, seconds(10))
+	for at := range 30 {
+		s := snapshotAt(tracer.Thread, append(pool(1, 0), rate(0, 30, 5, 0.05)...), float64(at))
+		s.Processes = []tracer.ProcessActivity{main, other}
+		s.Sites[0].Outstanding[0].Owner = main.Process
+		if at >= 20 {
+			s.Processes = s.Processes[:1]
+			s.Sites[0].Released += 1000
+		}
+		h.Add(s)
+	}
+	if got := h.Sites()[0].Usual; got != 500*time.Millisecond {
+		t.Errorf("usual lifetime %v, want half an interval", got)
+	}
+	if got := h.records[key{tracer.Thread, "f"}].lives.total; got != 140 {
+		t.Errorf("%d threads ended, want 140", got)
+	}
+}
+
+func TestActivitySinceTheLastSnapshot(t *testing.T) {
+	at := func(accepted ...uint64) (out []tracer.ProcessActivity) {
+		for i, n := range accepted {
+			out = append(out, tracer.ProcessActivity{Process: tracer.Process{PID: i}, Activity: tracer.Activity{Accepted: n}})
+		}
+		return out
+	}
+	first := processes{}.next(at(100))
+	second := first.next(at(107, 3))
+	third := second.next(at(5, 4))
+	var got []uint64
+	for _, p := range []processes{first, second, third} {
+		got = append(got, p.did[process{0, 0}][0], p.did[process{1, 0}][0])
+	}
+	// What was done before tracing began is not counted, nor what shrinks.
+	if diff := gocmp.Diff([]uint64{0, 0, 7, 3, 0, 1}, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -60,3 +60,62 @@ func TestPearson(t *testing.T) {
 		})
 	}
 }
+
+func TestLifetimes(t *testing.T) {
+	tests := map[string]struct {
+		lived []time.Duration // each a hundred times, the last one once
+		want  time.Duration
+	}{
+		"none":      {nil, 0},
+		"one":       {[]time.Duration{time.Second}, 0},
+		"all alike": {[]time.Duration{time.Second, time.Second}, time.Second},
+		"few long":  {[]time.Duration{time.Second, time.Hour}, 1024 * time.Millisecond},
+		"tiny":      {[]time.Duration{0, 0}, 0},
+		"huge":      {[]time.Duration{1 << 62, 1 << 62}, shortest << 40},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			var l lifetimes
+			for i, d := range tt.lived {
+				n := uint64(100)
+				if i == len(tt.lived)-1 {
+					n = 1
+				}
+				l.add(d, n)
+			}
+			if got := l.usual(); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// That few died may have been luck, but only so many would have.
+func TestTurnover(t *testing.T) {
+	tests := map[string]struct {
+		died uint32
+		rate float64 // of deaths, a second, in the whole run
+		want float64
+	}{
+		"none ever":         {0, 0, 0},
+		"none, by luck":     {0, 1. / 200, 5},
+		"none, by no luck":  {0, 1, 8},
+		"more than usual":   {20, 1. / 200, 20},
+		"fewer than usual":  {4, 1. / 50, 20},
+		"fewer, by no luck": {4, 1, 20},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			h, r := New(start, time.Second), &record{}
+			for i := range 11 {
+				h.axis.add(time.Duration(i) * 10 * time.Second)
+				r.points = append(r.points, point{before: 10})
+			}
+			r.points[5].died[0] = tt.died
+			r.died[0], r.exposure[0] = uint64(tt.rate*1e6), 1e6
+			if _, got := h.turnover(r, 0, climb{from: 0}); math.Abs(got-tt.want) > 1e-6 {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
