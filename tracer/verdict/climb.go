@@ -17,6 +17,10 @@ const (
 	// minGain is the least growth that is told from a pool that starts a few
 	// workers when they are first needed, minNotable the least worth a word.
 	minGain, minNotable = 8, 4
+	// besides is by how much more there must be growth where others were
+	// before: that as many of them ended as were born, but later, is luck with
+	// a chance of exp(-growth).
+	besides = 1.6
 	// deviations is by how many standard deviations growth must exceed what
 	// turnover explains: many, as stretches are picked for starting low.
 	deviations = 4
@@ -34,32 +38,35 @@ type climb struct {
 	gain       float64 // from there to the last window
 	slope      float64 // a second
 	trend      Trend
-	// rises tells that each quarter is higher than the one before, even that
-	// none of them is much flatter than the others.
-	rises, even bool
-	// stopped tells that the count does not rise any more.
-	stopped bool
+	// even tells that no quarter is much flatter than the others.
+	even bool
+	// plateau is for how long the count did not rise at the end, pause the
+	// longest such time before.
+	plateau, pause time.Duration
 }
 
-// newClimb measures the climb of a count that starts at a point of the axis.
-// It is not ok with fewer than fewWindows points.
-func newClimb(a *axis, from int, count func(i int) float64) (c climb, ok bool) {
+// newClimb measures the climb of a count, given at each point of the axis, that
+// starts at one of them. It is not ok when there are too few points or a
+// quarter is not above the one before.
+func newClimb(a *axis, from int, counts []float64) (c climb, ok bool) {
 	last := len(a.ends) - 1
 	c = climb{from: from, start: a.ends[from], end: a.ends[last]}
 	if last-from+1 < fewWindows || c.start == c.end {
 		return c, false
 	}
 	n := min(last-from+1, manyWindows)
-	windows := floors(a, from, n, count)
+	windows := floors(a, from, n, counts)
 	if len(windows) < fewWindows {
 		return c, false
 	}
 	c.first = windows[0].n
 	c.gain = windows[len(windows)-1].n - c.first
+	if !c.rises(windows) {
+		return c, false
+	}
 	c.slope = sen(windows)
 	c.trend = Trend{Z: mannKendall(windows), Over: c.end - c.start, Snapshots: len(windows)}
-	c.steps(windows)
-	c.stopped = c.plateau(a, count)
+	c.rest(a, counts)
 	return c, true
 }
 
@@ -67,13 +74,13 @@ func newClimb(a *axis, from int, count func(i int) float64) (c climb, ok bool) {
 // count of each: churn lifts a level for a moment, only what is never given
 // back lifts its floor. Equal lengths make floors comparable: the longer a
 // window, the lower its floor. Windows without a point are left out.
-func floors(a *axis, from, n int, count func(i int) float64) []value {
+func floors(a *axis, from, n int, counts []float64) []value {
 	start, length := a.ends[from], a.ends[len(a.ends)-1]-a.ends[from]
 	out := make([]value, 0, n)
 	current := -1
 	for i := from; i < len(a.ends); i++ {
 		w := min(n-1, int(float64(n)*float64(a.ends[i]-start)/float64(length)))
-		v := count(i)
+		v := counts[i]
 		if w != current {
 			out = append(out, value{start + time.Duration((float64(w)+0.5)/float64(n)*float64(length)), v})
 			current = w
@@ -84,8 +91,8 @@ func floors(a *axis, from, n int, count func(i int) float64) []value {
 	return out
 }
 
-// steps compares the quarters.
-func (c *climb) steps(windows []value) {
+// rises tells whether the floor of each quarter is above the one before.
+func (c *climb) rises(windows []value) bool {
 	floor := [quarters]float64{}
 	for q := range floor {
 		floor[q] = math.Inf(1)
@@ -94,44 +101,47 @@ func (c *climb) steps(windows []value) {
 		q := i * quarters / len(windows)
 		floor[q] = min(floor[q], w.n)
 	}
-	c.rises, c.even = true, true
+	least := math.Inf(1)
 	for q := 1; q < quarters; q++ {
-		rise := floor[q] - floor[q-1]
-		c.rises = c.rises && rise > 0
-		c.even = c.even && rise >= c.gain/(quarters*(quarters-1))
+		least = min(least, floor[q]-floor[q-1])
+	}
+	c.even = least >= c.gain/(quarters*(quarters-1))
+	return least > 0
+}
+
+// rest finds the plateaus. A height is reached where the count does not fall
+// below it again.
+func (c *climb) rest(a *axis, counts []float64) {
+	height, reached := counts[len(a.ends)-1], len(a.ends)-1
+	for i := reached - 1; i >= c.from; i-- {
+		v := counts[i]
+		if v >= height {
+			continue
+		}
+		if reached == len(a.ends)-1 {
+			c.plateau = c.end - a.ends[i]
+		} else {
+			c.pause = max(c.pause, a.ends[reached]-a.ends[i])
+		}
+		height, reached = v, i
 	}
 }
 
-// plateau tells whether the count has stopped rising: its last plateau is much
-// longer than any before, though the slope would have raised it.
-func (c *climb) plateau(a *axis, count func(i int) float64) bool {
-	// A height is reached where the count does not fall below it again.
-	reached, longest := c.end, time.Duration(0)
-	height := math.Inf(1)
-	final := time.Duration(-1)
-	for i := len(a.ends) - 1; i >= c.from; i-- {
-		if v := count(i); v < height {
-			gap := reached - a.ends[i]
-			if math.IsInf(height, 1) {
-				gap = 0
-			} else if final < 0 {
-				final = c.end - a.ends[i]
-			} else {
-				longest = max(longest, gap)
-			}
-			height, reached = v, a.ends[i]
-		}
-	}
-	return final > 2*longest && c.slope*final.Seconds() >= patience
+// stopped tells whether the count does not rise any more: its last plateau,
+// which is longer by lag than can be seen, is much longer than any before,
+// though the slope would have raised it.
+func (c *climb) stopped(lag time.Duration) bool {
+	last := c.plateau + lag
+	return last > 2*c.pause && c.slope*last.Seconds() >= patience
 }
 
 // lowest returns the last point at which a count was at its lowest, among those
 // from a point of the axis on.
-func lowest(a *axis, from int, count func(i int) float64) int {
-	at, low := from, math.Inf(1)
-	for i := from; i < len(a.ends); i++ {
-		if v := count(i); v <= low {
-			at, low = i, v
+func lowest(counts []float64, from int) int {
+	at := from
+	for i := from; i < len(counts); i++ {
+		if counts[i] <= counts[at] {
+			at = i
 		}
 	}
 	return at
@@ -139,15 +149,15 @@ func lowest(a *axis, from int, count func(i int) float64) int {
 
 // climbs measures the climbs of a count over the whole run and over its ever
 // shorter ends, and calls use with each until it returns false.
-func climbs(a *axis, count func(i int) float64, use func(climb) bool) {
-	previous := -1
-	for n := len(a.ends); n >= fewWindows; n -= level / 2 {
-		from := lowest(a, len(a.ends)-n, count)
-		if from == previous {
+func climbs(a *axis, counts []float64, use func(climb) bool) {
+	previous, last := -1, counts[len(counts)-1]
+	for n := len(counts); n >= fewWindows; n -= level / 2 {
+		from := lowest(counts, len(counts)-n)
+		if from == previous || last-counts[from] < minNotable {
 			continue
 		}
 		previous = from
-		if c, ok := newClimb(a, from, count); ok && !use(c) {
+		if c, ok := newClimb(a, from, counts); ok && !use(c) {
 			return
 		}
 	}

@@ -14,13 +14,13 @@ const (
 	// inFlight is how many usual lifetimes an object may be old before it
 	// counts against its site.
 	inFlight = 2
-	// share, rare and weak bound the turnover of survivors as a part of their
-	// growth: where the usual lifetime is known and far exceeded, where it is
-	// not, and where a site is only suspected.
-	share, rare, weak = 1. / 5, 1. / 32, 1. / 2
+	// share and rare bound the turnover of survivors as a part of their growth:
+	// where the usual lifetime is known and far exceeded, and where it is not.
+	share, rare = 1. / 5, 1. / 32
 	// exception is which part of the objects that reached an age may have
-	// ended later in the whole run, for the age to be one that few outlive.
-	exception = 1. / 5
+	// ended later in the whole run, for the age to be one that few outlive;
+	// weak is the same for a suspicion.
+	exception, weak = 1. / 5, 1. / 2
 )
 
 // growth is the evidence on a site of live threads.
@@ -41,15 +41,15 @@ type growth struct {
 func (h *History) growth(r *record) growth {
 	best := growth{state: Steady}
 	for k := range ages {
-		if r.at(&h.axis, len(h.axis.ends)-1).survivors[k] < minNotable {
+		if r.last().survivors[k] < minNotable {
 			break
 		}
 		settled := false
-		count := func(i int) float64 { return float64(r.at(&h.axis, i).survivors[k]) }
-		climbs(&h.axis, count, func(c climb) bool {
+		counts := r.column(&h.axis, func(p *point) float64 { return float64(p.survivors[k]) })
+		climbs(&h.axis, counts, func(c climb) bool {
 			g := h.weigh(r, k, c)
 			switch {
-			case g.state != Steady && c.stopped:
+			case g.state != Steady && c.stopped(r.lag(c, k, h.base)):
 				settled = true
 			case worse(g.state, best.state):
 				best = g
@@ -66,12 +66,29 @@ func (h *History) growth(r *record) growth {
 	return best
 }
 
+// lag is for how long nothing was born that may survive beyond a threshold of
+// age. The survivors themselves tell of a stop only when that time has passed.
+func (r *record) lag(c climb, k int, base time.Duration) time.Duration {
+	last := r.last()
+	younger := float64(last.last - min(last.last, last.before+last.survivors[k]))
+	if younger > c.slope*(base<<k).Seconds()/patience/2 {
+		return 0
+	}
+	return base << k
+}
+
 // weigh judges one climb of the objects older than one threshold.
 func (h *History) weigh(r *record, k int, c climb) growth {
 	g := growth{climb: c, state: Steady, survivors: h.base << k}
 	died, turnover := h.turnover(r, k, c)
 	noise := math.Sqrt(2 * turnover)
-	if !c.rises || c.trend.Z < noticeable || c.gain < minNotable+deviations/2*noise || died > weak*c.gain {
+	more, least := 1.0, minNotable+deviations/2*noise
+	if others := c.first + float64(r.at(&h.axis, c.from).before); others >= c.gain {
+		// New ones may replace these.
+		more = besides
+		least = max(least, died+minNotable+besides*math.Sqrt(c.gain+died))
+	}
+	if c.trend.Z < noticeable || c.gain < least {
 		return g
 	}
 	usual := r.lives.usual()
@@ -83,7 +100,7 @@ func (h *History) weigh(r *record, k int, c climb) growth {
 	switch {
 	case c.trend.Over+g.survivors < enough*h.minAge || c.trend.Snapshots < strongWindows:
 		g.lack = "not for long enough to tell"
-	case c.gain < minGain+deviations*noise:
+	case c.gain < more*minGain+deviations*noise:
 		g.lack = "too few to tell"
 	case c.trend.Z < significant || !c.even:
 		g.lack = "ever more slowly or in bursts"
@@ -126,22 +143,22 @@ func (r *record) immortal(k int, usual bool, died, gain float64) bool {
 // outlived is which part of the objects that reached a threshold of age in the
 // whole run have ended since.
 func (r *record) outlived(k int) float64 {
-	last := r.points[len(r.points)-1]
+	last := r.last()
 	late := float64(r.died[k])
 	return late / max(1, late+float64(last.survivors[k]+last.before))
 }
 
 // drains tells whether a count falls from a peak and goes on falling, and from
 // where.
-func (h *History) drains(r *record, count func(point) uint32) (peak uint32, draining bool) {
-	last := float64(count(r.points[len(r.points)-1]))
-	falling := func(i int) float64 { return -float64(count(r.at(&h.axis, i))) }
-	climbs(&h.axis, falling, func(c climb) bool {
-		high := -falling(c.from)
+func (h *History) drains(r *record, count func(p *point) float64) (peak int, draining bool) {
+	counts := r.column(&h.axis, func(p *point) float64 { return -count(p) })
+	last := count(r.last())
+	climbs(&h.axis, counts, func(c climb) bool {
+		high := -counts[c.from]
 		clear := c.trend.Z >= significant || (c.trend.Z >= noticeable && last <= high/2)
 		// The number of independent lives has its own root as deviation.
-		if clear && c.rises && !c.stopped && c.gain >= max(minNotable, deviations*math.Sqrt(high)) {
-			peak, draining = uint32(-falling(c.from)), true
+		if clear && !c.stopped(0) && c.gain >= max(minNotable, deviations*math.Sqrt(high)) {
+			peak, draining = int(high), true
 		}
 		return !draining
 	})
@@ -149,8 +166,8 @@ func (h *History) drains(r *record, count func(point) uint32) (peak uint32, drai
 }
 
 // all and old are the counts that may drain.
-func all(p point) uint32 { return p.high }
-func old(p point) uint32 { return p.survivors[0] + p.before }
+func all(p *point) float64 { return float64(p.high) }
+func old(p *point) float64 { return float64(p.survivors[0] + p.before) }
 
 // threshold is the age from which on an object accuses a site where age alone
 // does: min-age, or longer where objects are given back in longer rounds.

@@ -2,6 +2,8 @@ package verdict
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -75,5 +77,114 @@ func TestSitesOfOneFingerprintAreMerged(t *testing.T) {
 func TestSitesOfEmptyHistory(t *testing.T) {
 	if got := New(start, time.Second).Sites(); len(got) != 0 {
 		t.Errorf("got %v", got)
+	}
+}
+
+// Points are folded as they recede, alike for every site, and keep what counts.
+func TestFolding(t *testing.T) {
+	const n = 1000
+	whole, late := make(series, 0), make(series, 0)
+	a := axis{}
+	for i := range n {
+		folds := a.add(time.Duration(i+1) * time.Second)
+		p := point{low: uint32(i % 7), high: uint32(i % 7), last: uint32(i % 7), created: 2, released: 1}
+		p.survivors[3], p.died[3], p.did[1] = uint32(100+i), 1, 3
+		whole = whole.add(p, len(a.ends)+len(folds), folds)
+		if i >= 700 {
+			late = late.add(p, len(a.ends)+len(folds), folds)
+		}
+	}
+	if len(whole) != len(a.ends) || len(late) >= len(whole) {
+		t.Fatalf("%d and %d points on an axis of %d", len(whole), len(late), len(a.ends))
+	}
+	want := point{low: 0, high: 6, last: (n - 1) % 7, created: 2 * n, released: n}
+	want.survivors[3], want.died[3], want.did[1] = 100, n, 3*n
+	if diff := gocmp.Diff(want, foldAll(whole), gocmp.AllowUnexported(point{})); diff != "" {
+		t.Error(diff)
+	}
+	if got := foldAll(late); got.created != 2*300 || got.died[3] != 300 {
+		t.Errorf("%d created, %d died", got.created, got.died[3])
+	}
+	at := 0
+	for i, span := range a.spans {
+		at += span
+		if a.ends[i] != time.Duration(at)*time.Second {
+			t.Errorf("point %d ends after %v, want %d snapshots", i, a.ends[i], at)
+		}
+		if i > 0 && span > a.spans[i-1] {
+			t.Errorf("point %d covers %d snapshots, the older one %d", i, span, a.spans[i-1])
+		}
+	}
+	if recent := a.spans[len(a.spans)-level:]; recent[0] != 1 {
+		t.Errorf("the last %d points cover %v snapshots", level, recent)
+	}
+}
+
+func foldAll(s series) point {
+	all := s[0]
+	for _, p := range s[1:] {
+		all = fold(all, p)
+	}
+	return all
+}
+
+// What the tracer shows comes from processes that nobody trusts.
+func TestStrangeSnapshots(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 9))
+	anyTime := func() time.Time {
+		return []time.Time{{}, start, start.Add(time.Hour), time.Unix(1<<60, 0), time.Unix(-1<<60, 0)}[r.IntN(5)]
+	}
+	h := New(start, 0)
+	for range 2000 {
+		s := &tracer.Snapshot{Time: anyTime()}
+		for range r.IntN(4) {
+			s.Processes = append(s.Processes, tracer.ProcessActivity{
+				Process: tracer.Process{PID: r.IntN(3)}, Activity: tracer.Activity{Accepted: r.Uint64()},
+			})
+		}
+		for range r.IntN(5) {
+			kind := append(tracer.Kinds(), "unheard-of")[r.IntN(5)]
+			site := tracer.Site{Kind: kind, Fingerprint: fmt.Sprint(r.IntN(2)), Created: r.Uint64(), Released: r.Uint64()}
+			for range r.IntN(20) {
+				o := tracer.Object{Kind: kind, ID: r.IntN(9) - 1, Created: anyTime(), Since: anyTime(), BeforeTracing: r.IntN(2) == 0}
+				if r.IntN(2) == 0 {
+					o.Socket = &tracer.SocketInfo{LastUsed: anyTime(), Holders: make([]tracer.Holder, r.IntN(3))}
+				}
+				site.Outstanding = append(site.Outstanding, o)
+			}
+			s.Sites = append(s.Sites, site)
+		}
+		h.Add(s)
+		for _, site := range h.Sites() {
+			if site.Past > len(site.Outstanding) || site.Oldest < 0 || math.IsNaN(site.GrowthPerS) || site.Reason == "" {
+				t.Fatalf("%+v", site)
+			}
+		}
+		h.Pending()
+	}
+}
+
+// The demo: the first snapshots are closer, and the last one is out of step.
+func TestFirstSnapshotsOfARun(t *testing.T) {
+	for _, offset := range []float64{0, 0.2, 0.45, 0.7, 0.95} {
+		leak := rate(0, 15, 1, forever)
+		for i := range leak {
+			leak[i].born += offset - 0.5
+		}
+		for name, want := range map[string]State{"leak": Leaking, "pool": Steady} {
+			lives := pool(4, 0.1+offset)
+			if name == "leak" {
+				lives = leak
+			}
+			h := New(start, 3*time.Second)
+			at, next := 0.0, 0.05
+			for ; at < 15; at, next = at+next, min(2*next, 1) {
+				h.Add(snapshotAt(tracer.Thread, lives, at))
+			}
+			h.Add(snapshotAt(tracer.Thread, lives, 15))
+			if s := h.Sites()[0]; s.State != want {
+				t.Errorf("%s at %v: %s, %s", name, offset, s.State, s.Reason)
+			}
+		}
 	}
 }

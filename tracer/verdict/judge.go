@@ -149,7 +149,7 @@ func (h *History) judge(s tracer.Site) Site {
 		h.judgeDead(&j, r)
 	}
 	if j.State == Leaking && s.Kind != tracer.Thread {
-		from = lowest(&h.axis, 0, func(i int) float64 { return float64(r.at(&h.axis, i).low) })
+		from = lowest(r.column(&h.axis, func(p *point) float64 { return float64(p.low) }), 0)
 	}
 	j.GrowthPerS = h.slope(r, from)
 	if j.State == Leaking || j.State == Suspect {
@@ -187,7 +187,7 @@ func (h *History) judgeLive(j *Site, r *record) (from int) {
 		j.Trend = g.trend
 		j.Reason = h.describeGrowth(r, g)
 		j.Assumed = assumedOf(g, r)
-		return h.birth(g)
+		return h.birth(r, g)
 	}
 	return 0
 }
@@ -198,14 +198,14 @@ func (h *History) judgeDead(j *Site, r *record) {
 	overdue := h.overdue(&j.Site, threshold)
 	peak, draining := h.drains(r, old)
 	switch {
-	case overdue > 0 && draining:
-		j.State, j.Reason = Draining, falls(peak, overdue)
+	case j.Past > 0 && draining:
+		j.State, j.Reason = Draining, falls(peak, j.Past)
 	case overdue > 0:
 		j.State = Leaking
 		j.Reason = describeOverdue(j, overdue, threshold)
 		j.Assumed = assumedOfAge(j.Kind, threshold)
 	case j.Past == 0 && h.clock.now < h.minAge:
-		j.State, j.Reason = Unknown, "not enough evidence yet: "+h.describeYoung()
+		j.State, j.Reason = Unknown, h.describeYoung()
 	case j.Past == 0:
 		j.Reason = h.describeYoung()
 	default:
@@ -232,4 +232,6 @@ func (h *History) slope(r *record, from int) float64 {
 	return sen(samples)
 }
 
-func part(at, length time.Duration) int { return int(finest * float64(at) / float64(max(length, 1))) }
+func part(at, length time.Duration) int {
+	return int(manyWindows * float64(at) / float64(max(length, 1)))
+}

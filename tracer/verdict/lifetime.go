@@ -19,8 +19,9 @@ const (
 
 // lifetimes counts objects by how long they lived.
 type lifetimes struct {
-	count [40 * octave]uint64
-	total uint64
+	count   [40 * octave]uint64
+	total   uint64
+	longest time.Duration
 }
 
 func (l *lifetimes) add(age time.Duration, n uint64) {
@@ -30,6 +31,7 @@ func (l *lifetimes) add(age time.Duration, n uint64) {
 	}
 	l.count[min(i, len(l.count)-1)] += n
 	l.total += n
+	l.longest = max(l.longest, age)
 }
 
 // usual returns an age that nearly all objects did not outlive, or 0 when too
@@ -41,8 +43,8 @@ func (l *lifetimes) usual() time.Duration {
 	var below uint64
 	for i, n := range l.count {
 		if below += n; float64(below) >= usualShare*float64(l.total) {
-			return time.Duration(float64(shortest) * math.Exp2(float64(i+1)/octave))
+			return min(l.longest, time.Duration(float64(shortest)*math.Exp2(float64(i+1)/octave)))
 		}
 	}
-	return math.MaxInt64
+	return l.longest
 }

@@ -111,5 +111,5 @@ func (h *History) vanished(o *object) {
 	}
 	// It lived until somewhere between the two snapshots.
 	sighted := h.axis.ends[len(h.axis.ends)-1]
-	r.ended(sighted-o.since, (sighted+h.clock.now)/2-o.since, o.before, h.base)
+	r.ended(sighted-o.since, (sighted+h.clock.now)/2-o.since, h.base)
 }

@@ -20,7 +20,7 @@ const (
 type point struct {
 	low, high, last   uint32
 	created, released uint32
-	// before is the least number of objects older than tracing.
+	// before is the least number of objects older than tracing and min-age.
 	before uint32
 	// survivors is the least number of objects born since and older than each
 	// threshold, died how many of these and of the ones before tracing ended.

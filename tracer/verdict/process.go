@@ -64,8 +64,7 @@ func (p processes) any(some []tracer.Process) bool {
 const maxKept = 256
 
 // keep saves the verdicts that the processes missing from the next snapshot
-// take with them: of sites that leak, and of all when no process is left. It
-// judges by the snapshots before.
+// would take with them. It judges by the snapshots before.
 func (h *History) keep(next processes) {
 	if !h.processes.lost(next) {
 		return
@@ -83,9 +82,7 @@ func (h *History) keep(next processes) {
 		}
 		j := h.judge(s)
 		j.Ended = true
-		if j.State == Leaking || len(next.total) == 0 {
-			h.keepOne(k, j)
-		}
+		h.keepOne(k, j)
 	}
 }
 

@@ -30,7 +30,7 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %s", n, what)
 }
 
-func falls(from uint32, to int) string { return fmt.Sprintf("falls from %d to %d", from, to) }
+func falls(from, to int) string { return fmt.Sprintf("falls from %d to %d", from, to) }
 
 func (h *History) describeScant() string {
 	return fmt.Sprintf("not enough evidence yet: %s in %s", count(h.axis.snapshots(), "snapshot"), short(h.clock.now))
@@ -38,25 +38,27 @@ func (h *History) describeScant() string {
 
 func (h *History) describeYoung() string { return "all younger than " + short(h.minAge) }
 
-// birth is the point of the axis when the survivors of a climb were not born.
-func (h *History) birth(g growth) int {
+// birth is the point of the axis at which the survivors of a climb began to be
+// born: when the site held least, of the time in which they can have been.
+func (h *History) birth(r *record, g growth) int {
 	at := 0
-	for i := 0; i <= g.from && h.axis.ends[i] <= g.start-g.survivors; i++ {
-		at = i
+	for at < g.from && h.axis.ends[at+1] <= g.start-g.survivors {
+		at++
 	}
-	return at
+	lows := r.column(&h.axis, func(p *point) float64 { return float64(p.low) })
+	return lowest(lows[:g.from+1], at)
 }
 
 // describeGrowth says how a site grew, all in all or, where most of what it
 // creates is given back, by what stays.
 func (h *History) describeGrowth(r *record, g growth) string {
-	from := h.birth(g)
+	from := h.birth(r, g)
 	over := short(h.axis.ends[len(h.axis.ends)-1] - h.axis.ends[from])
 	var ended uint32
 	for i := from + 1; i < len(h.axis.ends); i++ {
 		ended += r.at(&h.axis, i).released
 	}
-	last := r.points[len(r.points)-1]
+	last := r.last()
 	what := fmt.Sprintf("grew from %d to %d in %s", r.at(&h.axis, from).low, last.last, over)
 	if float64(ended) > g.gain {
 		what = fmt.Sprintf("those older than %s grew from %.0f to %.0f in %s",
@@ -82,12 +84,8 @@ func assumedOf(g growth, r *record) string {
 }
 
 func describeOverdue(j *Site, overdue int, threshold time.Duration) string {
-	unused := ""
-	if j.Kind == tracer.CloseWait && overdue < j.Past {
-		unused = " nor used"
-	}
-	return fmt.Sprintf("%d of %d not %s%s for %s or longer", overdue, len(j.Outstanding),
-		cmp.Or(released[j.Kind], "released"), unused, short(threshold))
+	return fmt.Sprintf("%d of %d not %s for %s or longer", overdue, len(j.Outstanding),
+		cmp.Or(released[j.Kind], "released"), short(threshold))
 }
 
 // assumedOfAge says what a verdict by age takes for granted.
@@ -113,8 +111,7 @@ func describeExcused(j *Site, r *record, threshold, minAge time.Duration) string
 // describeLevel says how a site that does not grow moved.
 func (h *History) describeLevel(r *record) string {
 	end := h.axis.ends[len(h.axis.ends)-1]
-	whole := r.at(&h.axis, 0)
-	recent := r.points[len(r.points)-1]
+	whole, recent := *r.at(&h.axis, 0), *r.last()
 	for i := range h.axis.ends {
 		p := r.at(&h.axis, i)
 		whole.low, whole.high = min(whole.low, p.low), max(whole.high, p.high)

@@ -27,12 +27,8 @@ type record struct {
 
 // ended notes the end of an object that was last seen at an age, and lived for
 // about lived.
-func (r *record) ended(age, lived time.Duration, before bool, base time.Duration) {
-	reached := thresholds(age, base)
-	if before {
-		reached = ages
-	}
-	for k := range reached {
+func (r *record) ended(age, lived, base time.Duration) {
+	for k := range thresholds(age, base) {
 		r.pending.died[k]++
 		r.died[k]++
 	}
@@ -40,13 +36,15 @@ func (r *record) ended(age, lived time.Duration, before bool, base time.Duration
 	r.deaths++
 }
 
-// hold counts an outstanding object.
+// hold counts an outstanding object. One from before tracing must not seem to
+// be new when it reaches a threshold.
 func (r *record) hold(age time.Duration, before bool, base time.Duration) {
+	reached := thresholds(age, base)
 	if before {
-		r.pending.before++
+		r.pending.before += uint32(min(reached, 1))
 		return
 	}
-	for k := range thresholds(age, base) {
+	for k := range reached {
 		r.pending.survivors[k]++
 	}
 }
@@ -80,11 +78,24 @@ func (r *record) finish(step time.Duration, length int, folds []int) {
 	}
 }
 
+// nothing is the point of a time before a site was seen.
+var nothing point
+
 // at returns a point by its place on the axis.
-func (r *record) at(a *axis, i int) point {
-	i -= len(a.ends) - len(r.points)
-	if i < 0 {
-		return point{}
+func (r *record) at(a *axis, i int) *point {
+	if i -= len(a.ends) - len(r.points); i >= 0 {
+		return &r.points[i]
 	}
-	return r.points[i]
+	return &nothing
+}
+
+func (r *record) last() *point { return &r.points[len(r.points)-1] }
+
+// column returns a number of each point of the axis.
+func (r *record) column(a *axis, of func(p *point) float64) []float64 {
+	out := make([]float64, len(a.ends))
+	for i := range out {
+		out[i] = of(r.at(a, i))
+	}
+	return out
 }

@@ -16,30 +16,36 @@ type value struct {
 // deviations: how much more pairs of values rise than fall, whatever by. Equal
 // values lower the variance, as Kendall has it.
 func mannKendall(values []value) float64 {
-	n, s := len(values), 0
-	ties := make(map[float64]int, n)
+	s, total := 0, pairVariance(len(values))
 	for i, v := range values {
-		ties[v.n]++
-		for _, earlier := range values[:i] {
+		ties, first := 1, true
+		for j, other := range values {
 			switch {
-			case v.n > earlier.n:
+			case j == i:
+			case other.n == v.n:
+				ties++
+				first = first && j > i
+			case (j < i) == (other.n < v.n):
 				s++
-			case v.n < earlier.n:
+			default:
 				s--
 			}
 		}
+		if first && ties > 1 {
+			total -= pairVariance(ties)
+		}
 	}
+	s /= 2 // each pair was met twice
 	if s == 0 {
 		return 0
-	}
-	variance := func(n int) float64 { return float64(n*(n-1)*(2*n+5)) / 18 }
-	total := variance(n)
-	for _, t := range ties {
-		total -= variance(t)
 	}
 	// The continuity correction takes one from the sum.
 	return math.Copysign((math.Abs(float64(s))-1)/math.Sqrt(total), float64(s))
 }
+
+// pairVariance is the variance of the sum of the signs of all pairs of n values
+// in random order.
+func pairVariance(n int) float64 { return float64(n*(n-1)*(2*n+5)) / 18 }
 
 // sen is the estimate of the slope by Sen (1968), a second: the median slope
 // between any two values, which single bursts do not move.
