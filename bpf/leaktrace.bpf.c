@@ -11,19 +11,22 @@
 #include "kernel.bpf.h"
 #include "ledger.h"
 #include "unwind.h"
-#include "arch.bpf.h"
 #include "ledger.bpf.h"
 #include "table.bpf.h"
+#include "arch.bpf.h"
 #include "unwind.bpf.h"
 #include "stack.bpf.h"
 #include "task.bpf.h"
 #include "socket.bpf.h"
+#include "queue.bpf.h"
 #include "snapshot.bpf.h"
 
 /* No map names these types; this keeps them in BTF, from which Go's are made. */
 const struct leak_event *event_type __attribute__((unused));
 const struct leak_rescue *rescue_type __attribute__((unused));
 const struct leak_task_record *task_record_type __attribute__((unused));
+const enum leak_deed *deed_type __attribute__((unused));
+const struct leak_process_record *process_record_type __attribute__((unused));
 const struct leak_sock_record *sock_record_type __attribute__((unused));
 
 /* GPL-compatible: several helpers ask for it. */

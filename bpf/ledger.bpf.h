@@ -19,6 +19,17 @@ struct {
 } procs SEC(".maps");
 
 /*
+ * activities: group leader -> leak_activity. Written by every hook of a birth.
+ * Deleted by the kernel with the task.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct leak_activity);
+} activities SEC(".maps");
+
+/*
  * tasks: task -> leak_task. Written at creation, and by mark_tasks for those
  * that were there before. Deleted by the kernel with the task.
  */
@@ -30,7 +41,7 @@ struct {
 } tasks SEC(".maps");
 
 /*
- * socks: TCP socket -> leak_sock. Written at connect or first use, and by
+ * socks: TCP socket -> leak_sock. Written at connect and at each use, and by
  * mark_sockets for those that were there before. Deleted with the socket.
  */
 struct {
@@ -98,6 +109,19 @@ static __always_inline void notify(enum leak_event_type type, __u32 tgid, __u64 
 static __always_inline struct leak_proc *traced(void)
 {
 	return bpf_task_storage_get(&procs, bpf_get_current_task_btf()->group_leader, 0, 0);
+}
+
+/* did counts one deed of the current process. */
+static __always_inline void did(enum leak_deed deed)
+{
+	struct leak_activity *activity =
+		bpf_task_storage_get(&activities, bpf_get_current_task_btf()->group_leader, 0,
+				     BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (activity)
+		__sync_fetch_and_add(&activity->count[deed], 1);
+	else
+		count(LEAK_LOST_STORAGE);
 }
 
 /* site_born counts one creation. */

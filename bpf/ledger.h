@@ -13,6 +13,8 @@ enum leak_kind {
 	LEAK_CHILD = 1,
 	LEAK_THREAD = 2,
 	LEAK_SOCKET = 3,
+	/* No object: what stacks that read or wrote a socket are kept as. */
+	LEAK_USE = 4,
 };
 
 /* The low bits of a stack id: the kind, and whether the stack was rescued. */
@@ -26,6 +28,19 @@ struct leak_proc {
 	__u32 follow; /* children are traced as well */
 	__u64 rescue_second; /* the second in which rescues are counted */
 	__u64 rescues;
+};
+
+/* leak_activity counts what a traced process has done. */
+enum leak_deed {
+	LEAK_ACCEPTED = 0, /* at first use */
+	LEAK_CONNECTED = 1,
+	LEAK_FORKED = 2,
+	LEAK_STARTED = 3,
+	LEAK_DEEDS = 4,
+};
+
+struct leak_activity {
+	__u64 count[LEAK_DEEDS];
 };
 
 /* leak_birth says who created an object, when, and from where. */
@@ -66,10 +81,20 @@ struct leak_tcb {
 	__u8 comm[LEAK_COMM_LEN];
 };
 
-/* leak_sock lives on a TCP socket that a traced process created or used. */
+/*
+ * leak_sock lives on a TCP socket that a traced process created or used. What
+ * is known of its last use is written without a lock: of two threads that use
+ * it at once either may have been the last.
+ */
 struct leak_sock {
 	struct leak_birth birth;
 	__u64 close_wait; /* when the peer's FIN arrived */
+	__u64 used; /* last read or write */
+	__u64 tick; /* the same, in jiffies, as are the two below */
+	__u64 looked; /* when the path was looked at last */
+	__u64 paid; /* up to when captures are paid for */
+	__u64 use_stack; /* of the last use, or of one just before */
+	__u64 use_path; /* what is cheaply known of that stack */
 	__u32 accepted; /* stamped at first use, not at connect */
 	__u32 eof_read; /* a read has returned 0 */
 };
@@ -129,11 +154,29 @@ struct leak_task_record {
 	__u8 parent_comm[LEAK_COMM_LEN];
 };
 
+/* leak_process_record is one traced process in a snapshot. */
+struct leak_process_record {
+	struct leak_activity activity;
+	__u64 start;
+	__u32 tgid;
+	__u32 pad;
+	__u8 comm[LEAK_COMM_LEN];
+};
+
+/* Why a socket is in a snapshot. */
+enum leak_sock_role {
+	LEAK_SOCK_HELD = 1, /* the ledger has it, or a traced process */
+	LEAK_SOCK_QUEUED = 2, /* not accepted yet; the holder holds its listener */
+	LEAK_SOCK_PEER = 3, /* it may be the other end of one of these */
+};
+
 /* leak_sock_record is one descriptor of a TCP socket in a snapshot. */
 struct leak_sock_record {
 	struct leak_birth birth;
-	__u64 inode;
+	__u64 inode; /* 0 when QUEUED */
 	__u64 close_wait;
+	__u64 used;
+	__u64 use_stack;
 	__u64 holder_start;
 	__u32 holder_tgid;
 	__u32 fd;
@@ -144,7 +187,7 @@ struct leak_sock_record {
 	__u8 ipv6;
 	__u16 local_port;
 	__u16 remote_port; /* network byte order */
-	__u32 pad;
+	enum leak_sock_role role;
 	__u8 local[16];
 	__u8 remote[16];
 	__u8 holder_comm[LEAK_COMM_LEN];

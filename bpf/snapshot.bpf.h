@@ -136,21 +136,6 @@ int snapshot_tasks(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-/* record_addresses copies both ends of a connection. */
-static __always_inline void record_addresses(struct leak_sock_record *out, const struct sock *sk)
-{
-	out->local_port = sk->__sk_common.skc_num;
-	out->remote_port = sk->__sk_common.skc_dport;
-	if (sk->__sk_common.skc_family == LEAK_AF_INET6) {
-		out->ipv6 = 1;
-		BPF_CORE_READ_INTO(&out->local, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8);
-		BPF_CORE_READ_INTO(&out->remote, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
-		return;
-	}
-	__builtin_memcpy(out->local, &(__u32){ sk->__sk_common.skc_rcv_saddr }, 4);
-	__builtin_memcpy(out->remote, &(__u32){ sk->__sk_common.skc_daddr }, 4);
-}
-
 /* Whether sock_recv_length is hooked. Set by Go before loading. */
 const volatile bool sees_reads = false;
 
@@ -175,34 +160,83 @@ static __always_inline void record_queue(struct leak_sock_record *out, struct so
 	out->unread = out->state == TCP_CLOSE_WAIT && waiting ? waiting - 1 : waiting;
 }
 
+/* may_be_peer: a socket that has closed its side while the other has not. */
+static __always_inline bool may_be_peer(const struct sock *sk)
+{
+	__u8 state = sk->__sk_common.skc_state;
+
+	return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2;
+}
+
+static __always_inline void record_holder(struct leak_sock_record *out, struct bpf_iter__task_file *ctx,
+					  struct task_struct *task)
+{
+	out->fd = ctx->fd;
+	out->holder_tgid = task->tgid;
+	out->holder_start = task->group_leader->start_time;
+	BPF_CORE_READ_STR_INTO(&out->holder_comm, task, group_leader, comm);
+}
+
+/*
+ * snapshot_sockets writes out every descriptor of every socket in the ledger,
+ * whoever holds it: an inherited one keeps a connection open as well. Of traced
+ * processes it writes those that are not in the ledger too.
+ */
 SEC("iter/task_file")
 int snapshot_sockets(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct leak_sock_record out = {};
+	struct leak_sock_record out = { .role = LEAK_SOCK_HELD };
 	struct leak_sock *record;
 	struct sock *sk;
 
-	if (!task || !file || !bpf_task_storage_get(&procs, task->group_leader, 0, 0))
+	if (!task || !file)
 		return 0;
 	sk = tcp_sock_of(file);
-	if (!sk || sk->__sk_common.skc_state == TCP_LISTEN)
+	if (!sk)
 		return 0;
 	record = bpf_sk_storage_get(&socks, sk, 0, 0);
+	if (!record && !bpf_task_storage_get(&procs, task->group_leader, 0, 0)) {
+		if (!may_be_peer(sk))
+			return 0;
+		out.role = LEAK_SOCK_PEER;
+	}
+	record_holder(&out, ctx, task);
+	if (sk->__sk_common.skc_state == TCP_LISTEN)
+		return snapshot_queue(ctx, sk, &out);
 	if (record) {
 		out.birth = record->birth;
 		out.close_wait = record->close_wait;
 		out.accepted = record->accepted;
+		out.used = record->used;
+		out.use_stack = record->use_stack;
 	}
 	out.inode = file->f_inode->i_ino;
 	out.state = sk->__sk_common.skc_state;
-	out.fd = ctx->fd;
-	out.holder_tgid = task->tgid;
-	out.holder_start = task->group_leader->start_time;
 	record_addresses(&out, sk);
 	record_queue(&out, sk, record);
-	BPF_CORE_READ_STR_INTO(&out.holder_comm, task, group_leader, comm);
+	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
+	return 0;
+}
+
+/* snapshot_processes writes out every traced process that has not ended. */
+SEC("iter/task")
+int snapshot_processes(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct leak_process_record out = {};
+	struct leak_activity *activity;
+
+	if (!task || task->pid != task->tgid || is_zombie(task) ||
+	    !bpf_task_storage_get(&procs, task, 0, 0))
+		return 0;
+	activity = bpf_task_storage_get(&activities, task, 0, 0);
+	if (activity)
+		out.activity = *activity;
+	out.tgid = task->tgid;
+	out.start = task->start_time;
+	BPF_CORE_READ_STR_INTO(&out.comm, task, comm);
 	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
 	return 0;
 }

@@ -10,6 +10,7 @@ static __always_inline void child_born(struct task_struct *child, struct leak_ta
 	struct leak_proc inherited = { .space = proc->space, .follow = 1 };
 
 	birth_record(&record->process, capture_stack(proc, LEAK_CHILD));
+	did(LEAK_FORKED);
 	if (!proc->follow)
 		return;
 	/* fork copies the mappings, vfork shares them: the space serves both. */
@@ -31,6 +32,7 @@ static __always_inline void thread_born(struct task_struct *thread, struct leak_
 	record->follow = proc->follow;
 	record->tcb = arch_tcb(thread);
 	birth_record(&record->thread, capture_stack(proc, LEAK_THREAD));
+	did(LEAK_STARTED);
 	/* Whatever thread had this block before, its block was given back. */
 	key.tcb = record->tcb;
 	key.tgid = thread->tgid;

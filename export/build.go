@@ -5,17 +5,12 @@ import (
 	"encoding/json"
 	"io"
 	"math"
-	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/symbol"
 	"github.com/leaktrace/leaktrace/tracer/verdict"
 )
-
-// maxSamples bounds the samples of a site.
-const maxSamples = 10
 
 // NewReport makes the report of a run from its history. last is the last
 // snapshot added to the history.
@@ -60,7 +55,10 @@ func newSite(s verdict.Site, taken time.Time) Site {
 		Released:    s.Released,
 		GrowthPerS:  round(s.GrowthPerS, 1e6),
 		OldestS:     seconds(s.Oldest),
+		Role:        s.Role,
+		Group:       s.Group,
 		SiteFrame:   -1,
+		Names:       names(s.Outstanding),
 		Stack:       append([]symbol.Frame{}, s.Stack.Frames...),
 		Quality:     cmp.Or(s.Stack.Quality, tracer.NoStack),
 		Samples:     []Sample{},
@@ -70,66 +68,15 @@ func newSite(s verdict.Site, taken time.Time) Site {
 	if i := s.Stack.Site; i >= 0 && i < len(site.Stack) {
 		f := site.Stack[i]
 		site.SiteFrame = i
-		site.Site = Place{f.Function, f.File, f.Line, f.Module}
+		site.Site = newPlace(f)
+	}
+	if s.Kind == tracer.CloseWait {
+		site.relate(s.Outstanding)
 	}
 	for _, o := range oldest(s.Outstanding) {
 		site.Samples = append(site.Samples, newSample(o, taken))
 	}
 	return site
-}
-
-func oldest(objects []tracer.Object) []tracer.Object {
-	sorted := slices.Clone(objects)
-	slices.SortStableFunc(sorted, func(a, b tracer.Object) int { return a.Since.Compare(b.Since) })
-	return sorted[:min(len(sorted), maxSamples)]
-}
-
-func newSample(o tracer.Object, taken time.Time) Sample {
-	s := Sample{Name: o.Name, AgeS: seconds(age(o, taken)), BeforeTracing: o.BeforeTracing}
-	switch o.Kind {
-	case tracer.Zombie:
-		s.ChildSample = &ChildSample{PID: o.ID, ExitCode: -1, ForkedBy: process(o.Owner)}
-		if z := o.Zombie; z != nil {
-			s.ExitCode, s.Signal, s.Reaper = z.ExitCode, z.Signal, process(z.Reaper)
-		}
-	case tracer.CloseWait:
-		s.SocketSample = newSocketSample(o.Socket)
-	default:
-		s.ThreadSample = &ThreadSample{TID: o.ID}
-	}
-	return s
-}
-
-func newSocketSample(s *tracer.SocketInfo) *SocketSample {
-	if s == nil {
-		return &SocketSample{}
-	}
-	sample := &SocketSample{
-		Local:   address(s.Local),
-		Remote:  address(s.Remote),
-		Unread:  s.Unread,
-		EOFRead: s.EOFRead,
-	}
-	if len(s.Holders) > 0 {
-		sample.Holder, sample.FD = process(s.Holders[0].Process), new(s.Holders[0].FD)
-	}
-	return sample
-}
-
-// address shows an IPv4 peer of an IPv6 socket the way the user knows it.
-func address(a netip.AddrPort) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String()
-}
-
-// process is nil for a process that is not known.
-func process(p tracer.Process) *Process {
-	if p.PID == 0 {
-		return nil
-	}
-	return &Process{p.PID, p.Comm}
 }
 
 func age(o tracer.Object, at time.Time) time.Duration { return max(0, at.Sub(o.Since)) }

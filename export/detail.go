@@ -3,38 +3,73 @@ package export
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/symbol"
 )
 
-// detail writes all there is to know of a leaking site.
+// detail writes all there is to know of a site that leaks, or may.
 func (t text) detail(n int, s Site) {
 	number := fmt.Sprintf("\n[%d] %s  ", n, s.Kind)
 	t.line("%s%s", number, s.heading(t.o.width()-len(number)+1))
-	w := words[s.Kind]
-	t.line("    %s", s.Reason)
-	t.line("    while traced: %s %s, %s %s", humanCount(s.Created), w.created, humanCount(s.Released), w.released)
 	blame := s.blame()
-	if blame != "" {
-		t.line("    %s", blame)
+	for _, fact := range append(s.facts(), blame) {
+		if fact != "" {
+			t.line("    %s", fact)
+		}
 	}
-	t.stack(s)
+	if len(s.Stack) > 0 {
+		t.line("\n    %s (innermost call first)", roleTitles[s.Role])
+		t.frames(s.Stack, s.SiteFrame)
+		if note := qualityNotes[s.Quality]; note != "" {
+			t.line("       %s", note)
+		}
+	}
+	t.related("created by", s, s.CreatedBy)
+	t.related("last used by", s, s.LastUsedBy)
 	t.samples(s, blame == "")
 }
 
-// stack writes the frames, leaf first, with an arrow at the one to look at.
-func (t text) stack(s Site) {
-	if len(s.Stack) == 0 {
-		return
+// facts are what is said of a site before its stack, one line each.
+func (s Site) facts() []string {
+	facts := []string{fmt.Sprintf("%s: %s", s.State, s.Reason)}
+	if s.Created > 0 {
+		w := words[s.Kind]
+		facts = append(facts, fmt.Sprintf("while traced: %s %s, %s %s",
+			humanCount(s.Created), w.created, humanCount(s.Released), w.released))
 	}
-	t.line("\n    created by (innermost call first)")
-	for i, f := range s.Stack {
+	if len(s.Names) > 0 && s.Outstanding > 1 {
+		facts = append(facts, "called "+s.called())
+	}
+	return facts
+}
+
+// called says what the objects are called: 1,204 x "Analytics".
+func (s Site) called() string {
+	var names []string
+	for _, n := range s.Names {
+		names = append(names, fmt.Sprintf("%s x %s", humanCount(n.Count), quote(n.Name)))
+	}
+	return enumerate(names)
+}
+
+// roleTitles say what a site's stack shows.
+var roleTitles = map[tracer.Role]string{
+	tracer.Created:   "created by",
+	tracer.FirstUsed: "accepted, and first used by",
+	tracer.LastUsed:  "last used by",
+}
+
+// frames writes a stack, leaf first, with an arrow at the frame to look at.
+func (t text) frames(stack []symbol.Frame, site int) {
+	for i, f := range stack {
 		mark, inlined := "  ", ""
-		if i == s.SiteFrame {
+		if i == site {
 			mark = "->"
 		}
 		if f.Inlined {
@@ -42,9 +77,19 @@ func (t text) stack(s Site) {
 		}
 		t.line("    %s %s%s", mark, place(f), inlined)
 	}
-	if note := qualityNotes[s.Quality]; note != "" {
-		t.line("       %s", note)
+}
+
+// related writes the most common other stack, unless it is the site's own.
+func (t text) related(title string, s Site, all []Related) {
+	if len(all) == 0 || slices.Equal(all[0].Stack, s.Stack) {
+		return
 	}
+	if first := all[0]; first.Count < s.Outstanding {
+		t.line("\n    %s of %s %s", humanCount(first.Count), humanCount(s.Outstanding), title)
+	} else {
+		t.line("\n    %s", title)
+	}
+	t.frames(all[0].Stack, all[0].SiteFrame)
 }
 
 // qualityNotes say what to mind when reading a stack.
@@ -139,18 +184,36 @@ func (s *SocketSample) socket(age string) []string {
 	if s.Unread == 0 {
 		unread = "nothing unread"
 	}
-	holder := "holder unknown"
-	if s.Holder != nil {
-		holder = "held by " + s.Holder.String()
-		if s.FD != nil {
-			holder = fmt.Sprintf("fd %d of %s", *s.FD, s.Holder)
-		}
-	}
-	return []string{
+	parts := []string{
 		"local " + cmp.Or(s.Local, "unknown"), "peer " + cmp.Or(s.Remote, "unknown"),
-		"peer closed " + age + " ago", unread, eof, holder,
+		"peer closed " + age + " ago", unread, eof,
 	}
+	if s.IdleS != nil {
+		parts = append(parts, "last used "+humanAge(*s.IdleS)+" ago")
+	}
+	if s.Peer != nil {
+		parts = append(parts, "the other end is "+s.Peer.String())
+	}
+	return append(parts, s.heldBy())
 }
+
+// heldBy says who would have to close the socket.
+func (s *SocketSample) heldBy() string {
+	var all []string
+	for _, h := range slices.Concat(s.Holders, s.Listeners) {
+		all = append(all, h.String())
+	}
+	switch {
+	case len(s.Listeners) > 0:
+		return "never accepted, listener " + enumerate(all)
+	case len(all) == 0:
+		return "holder unknown"
+	}
+	return enumerate(all)
+}
+
+// String names a descriptor in a sentence.
+func (h *Holder) String() string { return fmt.Sprintf("fd %d of %s", h.FD, &h.Process) }
 
 // String names a process in a sentence.
 func (p *Process) String() string {
@@ -166,7 +229,11 @@ func (s ChildSample) blame() string {
 	if s.ForkedBy != nil && s.Reaper != nil && *s.ForkedBy == *s.Reaper {
 		return "must be reaped by " + s.Reaper.String() + ", which forked it"
 	}
-	return "must be reaped by " + s.Reaper.String() + ", was forked by " + s.ForkedBy.String()
+	said := "must be reaped by " + s.Reaper.String() + ", was forked by " + s.ForkedBy.String()
+	if s.ReaperIsInit && s.Reaper.PID != 1 {
+		said += ";\n    that is pid 1 of a container and does not reap: give it an init (docker run --init, tini)"
+	}
+	return said
 }
 
 // blame is said once where it is the same for all children.

@@ -98,7 +98,7 @@ func services() []tracer.Site {
 	inlined.Inlined = true
 	nameless := symbol.Frame{Module: "/usr/lib/libacme.so.2", Address: 0x1c2f0}
 	long := frame("std::thread::_State_impl<std::thread::_Invoker<std::tuple<void (Metrics::*)(std::chrono::duration<long, std::ratio<1l, 1000l> >), Metrics*> > >::start(std::shared_ptr<Registry>, std::vector<std::string> const&)", "/srv/orders/src/metrics/flusher_threads.cc", 214, 0x5120)
-	return []tracer.Site{{
+	sites := []tracer.Site{{
 		Kind: tracer.Zombie, Fingerprint: "b1a6", Created: 1204, Released: 1189,
 		Stack: stack(2, libcFrame("_Fork", 0xd5b2c), libcFrame("posix_spawn", 0xfa010), inlined,
 			frame("Thumbnailer::run()", "/srv/orders/src/thumbnail.cc", 112, 0x3a10), serve, main),
@@ -134,6 +134,50 @@ func services() []tracer.Site {
 	}, {
 		Kind: tracer.Zombie, Fingerprint: "gone", Created: 5, Released: 5,
 	}}
+	for i := range sites {
+		if len(sites[i].Stack.Frames) > 0 {
+			sites[i].Role = tracer.Created
+		}
+	}
+	sites[4].Group = "timer-N"
+	return sites
+}
+
+// networks is what can be known of sockets: a pool whose last borrower keeps
+// them, and connections that nobody accepts; and zombies of a container.
+func networks() []tracer.Site {
+	main := frame("main", "/srv/orders/src/main.cc", 31, 0x11f3)
+	read := frame("Http::read", "/srv/orders/src/http.cc", 80, 0x8100)
+	used := stack(2, libcFrame("recv", 0x10a300), read, frame("Audit::fetch()", "/srv/orders/src/audit.cc", 44, 0x8000), main)
+	made := stack(1, libcFrame("connect", 0x10a2f4), frame("Http::connect", "/srv/orders/src/http.cc", 20, 0x8200),
+		frame("Health::probe()", "/srv/orders/src/health.cc", 12, 0x7100), main)
+	pooled := sockets(born(6, 0.4))
+	for _, o := range pooled {
+		o.Socket.Creation, o.Socket.LastUse = made, used
+		o.Socket.LastUsed = began.Add(9 * time.Second)
+		o.Socket.Peer = &tracer.Holder{Process: tracer.Process{PID: 800, Comm: "postgres"}, FD: 9}
+	}
+	pooled[0].Socket.Holders = append(pooled[0].Socket.Holders, tracer.Holder{Process: tracer.Process{PID: 4801, Comm: "convert"}, FD: 12})
+	queued := sockets(born(2, 1))
+	for _, o := range queued {
+		o.Owner = tracer.Process{}
+		o.Socket.Listeners, o.Socket.Holders = []tracer.Holder{{Process: target, FD: 5}}, nil
+	}
+	orphans := children(born(2, 1), tracer.Process{PID: 4712, Comm: "entrypoint.sh"})
+	for _, o := range orphans {
+		o.Zombie.ReaperIsInit = true
+	}
+	return []tracer.Site{
+		{Kind: tracer.CloseWait, Fingerprint: "c0e0", Role: tracer.LastUsed, Stack: used, Outstanding: pooled},
+		{
+			Kind: tracer.CloseWait, Fingerprint: "c0e1", Stack: tracer.Stack{Site: -1, Quality: tracer.NoStack},
+			Group: "never accepted at 0.0.0.0:8080", Outstanding: queued,
+		},
+		{
+			Kind: tracer.Zombie, Fingerprint: "b1b0", Role: tracer.Created, Created: 2, Outstanding: orphans,
+			Stack: stack(1, libcFrame("_Fork", 0xd5b2c), frame("Job::start()", "/srv/orders/src/job.cc", 7, 0x9000), main),
+		},
+	}
 }
 
 // watch shows the sites to a history once a second and returns the report.
@@ -185,6 +229,7 @@ func reports() map[string]*Report {
 		"clean":   watch(innocent, 15, clean),
 		"short":   watch(innocent[:1], 4, clean),
 		"nothing": watch(nil, 15, func(*tracer.Snapshot) {}),
+		"network": watch(networks(), 15, clean),
 		"hostile": watch([]tracer.Site{hostile}, 15, clean),
 	}
 }

@@ -46,11 +46,20 @@ type Site struct {
 	GrowthPerS float64 `json:"growth_per_s"`
 	OldestS    float64 `json:"oldest_s"`
 	Site       Place   `json:"site"`
+	// Role says what Stack shows; empty without one.
+	Role tracer.Role `json:"role"`
+	// Group is what objects without a stack have in common.
+	Group string `json:"group,omitempty"`
 	// SiteFrame indexes the frame of Site in Stack; -1 without a stack.
 	SiteFrame int            `json:"site_frame"`
 	Stack     []symbol.Frame `json:"stack"`
 	Quality   tracer.Quality `json:"stack_quality"`
-	Samples   []Sample       `json:"samples"`
+	// CreatedBy and LastUsedBy are the other end of a socket's life: where
+	// those of a last-used site were created, and all others last used.
+	CreatedBy  []Related `json:"created_by,omitempty"`
+	LastUsedBy []Related `json:"last_used_by,omitempty"`
+	Names      []Name    `json:"names,omitempty"`
+	Samples    []Sample  `json:"samples"`
 
 	// objects and taken are what a pprof profile is made of: all objects, and
 	// the instant their ages are meant at.
@@ -71,44 +80,6 @@ type Place struct {
 type Process struct {
 	PID  int    `json:"pid"`
 	Comm string `json:"comm"`
-}
-
-// Sample is one outstanding object. Exactly one of the embedded structs is
-// set, as the kind of its site demands.
-type Sample struct {
-	// Name is the comm of a child or thread, empty for a socket.
-	Name          string  `json:"name,omitempty"`
-	AgeS          float64 `json:"age_s"`
-	BeforeTracing bool    `json:"before_tracing"`
-	*ChildSample
-	*ThreadSample
-	*SocketSample
-}
-
-// ChildSample is a child that was not reaped. Processes that are not known are
-// nil.
-type ChildSample struct {
-	PID      int      `json:"pid"`
-	ExitCode int      `json:"exit_code"`
-	Signal   int      `json:"signal"`
-	ForkedBy *Process `json:"forked_by,omitempty"`
-	Reaper   *Process `json:"reaper,omitempty"`
-}
-
-// ThreadSample is a thread that lives on or was not joined.
-type ThreadSample struct {
-	TID int `json:"tid"`
-}
-
-// SocketSample is a socket that was not closed. Holder and FD are nil when no
-// holder is known.
-type SocketSample struct {
-	Local   string   `json:"local"`
-	Remote  string   `json:"remote"`
-	Unread  int      `json:"unread"`
-	EOFRead bool     `json:"eof_read"`
-	Holder  *Process `json:"holder,omitempty"`
-	FD      *int     `json:"fd,omitempty"`
 }
 
 // Overhead is what tracing cost.

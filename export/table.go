@@ -3,6 +3,9 @@ package export
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/verdict"
 )
 
 // column is one column of a table, wide enough for all of its cells.
@@ -62,15 +65,21 @@ func cells(sites []Site, cell func(Site) string) (all []string) {
 	return all
 }
 
-// table writes one row per site of all. Sites that do not leak get the reason
-// behind the row where all rows have the room for it.
+// table writes one row per site of all. Sites that do not leak get the verdict
+// behind the row, with its reason where all rows have the room for it.
 func (t text) table(sites, all []Site) {
 	columns := numbers(sites, all)
 	columns = append(columns, siteColumn(sites, t.o.width()-width(columns)-len(gap)))
 	if !sites[0].Leaking {
-		why := column{title: "WHY NOT", cells: cells(sites, func(s Site) string { return s.Reason })}
-		if with := append(columns, why); width(with) <= t.o.width() {
-			columns = with
+		for _, cell := range []func(Site) string{
+			func(s Site) string { return string(s.State) + ": " + s.Reason },
+			func(s Site) string { return string(s.State) },
+		} {
+			with := append(columns, column{title: "VERDICT", cells: cells(sites, cell)})
+			if width(with) <= t.o.width() {
+				columns = with
+				break
+			}
 		}
 	}
 	t.rows(columns)
@@ -79,8 +88,11 @@ func (t text) table(sites, all []Site) {
 // block writes one row per site, with the verdict before it.
 func (t text) block(sites []Site) {
 	verdict := column{title: "    ", cells: cells(sites, func(s Site) string {
-		if s.Leaking {
+		switch {
+		case s.Leaking:
 			return "LEAK"
+		case s.State == verdict.Suspect:
+			return "?"
 		}
 		return ""
 	})}
@@ -97,10 +109,17 @@ func (s Site) heading(width int) string {
 	if s.SiteFrame >= 0 {
 		return placeIn(s.Stack[s.SiteFrame], width)
 	}
-	if len(s.Samples) > 0 && s.Samples[0].BeforeTracing {
-		return "(created before tracing)"
+	what := "no stack captured"
+	switch {
+	case len(s.Samples) > 0 && s.Samples[0].BeforeTracing:
+		what = "created before tracing"
+	case s.Kind == tracer.CloseWait && s.Group != "":
+		return tail("("+Escape(s.Group)+")", width)
 	}
-	return "(no stack captured)"
+	if s.Group != "" {
+		what += ": " + Escape(s.Group)
+	}
+	return tail("("+what+")", width)
 }
 
 func (t text) rows(columns []column) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/verdict"
 )
 
 // TextOptions fits the text report to a reader. The zero value suits a file.
@@ -44,22 +45,48 @@ func (t text) line(format string, args ...any) {
 func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 	t := text{bufio.NewWriter(w), o}
 	r.writeHeadline(t)
-	leaking, steady := r.Sites[:r.Leaking()], r.Sites[r.Leaking():]
-	if len(leaking) > 0 {
+	leaking, suspect, others := r.split()
+	for _, part := range []struct {
+		title string
+		sites []Site
+	}{{"", leaking}, {"suspect", suspect}, {"not leaking", others}} {
+		if len(part.sites) == 0 {
+			continue
+		}
 		t.line("")
-		t.table(leaking, r.Sites)
-	}
-	if len(steady) > 0 {
-		t.line("\nnot leaking")
-		shown := steady[:min(len(steady), cmp.Or(o.Rows, 20))]
+		if part.title != "" {
+			t.line("%s", part.title)
+		}
+		shown := part.sites
+		if part.title != "" {
+			shown = shown[:min(len(shown), cmp.Or(o.Rows, 20))]
+		}
 		t.table(shown, r.Sites)
-		t.more(len(steady) - len(shown))
+		t.more(len(part.sites) - len(shown))
 	}
-	for i, s := range leaking {
+	for i, s := range slices.Concat(leaking, suspect[:min(len(suspect), maxSuspects)]) {
 		t.detail(i+1, s)
 	}
 	r.writeFooter(t)
 	return t.Flush()
+}
+
+// maxSuspects bounds how many suspects are described in full.
+const maxSuspects = 5
+
+// split parts the sites by what a reader has to do about them.
+func (r *Report) split() (leaking, suspect, others []Site) {
+	for _, s := range r.Sites {
+		switch {
+		case s.Leaking:
+			leaking = append(leaking, s)
+		case s.State == verdict.Suspect:
+			suspect = append(suspect, s)
+		default:
+			others = append(others, s)
+		}
+	}
+	return leaking, suspect, others
 }
 
 func (t text) more(n int) {
@@ -96,9 +123,12 @@ func (r *Report) summary() string {
 func (r *Report) writeHeadline(t text) {
 	target := fmt.Sprintf("%s (pid %d)", Escape(r.Target.Comm), r.Target.PID)
 	watched := humanSpan(r.DurationS)
-	leaking := r.Sites[:r.Leaking()]
+	leaking, suspect, _ := r.split()
 	if len(leaking) == 0 {
 		t.line("no leak found in %s, watched for %s", target, watched)
+		if len(suspect) > 0 {
+			t.line("but %s", plural(len(suspect), "site is suspect", "sites are suspect"))
+		}
 		if r.lossy() {
 			t.line("but not everything was seen: the losses are below")
 		}

@@ -23,6 +23,7 @@ type siteKey struct {
 type siteBuilder struct {
 	Site
 	byStack map[uint64]int
+	frames  map[uint64]int // which frame of a stack to show, if not the usual
 }
 
 // builder groups objects and counts by site.
@@ -30,29 +31,44 @@ type builder struct {
 	tracer *Tracer
 	clock  clock
 	sites  map[siteKey]*siteBuilder
+	inits  map[Process]bool // which reapers are their namespace's pid 1
 	// seen is what has been seen first, and when: the next tracer.seen.
 	seen map[seenKey]time.Time
 }
 
-// site returns the site of a stack for one kind.
-func (b *builder) site(kind Kind, id uint64) *siteBuilder {
-	key := siteKey{kind, b.tracer.stacks.fingerprint(kind, id)}
+// site returns the site of an origin for one kind.
+func (b *builder) site(kind Kind, from origin) *siteBuilder {
+	key := siteKey{kind, b.tracer.stacks.fingerprint(kind, from)}
 	s := b.sites[key]
 	if s == nil {
-		s = &siteBuilder{Site: Site{Kind: kind, Fingerprint: key.fingerprint}, byStack: make(map[uint64]int)}
+		s = &siteBuilder{
+			Site:    Site{Kind: kind, Fingerprint: key.fingerprint, Role: from.role, Group: from.group},
+			byStack: make(map[uint64]int), frames: make(map[uint64]int),
+		}
 		b.sites[key] = s
 	}
 	return s
 }
 
 // outstanding adds an object to its site.
-func (b *builder) outstanding(id uint64, o Object) {
+func (b *builder) outstanding(from origin, o Object) {
 	if !b.tracer.wants(o.Kind) {
 		return
 	}
-	s := b.site(o.Kind, id)
-	s.byStack[id]++
+	s := b.site(o.Kind, from)
+	s.byStack[from.stack]++
+	if from.frame >= 0 {
+		s.frames[from.stack] = from.frame
+	}
 	s.Outstanding = append(s.Outstanding, o)
+}
+
+// createdBy is the origin of a task.
+func (b *builder) createdBy(stack uint64, o Object) origin {
+	if len(b.tracer.stacks.get(stack).Frames) == 0 {
+		return origin{stack: stack, frame: -1, group: NameGroup(o.Name)}
+	}
+	return origin{stack: stack, role: Created, frame: -1}
 }
 
 // object fills in what all kinds have.
@@ -81,7 +97,7 @@ func (b *builder) addTasks(records []ledgerLeakTaskRecord) {
 		case r.Kind == ledgerLeakKindLEAK_THREAD:
 			o := b.object(Thread, &r.Birth, r.Birth.Created)
 			o.ID, o.Name = int(r.Pid), comm(r.Comm)
-			b.outstanding(r.Birth.Stack, o)
+			b.outstanding(b.createdBy(r.Birth.Stack, o), o)
 		case r.Zombie != 0:
 			o := b.object(Zombie, &r.Birth, r.Exited)
 			o.ID, o.Name = int(r.Pid), comm(r.Comm)
@@ -90,14 +106,14 @@ func (b *builder) addTasks(records []ledgerLeakTaskRecord) {
 				o.Since = b.firstSeen(seenKey{Zombie, uint64(r.Pid)})
 				o.Created = o.Since
 			}
-			o.Zombie = zombieInfo(r)
-			b.outstanding(r.Birth.Stack, o)
+			o.Zombie = b.zombieInfo(r)
+			b.outstanding(b.createdBy(r.Birth.Stack, o), o)
 		}
 	}
 }
 
 // zombieInfo decodes a wait status (wait(2)) and names the parent.
-func zombieInfo(r *ledgerLeakTaskRecord) *ZombieInfo {
+func (b *builder) zombieInfo(r *ledgerLeakTaskRecord) *ZombieInfo {
 	info := &ZombieInfo{
 		ExitCode: int(r.ExitCode >> 8 & 0xff),
 		Signal:   int(r.ExitCode & 0x7f),
@@ -106,7 +122,19 @@ func zombieInfo(r *ledgerLeakTaskRecord) *ZombieInfo {
 	if info.Signal != 0 {
 		info.ExitCode = -1
 	}
+	info.ReaperIsInit = b.isInit(info.Reaper)
 	return info
+}
+
+// isInit tells whether a process is pid 1 of its pid namespace.
+func (b *builder) isInit(p Process) bool {
+	is, known := b.inits[p]
+	if !known {
+		inner := innerPID(p.PID)
+		is = inner == 1
+		b.inits[p] = is
+	}
+	return is
 }
 
 func (b *builder) addThreads(threads []finishedThread) {
@@ -114,26 +142,7 @@ func (b *builder) addThreads(threads []finishedThread) {
 		thread := &threads[i]
 		o := b.object(UnjoinedThread, &thread.Birth, thread.Exited)
 		o.ID, o.Name = int(thread.Tid), comm(thread.Comm)
-		b.outstanding(thread.Birth.Stack, o)
-	}
-}
-
-func (b *builder) addSockets(records []ledgerLeakSockRecord) {
-	for i := range records {
-		r := &records[i]
-		if r.State != tcpCloseWait {
-			continue
-		}
-		o := b.object(CloseWait, &r.Birth, r.CloseWait)
-		if r.Birth.Created == 0 || (r.CloseWait == 0 && r.Birth.BeforeTracing == 0) {
-			// Never used by its owner, or given to it by another process.
-			o.Since = b.firstSeen(seenKey{CloseWait, r.Inode})
-		}
-		if r.Birth.Created == 0 {
-			o.Created = o.Since
-		}
-		o.ID, o.Socket = int(r.Inode), socketInfo(r)
-		b.outstanding(r.Birth.Stack, o)
+		b.outstanding(b.createdBy(thread.Birth.Stack, o), o)
 	}
 }
 
@@ -151,20 +160,6 @@ func (b *builder) firstSeen(key seenKey) time.Time {
 	}
 	b.seen[key] = at
 	return at
-}
-
-func socketInfo(r *ledgerLeakSockRecord) *SocketInfo {
-	local, remote := addresses(r)
-	return &SocketInfo{
-		Local: local, Remote: remote,
-		Accepted: r.Accepted != 0,
-		Unread:   int(r.Unread),
-		EOFRead:  r.EofRead != 0,
-		Holders: []Holder{{
-			Process: Process{PID: int(r.HolderTgid), Start: r.HolderStart, Comm: comm(r.HolderComm)},
-			FD:      int(r.Fd),
-		}},
-	}
 }
 
 // addTallies adds what was created and given back, also where nothing is left.
@@ -186,7 +181,7 @@ func (b *builder) count(kind Kind, id, created, released uint64) {
 	if created == 0 || !b.tracer.wants(kind) {
 		return
 	}
-	s := b.site(kind, id)
+	s := b.site(kind, origin{stack: id, role: Created, frame: -1})
 	s.byStack[id] += 0 // shows this stack if no object has one
 	s.Created += created
 	s.Released += released
@@ -203,6 +198,9 @@ func (b *builder) finish() []Site {
 			}
 		}
 		s.Stack = b.tracer.stacks.get(best)
+		if frame, ok := s.frames[best]; ok {
+			s.Stack.Site = frame
+		}
 		slices.SortFunc(s.Outstanding, func(x, y Object) int {
 			return cmp.Or(x.Since.Compare(y.Since), cmp.Compare(x.ID, y.ID))
 		})

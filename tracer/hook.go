@@ -43,6 +43,7 @@ var hooks = []hook{
 	{program: ledgerProgMarkSockets, kinds: socketKinds, purpose: "list of sockets older than tracing"},
 	{program: ledgerProgSnapshotTasks, kinds: taskKinds, purpose: "list of children and threads"},
 	{program: ledgerProgSnapshotSockets, kinds: socketKinds, purpose: "list of sockets"},
+	{program: ledgerProgSnapshotProcesses, purpose: "list of traced processes"},
 }
 
 // wanted reports whether the hook serves one of the kinds on this kernel.

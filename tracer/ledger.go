@@ -2,20 +2,17 @@ package tracer
 
 import (
 	"bytes"
-	"encoding/binary"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
+	"slices"
 	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 )
-
-// tcpCloseWait is TCP_CLOSE_WAIT of include/net/tcp_states.h.
-const tcpCloseWait = 8
 
 // clock converts the kernel's monotonic times.
 type clock struct {
@@ -67,10 +64,11 @@ func readRecords[T any](r io.Reader, each func(*T)) error {
 // ledger is the kernel's ledger at one instant, or as near to one as a busy
 // program allows.
 type ledger struct {
-	clock   clock
-	tasks   []ledgerLeakTaskRecord
-	sockets []ledgerLeakSockRecord // one for each socket
-	threads []finishedThread
+	clock     clock
+	processes []ledgerLeakProcessRecord
+	tasks     []ledgerLeakTaskRecord
+	sockets   []socket
+	threads   []finishedThread
 	// before and after count creations by stack id, before the objects were
 	// read and after.
 	before, after map[uint64]uint64
@@ -100,6 +98,9 @@ func (t *Tracer) readLedger() (*ledger, error) {
 			return readRecords(r, func(record *ledgerLeakTaskRecord) { l.tasks = append(l.tasks, *record) })
 		}),
 		t.iterate(ledgerProgSnapshotSockets, l.readSockets),
+		t.iterate(ledgerProgSnapshotProcesses, func(r io.Reader) error {
+			return readRecords(r, func(record *ledgerLeakProcessRecord) { l.processes = append(l.processes, *record) })
+		}),
 		l.readThreads(t.maps.Tcbs),
 	)
 	if err != nil {
@@ -107,18 +108,6 @@ func (t *Tracer) readLedger() (*ledger, error) {
 	}
 	l.after, err = readCreated(t.maps.Sites)
 	return l, err
-}
-
-// readSockets keeps one record for each socket, however many descriptors
-// there are for it.
-func (l *ledger) readSockets(r io.Reader) error {
-	seen := make(map[uint64]bool)
-	return readRecords(r, func(record *ledgerLeakSockRecord) {
-		if !seen[record.Inode] {
-			seen[record.Inode] = true
-			l.sockets = append(l.sockets, *record)
-		}
-	})
 }
 
 // readThreads reads the tcbs map. It can show an entry twice, where another was
@@ -168,19 +157,28 @@ func readMap[K comparable, V any](m *ebpf.Map, out map[K]V) error {
 	return err
 }
 
-// addresses returns both ends of a connection.
-func addresses(r *ledgerLeakSockRecord) (local, remote netip.AddrPort) {
-	remotePort := binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, r.RemotePort))
-	if r.Ipv6 != 0 {
-		return netip.AddrPortFrom(netip.AddrFrom16(r.Local).Unmap(), r.LocalPort),
-			netip.AddrPortFrom(netip.AddrFrom16(r.Remote).Unmap(), remotePort)
-	}
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(r.Local[:4])), r.LocalPort),
-		netip.AddrPortFrom(netip.AddrFrom4([4]byte(r.Remote[:4])), remotePort)
-}
-
 // comm turns a kernel comm into a string.
 func comm(raw [16]uint8) string {
 	name, _, _ := bytes.Cut(raw[:], []byte{0})
 	return string(name)
+}
+
+// activities lists the traced processes.
+func (l *ledger) activities() []ProcessActivity {
+	var out []ProcessActivity
+	for i := range l.processes {
+		p := &l.processes[i]
+		did := p.Activity.Count
+		out = append(out, ProcessActivity{
+			Process: Process{PID: int(p.Tgid), Start: p.Start, Comm: comm(p.Comm)},
+			Activity: Activity{
+				Accepted:  did[ledgerLeakDeedLEAK_ACCEPTED],
+				Connected: did[ledgerLeakDeedLEAK_CONNECTED],
+				Forked:    did[ledgerLeakDeedLEAK_FORKED],
+				Started:   did[ledgerLeakDeedLEAK_STARTED],
+			},
+		})
+	}
+	slices.SortFunc(out, func(a, b ProcessActivity) int { return cmp.Compare(a.PID, b.PID) })
+	return out
 }

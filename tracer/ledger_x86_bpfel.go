@@ -13,6 +13,11 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type ledgerLeakActivity struct {
+	_     structs.HostLayout
+	Count [4]uint64
+}
+
 type ledgerLeakBirth struct {
 	_             structs.HostLayout
 	Stack         uint64
@@ -47,6 +52,16 @@ const (
 	ledgerLeakCounterLEAK_COUNTERS         ledgerLeakCounter = 12
 )
 
+type ledgerLeakDeed uint32
+
+const (
+	ledgerLeakDeedLEAK_ACCEPTED  ledgerLeakDeed = 0
+	ledgerLeakDeedLEAK_CONNECTED ledgerLeakDeed = 1
+	ledgerLeakDeedLEAK_FORKED    ledgerLeakDeed = 2
+	ledgerLeakDeedLEAK_STARTED   ledgerLeakDeed = 3
+	ledgerLeakDeedLEAK_DEEDS     ledgerLeakDeed = 4
+)
+
 type ledgerLeakEvent struct {
 	_    structs.HostLayout
 	Type ledgerLeakEventType
@@ -71,6 +86,7 @@ const (
 	ledgerLeakKindLEAK_CHILD  ledgerLeakKind = 1
 	ledgerLeakKindLEAK_THREAD ledgerLeakKind = 2
 	ledgerLeakKindLEAK_SOCKET ledgerLeakKind = 3
+	ledgerLeakKindLEAK_USE    ledgerLeakKind = 4
 )
 
 type ledgerLeakMapping struct {
@@ -88,6 +104,15 @@ type ledgerLeakProc struct {
 	Follow       uint32
 	RescueSecond uint64
 	Rescues      uint64
+}
+
+type ledgerLeakProcessRecord struct {
+	_        structs.HostLayout
+	Activity ledgerLeakActivity
+	Start    uint64
+	Tgid     uint32
+	Pad      uint32
+	Comm     [16]uint8
 }
 
 type ledgerLeakRegs struct {
@@ -137,6 +162,12 @@ type ledgerLeakSock struct {
 	_         structs.HostLayout
 	Birth     ledgerLeakBirth
 	CloseWait uint64
+	Used      uint64
+	Tick      uint64
+	Looked    uint64
+	Paid      uint64
+	UseStack  uint64
+	UsePath   uint64
 	Accepted  uint32
 	EofRead   uint32
 }
@@ -146,6 +177,8 @@ type ledgerLeakSockRecord struct {
 	Birth       ledgerLeakBirth
 	Inode       uint64
 	CloseWait   uint64
+	Used        uint64
+	UseStack    uint64
 	HolderStart uint64
 	HolderTgid  uint32
 	Fd          uint32
@@ -156,11 +189,19 @@ type ledgerLeakSockRecord struct {
 	Ipv6        uint8
 	LocalPort   uint16
 	RemotePort  uint16
-	Pad         uint32
+	Role        ledgerLeakSockRole
 	Local       [16]uint8
 	Remote      [16]uint8
 	HolderComm  [16]uint8
 }
+
+type ledgerLeakSockRole uint32
+
+const (
+	ledgerLeakSockRoleLEAK_SOCK_HELD   ledgerLeakSockRole = 1
+	ledgerLeakSockRoleLEAK_SOCK_QUEUED ledgerLeakSockRole = 2
+	ledgerLeakSockRoleLEAK_SOCK_PEER   ledgerLeakSockRole = 3
+)
 
 type ledgerLeakSpace struct {
 	_          structs.HostLayout
@@ -223,6 +264,7 @@ type ledgerLeakTcbKey struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	ledgerMapActivities         = "activities"
 	ledgerMapCounters           = "counters"
 	ledgerMapEvents             = "events"
 	ledgerMapProcs              = "procs"
@@ -241,15 +283,18 @@ const (
 	ledgerProgMarkTasks         = "mark_tasks"
 	ledgerProgSchedProcessExec  = "sched_process_exec"
 	ledgerProgSchedProcessExit  = "sched_process_exit"
+	ledgerProgSnapshotProcesses = "snapshot_processes"
 	ledgerProgSnapshotSockets   = "snapshot_sockets"
 	ledgerProgSnapshotTasks     = "snapshot_tasks"
 	ledgerProgSockRecvLength    = "sock_recv_length"
 	ledgerProgSockSendLength    = "sock_send_length"
 	ledgerProgTaskNewtask       = "task_newtask"
 	ledgerProgTcpRcvSpaceAdjust = "tcp_rcv_space_adjust"
+	ledgerVarDeedType           = "deed_type"
 	ledgerVarEventType          = "event_type"
 	ledgerVarMarkFollow         = "mark_follow"
 	ledgerVarMarkTgid           = "mark_tgid"
+	ledgerVarProcessRecordType  = "process_record_type"
 	ledgerVarRescueType         = "rescue_type"
 	ledgerVarSeesReads          = "sees_reads"
 	ledgerVarSockRecordType     = "sock_record_type"
@@ -303,6 +348,7 @@ type ledgerProgramSpecs struct {
 	MarkTasks         *ebpf.ProgramSpec `ebpf:"mark_tasks"`
 	SchedProcessExec  *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
 	SchedProcessExit  *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
+	SnapshotProcesses *ebpf.ProgramSpec `ebpf:"snapshot_processes"`
 	SnapshotSockets   *ebpf.ProgramSpec `ebpf:"snapshot_sockets"`
 	SnapshotTasks     *ebpf.ProgramSpec `ebpf:"snapshot_tasks"`
 	SockRecvLength    *ebpf.ProgramSpec `ebpf:"sock_recv_length"`
@@ -315,32 +361,35 @@ type ledgerProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ledgerMapSpecs struct {
-	Counters  *ebpf.MapSpec `ebpf:"counters"`
-	Events    *ebpf.MapSpec `ebpf:"events"`
-	Procs     *ebpf.MapSpec `ebpf:"procs"`
-	Rows      *ebpf.MapSpec `ebpf:"rows"`
-	RuleCache *ebpf.MapSpec `ebpf:"rule_cache"`
-	Rules     *ebpf.MapSpec `ebpf:"rules"`
-	Sites     *ebpf.MapSpec `ebpf:"sites"`
-	Slots     *ebpf.MapSpec `ebpf:"slots"`
-	Socks     *ebpf.MapSpec `ebpf:"socks"`
-	Spaces    *ebpf.MapSpec `ebpf:"spaces"`
-	Stacks    *ebpf.MapSpec `ebpf:"stacks"`
-	Tasks     *ebpf.MapSpec `ebpf:"tasks"`
-	Tcbs      *ebpf.MapSpec `ebpf:"tcbs"`
+	Activities *ebpf.MapSpec `ebpf:"activities"`
+	Counters   *ebpf.MapSpec `ebpf:"counters"`
+	Events     *ebpf.MapSpec `ebpf:"events"`
+	Procs      *ebpf.MapSpec `ebpf:"procs"`
+	Rows       *ebpf.MapSpec `ebpf:"rows"`
+	RuleCache  *ebpf.MapSpec `ebpf:"rule_cache"`
+	Rules      *ebpf.MapSpec `ebpf:"rules"`
+	Sites      *ebpf.MapSpec `ebpf:"sites"`
+	Slots      *ebpf.MapSpec `ebpf:"slots"`
+	Socks      *ebpf.MapSpec `ebpf:"socks"`
+	Spaces     *ebpf.MapSpec `ebpf:"spaces"`
+	Stacks     *ebpf.MapSpec `ebpf:"stacks"`
+	Tasks      *ebpf.MapSpec `ebpf:"tasks"`
+	Tcbs       *ebpf.MapSpec `ebpf:"tcbs"`
 }
 
 // ledgerVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ledgerVariableSpecs struct {
-	EventType      *ebpf.VariableSpec `ebpf:"event_type"`
-	MarkFollow     *ebpf.VariableSpec `ebpf:"mark_follow"`
-	MarkTgid       *ebpf.VariableSpec `ebpf:"mark_tgid"`
-	RescueType     *ebpf.VariableSpec `ebpf:"rescue_type"`
-	SeesReads      *ebpf.VariableSpec `ebpf:"sees_reads"`
-	SockRecordType *ebpf.VariableSpec `ebpf:"sock_record_type"`
-	TaskRecordType *ebpf.VariableSpec `ebpf:"task_record_type"`
+	DeedType          *ebpf.VariableSpec `ebpf:"deed_type"`
+	EventType         *ebpf.VariableSpec `ebpf:"event_type"`
+	MarkFollow        *ebpf.VariableSpec `ebpf:"mark_follow"`
+	MarkTgid          *ebpf.VariableSpec `ebpf:"mark_tgid"`
+	ProcessRecordType *ebpf.VariableSpec `ebpf:"process_record_type"`
+	RescueType        *ebpf.VariableSpec `ebpf:"rescue_type"`
+	SeesReads         *ebpf.VariableSpec `ebpf:"sees_reads"`
+	SockRecordType    *ebpf.VariableSpec `ebpf:"sock_record_type"`
+	TaskRecordType    *ebpf.VariableSpec `ebpf:"task_record_type"`
 }
 
 // ledgerObjects contains all objects after they have been loaded into the kernel.
@@ -363,23 +412,25 @@ func (o *ledgerObjects) Close() error {
 //
 // It can be passed to loadLedgerObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ledgerMaps struct {
-	Counters  *ebpf.Map `ebpf:"counters"`
-	Events    *ebpf.Map `ebpf:"events"`
-	Procs     *ebpf.Map `ebpf:"procs"`
-	Rows      *ebpf.Map `ebpf:"rows"`
-	RuleCache *ebpf.Map `ebpf:"rule_cache"`
-	Rules     *ebpf.Map `ebpf:"rules"`
-	Sites     *ebpf.Map `ebpf:"sites"`
-	Slots     *ebpf.Map `ebpf:"slots"`
-	Socks     *ebpf.Map `ebpf:"socks"`
-	Spaces    *ebpf.Map `ebpf:"spaces"`
-	Stacks    *ebpf.Map `ebpf:"stacks"`
-	Tasks     *ebpf.Map `ebpf:"tasks"`
-	Tcbs      *ebpf.Map `ebpf:"tcbs"`
+	Activities *ebpf.Map `ebpf:"activities"`
+	Counters   *ebpf.Map `ebpf:"counters"`
+	Events     *ebpf.Map `ebpf:"events"`
+	Procs      *ebpf.Map `ebpf:"procs"`
+	Rows       *ebpf.Map `ebpf:"rows"`
+	RuleCache  *ebpf.Map `ebpf:"rule_cache"`
+	Rules      *ebpf.Map `ebpf:"rules"`
+	Sites      *ebpf.Map `ebpf:"sites"`
+	Slots      *ebpf.Map `ebpf:"slots"`
+	Socks      *ebpf.Map `ebpf:"socks"`
+	Spaces     *ebpf.Map `ebpf:"spaces"`
+	Stacks     *ebpf.Map `ebpf:"stacks"`
+	Tasks      *ebpf.Map `ebpf:"tasks"`
+	Tcbs       *ebpf.Map `ebpf:"tcbs"`
 }
 
 func (m *ledgerMaps) Close() error {
 	return _LedgerClose(
+		m.Activities,
 		m.Counters,
 		m.Events,
 		m.Procs,
@@ -400,13 +451,15 @@ func (m *ledgerMaps) Close() error {
 //
 // It can be passed to loadLedgerObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ledgerVariables struct {
-	EventType      *ebpf.Variable `ebpf:"event_type"`
-	MarkFollow     *ebpf.Variable `ebpf:"mark_follow"`
-	MarkTgid       *ebpf.Variable `ebpf:"mark_tgid"`
-	RescueType     *ebpf.Variable `ebpf:"rescue_type"`
-	SeesReads      *ebpf.Variable `ebpf:"sees_reads"`
-	SockRecordType *ebpf.Variable `ebpf:"sock_record_type"`
-	TaskRecordType *ebpf.Variable `ebpf:"task_record_type"`
+	DeedType          *ebpf.Variable `ebpf:"deed_type"`
+	EventType         *ebpf.Variable `ebpf:"event_type"`
+	MarkFollow        *ebpf.Variable `ebpf:"mark_follow"`
+	MarkTgid          *ebpf.Variable `ebpf:"mark_tgid"`
+	ProcessRecordType *ebpf.Variable `ebpf:"process_record_type"`
+	RescueType        *ebpf.Variable `ebpf:"rescue_type"`
+	SeesReads         *ebpf.Variable `ebpf:"sees_reads"`
+	SockRecordType    *ebpf.Variable `ebpf:"sock_record_type"`
+	TaskRecordType    *ebpf.Variable `ebpf:"task_record_type"`
 }
 
 // ledgerPrograms contains all programs after they have been loaded into the kernel.
@@ -418,6 +471,7 @@ type ledgerPrograms struct {
 	MarkTasks         *ebpf.Program `ebpf:"mark_tasks"`
 	SchedProcessExec  *ebpf.Program `ebpf:"sched_process_exec"`
 	SchedProcessExit  *ebpf.Program `ebpf:"sched_process_exit"`
+	SnapshotProcesses *ebpf.Program `ebpf:"snapshot_processes"`
 	SnapshotSockets   *ebpf.Program `ebpf:"snapshot_sockets"`
 	SnapshotTasks     *ebpf.Program `ebpf:"snapshot_tasks"`
 	SockRecvLength    *ebpf.Program `ebpf:"sock_recv_length"`
@@ -433,6 +487,7 @@ func (p *ledgerPrograms) Close() error {
 		p.MarkTasks,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
+		p.SnapshotProcesses,
 		p.SnapshotSockets,
 		p.SnapshotTasks,
 		p.SockRecvLength,

@@ -59,6 +59,20 @@ func (p *process) identify(proc procfs.Proc) error {
 	return nil
 }
 
+// innerPID is the pid a process has in its own pid namespace, or pid when that
+// cannot be read.
+func innerPID(pid int) int {
+	proc, err := procfs.NewProc(pid)
+	if err != nil {
+		return pid
+	}
+	status, err := proc.NewStatus()
+	if err != nil || len(status.NSpids) == 0 {
+		return pid
+	}
+	return int(status.NSpids[len(status.NSpids)-1])
+}
+
 // sync reads the process's mappings and, when they changed, publishes them. If
 // the process ends meanwhile the error is os.ErrProcessDone, whatever failed.
 func (t *Tracer) sync(p *process) error {

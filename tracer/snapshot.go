@@ -167,6 +167,9 @@ type Site struct {
 	Stack Stack
 	// Role says what Stack shows of the objects.
 	Role Role
+	// Group is what the objects of a site without a stack have in common: their
+	// name, with N for numbers in it, or the service they are connected to.
+	Group string
 	// Created and Released count objects since tracing began: children forked
 	// and reaped; threads started and ended; threads ended and joined or
 	// detached; sockets opened and closed.
@@ -252,11 +255,15 @@ func (t *Tracer) take() (*Snapshot, error) {
 	for id := range l.after {
 		t.note(t.stacks.resolve(id))
 	}
+	for i := range l.sockets {
+		t.note(t.stacks.resolve(l.sockets[i].UseStack))
+	}
 	threads := t.judgeThreads(l)
 	t.updateTallies(l, threads.unjoined)
 	t.dropRescued(l)
 	b := &builder{
 		tracer: t, clock: l.clock,
+		inits: make(map[Process]bool),
 		sites: make(map[siteKey]*siteBuilder),
 		seen:  make(map[seenKey]time.Time),
 	}
@@ -264,7 +271,10 @@ func (t *Tracer) take() (*Snapshot, error) {
 	b.addSockets(l.sockets)
 	b.addThreads(threads.held)
 	b.addTallies()
-	out := &Snapshot{Time: l.clock.now, Sites: b.finish(), Tracked: len(l.tasks) + len(l.sockets) + len(threads.held)}
+	out := &Snapshot{
+		Time: l.clock.now, Sites: b.finish(), Processes: l.activities(),
+		Tracked: len(l.tasks) + len(l.sockets) + len(threads.held),
+	}
 	t.seen = b.seen
 	t.forget(retired)
 	return out, t.readCounters(out, threads.unjudged)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
 	"github.com/leaktrace/leaktrace/tracer/symbol"
@@ -21,7 +20,14 @@ const perfMapEvery = time.Second
 type stack struct {
 	Stack
 	space        uint32
-	fingerprints map[Kind]string
+	fingerprints map[fingerprintKey]string
+}
+
+// fingerprintKey says what a stack is the fingerprint of.
+type fingerprintKey struct {
+	kind  Kind
+	role  Role
+	frame int
 }
 
 // stacks resolves stack ids. What it has resolved it keeps, since objects may
@@ -31,6 +37,7 @@ type stacks struct {
 	spaces   *spaces
 	known    map[uint64]*stack
 	rescued  map[string]*stack // by content: of many ids one stack is kept
+	users    map[string]bool   // application functions seen to use sockets
 	perfMaps map[int]perfMap   // by pid
 }
 
@@ -45,6 +52,7 @@ func newStacks(kernel *ebpf.Map, spaces *spaces) *stacks {
 		kernel: kernel, spaces: spaces,
 		known:    make(map[uint64]*stack),
 		rescued:  make(map[string]*stack),
+		users:    make(map[string]bool),
 		perfMaps: make(map[int]perfMap),
 	}
 }
@@ -77,13 +85,18 @@ func (ss *stacks) resolve(id uint64) error {
 
 // keep symbolises the return addresses of a stack.
 func (ss *stacks) keep(id uint64, space uint32, frames []uint64, quality Quality) {
-	out := &stack{space: space, fingerprints: make(map[Kind]string)}
+	out := &stack{space: space, fingerprints: make(map[fingerprintKey]string)}
 	out.Quality = quality
 	for _, pc := range frames {
 		out.Frames = append(out.Frames, ss.frames(ss.spaces.byID[space], pc)...)
 	}
 	out.Site = symbol.Site(out.Frames)
 	ss.known[id] = out
+	if ledgerLeakKind(id&stackKindMask) == ledgerLeakKindLEAK_USE {
+		for _, i := range application(out.Frames) {
+			ss.users[out.Frames[i].Function] = true
+		}
+	}
 }
 
 // keepRescued is keep for a stack that may come again under another id.
@@ -104,16 +117,23 @@ func (ss *stacks) get(id uint64) Stack {
 	return Stack{Site: -1, Quality: NoStack}
 }
 
-// fingerprint returns the fingerprint of what a stack created of one kind.
-func (ss *stacks) fingerprint(kind Kind, id uint64) string {
-	known := ss.known[id]
-	if known == nil {
-		return symbol.Fingerprint(string(kind), nil)
+// fingerprint returns the fingerprint of a site. The last use of a socket may
+// be one read or another of the same borrower: what counts is the way to it.
+func (ss *stacks) fingerprint(kind Kind, from origin) string {
+	known := ss.known[from.stack]
+	if known == nil || len(known.Frames) == 0 {
+		return symbol.Fingerprint(string(kind)+" "+from.group, nil)
 	}
-	if _, ok := known.fingerprints[kind]; !ok {
-		known.fingerprints[kind] = symbol.Fingerprint(string(kind), known.Frames)
+	key := fingerprintKey{kind: kind, frame: -1}
+	what, frames := string(kind), known.Frames
+	if from.role == LastUsed {
+		key.role, key.frame = LastUsed, from.frame
+		what, frames = what+" "+string(LastUsed), frames[from.frame:]
 	}
-	return known.fingerprints[kind]
+	if _, ok := known.fingerprints[key]; !ok {
+		known.fingerprints[key] = symbol.Fingerprint(what, frames)
+	}
+	return known.fingerprints[key]
 }
 
 // frames symbolises one return address.
@@ -160,13 +180,7 @@ func openPerfMap(pid int) (*os.File, error) {
 		return nil, err
 	}
 	defer root.Close()
-	inner := uint64(pid)
-	if proc, err := procfs.NewProc(pid); err == nil {
-		if status, err := proc.NewStatus(); err == nil && len(status.NSpids) > 0 {
-			inner = status.NSpids[len(status.NSpids)-1]
-		}
-	}
-	return root.OpenFile(fmt.Sprintf("tmp/perf-%d.map", inner), os.O_RDONLY|unix.O_NONBLOCK, 0)
+	return root.OpenFile(fmt.Sprintf("tmp/perf-%d.map", innerPID(pid)), os.O_RDONLY|unix.O_NONBLOCK, 0)
 }
 
 // forget removes what the kernel keeps of the stacks of a retired space: no

@@ -1,0 +1,80 @@
+package tracer
+
+import (
+	"github.com/leaktrace/leaktrace/tracer/symbol"
+)
+
+// borrower finds who has to close a socket that comes from a pool: not the one
+// that connected it, but the last one that used it, in frames of used. There
+// is none when the socket was used by the one that created it, as far as the
+// two stacks tell.
+//
+// Both stacks are followed from the root to where they part. Below that, a
+// creator that is seen to use sockets is a borrower as well, of its own: so the
+// last use is somebody else's. A creator that never uses any is a helper of
+// whoever called it and uses what it made; unless that is only the function
+// the thread began with, which drives everything.
+func (ss *stacks) borrower(created, used Stack) (frame int, ok bool) {
+	c, u := application(created.Frames), application(used.Frames)
+	parted := 0
+	for parted < min(len(c), len(u)) && same(created.Frames[c[parted]], used.Frames[u[parted]]) {
+		parted++
+	}
+	switch {
+	case len(u) == 0 || parted == len(u):
+		return 0, false
+	case len(c) == 0 || parted == 0:
+		return used.Site, true
+	case parted == len(c):
+		return 0, false // it was created in the function that uses it
+	case parted == 1 || ss.users[created.Frames[c[parted]].Function]:
+		return u[parted], true
+	}
+	return 0, false
+}
+
+// application lists the frames that are the application's own, from the root.
+func application(frames []symbol.Frame) (indexes []int) {
+	for i := len(frames) - 1; i >= 0; i-- {
+		if symbol.IsApplication(frames[i]) {
+			indexes = append(indexes, i)
+		}
+	}
+	return indexes
+}
+
+// same tells whether two frames are activations of one function.
+func same(a, b symbol.Frame) bool {
+	if a.Function == "" {
+		return a.Address == b.Address && a.Module == b.Module
+	}
+	return a.Function == b.Function && a.Module == b.Module
+}
+
+// origin is what makes an object belong to a site.
+type origin struct {
+	stack uint64
+	role  Role
+	frame int    // of the stack, where it is not the usual one; else -1
+	group string // of objects without a stack: what they have in common
+}
+
+// origin decides which stack a socket is put down to.
+func (b *builder) origin(s *socket) origin {
+	stacks := b.tracer.stacks
+	created, used := stacks.get(s.Birth.Stack), stacks.get(s.UseStack)
+	made := origin{stack: s.Birth.Stack, role: Created, frame: -1}
+	switch {
+	case len(created.Frames) == 0 && len(used.Frames) > 0:
+		return origin{stack: s.UseStack, role: LastUsed, frame: used.Site}
+	case len(created.Frames) == 0:
+		made.role, made.group = "", socketGroup(s)
+	case s.Accepted != 0:
+		made.role = FirstUsed
+	default:
+		if frame, ok := stacks.borrower(created, used); ok {
+			return origin{stack: s.UseStack, role: LastUsed, frame: frame}
+		}
+	}
+	return made
+}
