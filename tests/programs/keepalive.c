@@ -2,25 +2,27 @@
  * keepalive WAY: an HTTP client with a pool of connections, whose server hangs
  * up in the end.
  *
- * Protocol in program.h. `go N` plays N rounds of the way. Then the server, a
- * process of its own, hangs up on all connections, and the client closes those
- * in its pool, all but the ones of way neglected. Prints, since the start:
+ * Protocol in program.h. `go N` plays N rounds of the way, of which each but
+ * returned ends with one connection that nobody closes. Then the server, a
+ * process of its own, hangs up on all, and the client closes those in its pool.
+ * Prints, since the start:
  *   {"way":"..","close_wait":N,"ports":[..]}
  * with the local ports of the connections in CLOSE_WAIT.
  *
- *   way           connected in             to blame, and why
- *   on-demand     borrow_ok                borrow_leak: took it from the pool, at
- *                                          once after borrow_ok, and kept it
- *   filled        pool_fill                borrow_leak: took it from the pool and
- *                                          kept it; borrow_ok had used it before
- *   own           borrow_leak              the one who connected: nobody else used it
- *   unused        pool_fill                pool_fill: nobody ever used it
- *   neglected     pool_fill                borrow_ok: it gave it back to a pool that
- *                                          nobody looks after
- *   returned      borrow_ok                nobody
+ *   way        connected by  then used by                  to blame
+ *   on-demand  borrow_ok     borrow_leak, which keeps it   borrow_leak
+ *   filled     pool_fill     borrow_ok and borrow_leak     borrow_leak
+ *   busy       pool_fill     borrow_ok, often, and at once by borrow_leak
+ *                                                          borrow_leak
+ *   workers    pool_fill     the same as filled, in a thread
+ *                                                          borrow_leak
+ *   neglected  pool_fill     borrow_ok, which returns it; nobody looks after it
+ *                                                          borrow_ok
+ *   own        borrow_leak   nobody else                   http_connect
+ *   unused     pool_fill     nobody                        http_connect
+ *   returned   borrow_ok     borrow_ok                     nobody
  *
- * All requests go main > act > borrow_* > http_get > http_write and http_read;
- * all connections are made in http_connect.
+ * Requests go main > play or work > borrow_* > http_get > http_write, http_read.
  */
 #include "loopback.h"
 
@@ -29,7 +31,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 
-enum { POOL_SIZE = 4096, MAX_CONNECTIONS = 8192 };
+enum { POOL_SIZE = 4096, MAX_CONNECTIONS = 8192, USES = 500 };
 
 static int pool[POOL_SIZE];
 static int pooled;
@@ -202,42 +204,53 @@ static void on_demand(void)
 	borrow_leak();
 }
 
-static void filled(void)
+static void busy(void)
 {
-	pool_fill();
-	borrow_ok();
+	for (int use = 0; use < USES; use++)
+		borrow_ok();
 	borrow_leak();
 }
 
-static void own(void)
+static void *work(void *unused)
 {
+	borrow_ok();
 	borrow_leak();
+	KEEP_FRAME();
+	return unused;
+}
+
+static void workers(void)
+{
+	pthread_t worker;
+
+	need_zero(pthread_create(&worker, NULL, work, NULL), "pthread_create");
+	need_zero(pthread_join(worker, NULL), "pthread_join");
 }
 
 static void unused(void)
 {
-	pool_fill();
 	note(&kept, pool_take());
 }
 
 static void neglected(void)
 {
-	pool_fill();
 	borrow_ok();
 	note(&kept, pool[--pooled]);
 }
 
-static void returned(void)
-{
-	borrow_ok();
-}
-
 static const struct {
 	const char *name;
-	void (*play)(void);
+	bool filled;
+	void (*act)(void);
 } ways[] = {
-	{"on-demand", on_demand}, {"filled", filled},	    {"own", own},
-	{"unused", unused},	  {"neglected", neglected}, {"returned", returned},
+	{"on-demand", false, on_demand},
+	{"filled", true, on_demand},
+	{"busy", true, busy},
+	{"workers", true, workers},
+	{"neglected", true, neglected},
+	{"own", false, borrow_leak},
+	{"unused", true, unused},
+	{"returned", false, borrow_ok},
 };
 
 static int find_way(const char *name)
@@ -249,9 +262,9 @@ static int find_way(const char *name)
 	exit(2);
 }
 
-SITE void act(int way)
+SITE void play(int way)
 {
-	ways[way].play();
+	ways[way].act();
 	KEEP_FRAME();
 }
 
@@ -290,8 +303,10 @@ int main(int argc, char **argv)
 	while (next_command(&command)) {
 		if (!is_verb(&command, "go"))
 			unknown_verb(&command);
+		for (long n = 0; ways[way].filled && n < command.count; n++)
+			pool_fill();
 		for (long n = 0; n < command.count; n++)
-			act(way);
+			play(way);
 		await_hang_up();
 		print_truth(ways[way].name);
 	}
