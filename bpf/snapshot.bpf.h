@@ -220,7 +220,19 @@ int snapshot_sockets(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/* snapshot_processes writes out every traced process that has not ended. */
+/*
+ * is_ending: what the process holds goes, or is gone already, without having
+ * been given back.
+ */
+static __always_inline bool is_ending(const struct task_struct *task)
+{
+	return task->signal->flags & LEAK_SIGNAL_GROUP_EXIT || !task->signal->live.counter;
+}
+
+/*
+ * snapshot_processes writes out every traced process that is not about to end.
+ * It is read last: what was read of these before is all that they held.
+ */
 SEC("iter/task")
 int snapshot_processes(struct bpf_iter__task *ctx)
 {
@@ -228,7 +240,7 @@ int snapshot_processes(struct bpf_iter__task *ctx)
 	struct leak_process_record out = {};
 	struct leak_activity *activity;
 
-	if (!task || task->pid != task->tgid || is_zombie(task) ||
+	if (!task || task->pid != task->tgid || is_ending(task) ||
 	    !bpf_task_storage_get(&procs, task, 0, 0))
 		return 0;
 	activity = bpf_task_storage_get(&activities, task, 0, 0);

@@ -57,6 +57,7 @@ func newSite(s verdict.Site, taken time.Time) Site {
 		OldestS:     seconds(s.Oldest),
 		Role:        s.Role,
 		Group:       s.Group,
+		SeenAgain:   s.SeenAgain,
 		SiteFrame:   -1,
 		Names:       names(s.Outstanding),
 		Stack:       append([]symbol.Frame{}, s.Stack.Frames...),
@@ -87,9 +88,11 @@ func seconds(d time.Duration) float64 { return round(d.Seconds(), 1e3) }
 func round(x, unit float64) float64 { return math.Round(x*unit) / unit }
 
 // WriteJSON writes the report as one indented JSON document.
-func (r *Report) WriteJSON(w io.Writer) error {
+func (r *Report) WriteJSON(w io.Writer) error { return writeJSON(w, r) }
+
+func writeJSON(w io.Writer, document any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false) // C++ names are full of angle brackets
-	return e.Encode(r)
+	return e.Encode(document)
 }

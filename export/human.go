@@ -39,18 +39,35 @@ func humanSpan(seconds float64) string {
 
 // humanGrowth picks the unit in which a trend is not all zeros.
 func humanGrowth(perS float64) string {
+	unit, seconds := growthUnit(perS)
+	if unit == "" {
+		return "0"
+	}
+	return humanRate(perS*seconds) + "/" + unit
+}
+
+// humanRate shows a rate in a unit that was chosen.
+func humanRate(n float64) string {
+	switch {
+	case math.Abs(n) >= 99.95:
+		return fmt.Sprintf("%+.0f", n)
+	case math.Abs(n) >= 0.05:
+		return fmt.Sprintf("%+.1f", n)
+	}
+	return "0"
+}
+
+// growthUnit is the shortest unit of time in which a trend is not all zeros.
+func growthUnit(perS float64) (unit string, seconds float64) {
 	for _, u := range []struct {
 		name    string
 		seconds float64
 	}{{"s", 1}, {"min", 60}, {"h", 3600}} {
-		switch n := perS * u.seconds; {
-		case math.Abs(n) >= 99.95:
-			return fmt.Sprintf("%+.0f/%s", n, u.name)
-		case math.Abs(n) >= 0.095:
-			return fmt.Sprintf("%+.1f/%s", n, u.name)
+		if math.Abs(perS*u.seconds) >= 0.095 {
+			return u.name, u.seconds
 		}
 	}
-	return "0"
+	return "", 0
 }
 
 // humanCount groups thousands: 1,204.

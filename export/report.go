@@ -20,12 +20,15 @@ const Version = 1
 // report.schema.json. Strings from the target are as the target gave them:
 // only the text renderer escapes.
 type Report struct {
-	Version      int                       `json:"version"`
-	Target       Process                   `json:"target"`
-	Started      time.Time                 `json:"started"`
-	DurationS    float64                   `json:"duration_s"`
-	MinAgeS      float64                   `json:"min_age_s"`
-	Sites        []Site                    `json:"sites"`
+	Version   int       `json:"version"`
+	Target    Process   `json:"target"`
+	Started   time.Time `json:"started"`
+	DurationS float64   `json:"duration_s"`
+	MinAgeS   float64   `json:"min_age_s"`
+	Sites     []Site    `json:"sites"`
+	// UnusedSuppressions matched no site: what they accept may be fixed.
+	UnusedSuppressions []Suppression `json:"unused_suppressions,omitempty"`
+
 	Lost         map[string]uint64         `json:"lost"`
 	StackQuality map[tracer.Quality]uint64 `json:"stack_quality"`
 	Overhead     Overhead                  `json:"overhead"`
@@ -38,7 +41,9 @@ type Site struct {
 	State       verdict.State `json:"state"`
 	Leaking     bool          `json:"leaking"`
 	Reason      string        `json:"reason"`
-	Outstanding int           `json:"outstanding"`
+	// Suppressed is why the leak is accepted, empty if it is not.
+	Suppressed  string `json:"suppressed,omitempty"`
+	Outstanding int    `json:"outstanding"`
 	// Past is how many objects are outstanding for min-age or longer.
 	Past       int     `json:"past_min_age"`
 	Created    uint64  `json:"created"`
@@ -50,6 +55,9 @@ type Site struct {
 	Role tracer.Role `json:"role"`
 	// Group is what objects without a stack have in common.
 	Group string `json:"group,omitempty"`
+	// SeenAgain is the fingerprint of a site that creates the like of objects
+	// older than tracing.
+	SeenAgain string `json:"seen_again,omitempty"`
 	// SiteFrame indexes the frame of Site in Stack; -1 without a stack.
 	SiteFrame int            `json:"site_frame"`
 	Stack     []symbol.Frame `json:"stack"`
@@ -117,13 +125,16 @@ func (r *Report) Write(w io.Writer, format string) error {
 	return fmt.Errorf("unknown format %q", format)
 }
 
-// Leaking returns how many sites leak.
+// Leaking returns how many sites leak and are not suppressed. They come first.
 func (r *Report) Leaking() int {
 	n := 0
 	for _, s := range r.Sites {
-		if s.Leaking {
+		if s.accused() {
 			n++
 		}
 	}
 	return n
 }
+
+// accused tells that a site leaks and that this is not accepted.
+func (s Site) accused() bool { return s.Leaking && s.Suppressed == "" }

@@ -89,7 +89,7 @@ func (t text) table(sites, all []Site) {
 func (t text) block(sites []Site) {
 	verdict := column{title: "    ", cells: cells(sites, func(s Site) string {
 		switch {
-		case s.Leaking:
+		case s.accused():
 			return "LEAK"
 		case s.State == verdict.Suspect:
 			return "?"
@@ -109,17 +109,22 @@ func (s Site) heading(width int) string {
 	if s.SiteFrame >= 0 {
 		return placeIn(s.Stack[s.SiteFrame], width)
 	}
+	return tail(s.nameless(), width)
+}
+
+// nameless names a site that has no stack.
+func (s Site) nameless() string {
 	what := "no stack captured"
 	switch {
 	case len(s.Samples) > 0 && s.Samples[0].BeforeTracing:
 		what = "created before tracing"
 	case s.Kind == tracer.CloseWait && s.Group != "":
-		return tail("("+Escape(s.Group)+")", width)
+		return "(" + Escape(s.Group) + ")"
 	}
 	if s.Group != "" {
 		what += ": " + Escape(s.Group)
 	}
-	return tail("("+what+")", width)
+	return "(" + what + ")"
 }
 
 func (t text) rows(columns []column) {

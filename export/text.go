@@ -27,6 +27,7 @@ type TextOptions struct {
 }
 
 func (o TextOptions) width() int   { return max(60, cmp.Or(o.Width, 100)) }
+func (o TextOptions) rows() int    { return cmp.Or(o.Rows, 20) }
 func (o TextOptions) samples() int { return min(maxSamples, cmp.Or(o.Samples, 4)) }
 
 // text writes lines; the buffered writer keeps the first error for the end.
@@ -59,11 +60,12 @@ func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 		}
 		shown := part.sites
 		if part.title != "" {
-			shown = shown[:min(len(shown), cmp.Or(o.Rows, 20))]
+			shown = shown[:min(len(shown), o.rows())]
 		}
 		t.table(shown, r.Sites)
 		t.more(len(part.sites) - len(shown))
 	}
+	r.writeSuppressed(t)
 	for i, s := range slices.Concat(leaking, suspect[:min(len(suspect), maxSuspects)]) {
 		t.detail(i+1, s)
 	}
@@ -76,7 +78,7 @@ const maxSuspects = 5
 
 // split parts the sites by what a reader has to do about them.
 func (r *Report) split() (leaking, suspect, others []Site) {
-	for _, s := range r.Sites {
+	for _, s := range r.unsuppressed() {
 		switch {
 		case s.Leaking:
 			leaking = append(leaking, s)

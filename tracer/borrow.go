@@ -36,7 +36,7 @@ func (ss *stacks) borrower(created, used Stack) (frame int, ok bool) {
 // application lists the frames that are the application's own, from the root.
 func application(frames []symbol.Frame) (indexes []int) {
 	for i := len(frames) - 1; i >= 0; i-- {
-		if symbol.IsApplication(frames[i]) {
+		if symbol.Application(frames[i]) {
 			indexes = append(indexes, i)
 		}
 	}
@@ -60,15 +60,14 @@ type origin struct {
 }
 
 // origin decides which stack a socket is put down to.
-func (b *builder) origin(s *socket) origin {
-	stacks := b.tracer.stacks
-	created, used := stacks.get(s.Birth.Stack), stacks.get(s.UseStack)
+func (b *builder) origin(s *socket, info *SocketInfo) origin {
+	stacks, created, used := b.tracer.stacks, info.Creation, info.LastUse
 	made := origin{stack: s.Birth.Stack, role: Created, frame: -1}
 	switch {
 	case len(created.Frames) == 0 && len(used.Frames) > 0:
 		return origin{stack: s.UseStack, role: LastUsed, frame: used.Site}
 	case len(created.Frames) == 0:
-		made.role, made.group = "", socketGroup(s)
+		made.role, made.group = "", socketGroup(info)
 	case s.Accepted != 0:
 		made.role = FirstUsed
 	default:

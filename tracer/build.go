@@ -66,7 +66,7 @@ func (b *builder) outstanding(from origin, o Object) {
 // createdBy is the origin of a task.
 func (b *builder) createdBy(stack uint64, o Object) origin {
 	if len(b.tracer.stacks.get(stack).Frames) == 0 {
-		return origin{stack: stack, frame: -1, group: NameGroup(o.Name)}
+		return origin{stack: stack, frame: -1, group: o.group()}
 	}
 	return origin{stack: stack, role: Created, frame: -1}
 }
@@ -209,6 +209,7 @@ func (b *builder) finish() []Site {
 	slices.SortFunc(out, func(x, y Site) int {
 		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Fingerprint, y.Fingerprint))
 	})
+	seenAgain(out)
 	return out
 }
 

@@ -29,13 +29,43 @@ func NameGroup(name string) string {
 
 // socketGroup is the service that a connection belongs to: its end with the
 // lower port, for the other port was given by the kernel.
-func socketGroup(s *socket) string {
-	ends := addresses(&s.ledgerLeakSockRecord)
+func socketGroup(s *SocketInfo) string {
 	switch {
-	case s.queued():
-		return "never accepted at " + ends.local.String()
-	case ends.local.Port() < ends.remote.Port():
-		return fmt.Sprintf("accepted at port %d", ends.local.Port())
+	case s.Listeners != nil:
+		return "never accepted at " + s.Local.String()
+	case s.Local.Port() < s.Remote.Port():
+		return fmt.Sprintf("accepted at port %d", s.Local.Port())
 	}
-	return "connected to " + ends.remote.String()
+	return "connected to " + s.Remote.String()
+}
+
+// group is what an object has in common with others of its sort.
+func (o Object) group() string {
+	if o.Socket != nil {
+		return socketGroup(o.Socket)
+	}
+	return NameGroup(o.Name)
+}
+
+// seenAgain finds, for sites of objects older than tracing, a site with a stack
+// that creates the same sort of objects now: it has likely created these too.
+func seenAgain(sites []Site) {
+	type sort struct {
+		kind  Kind
+		group string
+	}
+	seen := make(map[sort]string)
+	for _, s := range sites {
+		for _, o := range s.Outstanding {
+			if len(s.Stack.Frames) > 0 && !o.BeforeTracing {
+				seen[sort{s.Kind, o.group()}] = s.Fingerprint
+			}
+		}
+	}
+	for i := range sites {
+		s := &sites[i]
+		if len(s.Stack.Frames) == 0 && len(s.Outstanding) > 0 && s.Outstanding[0].BeforeTracing {
+			s.SeenAgain = seen[sort{s.Kind, s.Group}]
+		}
+	}
 }

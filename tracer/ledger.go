@@ -64,11 +64,10 @@ func readRecords[T any](r io.Reader, each func(*T)) error {
 // ledger is the kernel's ledger at one instant, or as near to one as a busy
 // program allows.
 type ledger struct {
-	clock     clock
-	processes []ledgerLeakProcessRecord
-	tasks     []ledgerLeakTaskRecord
-	sockets   []socket
-	threads   []finishedThread
+	clock   clock
+	tasks   []ledgerLeakTaskRecord
+	sockets []socket
+	threads []finishedThread
 	// before and after count creations by stack id, before the objects were
 	// read and after.
 	before, after map[uint64]uint64
@@ -98,9 +97,6 @@ func (t *Tracer) readLedger() (*ledger, error) {
 			return readRecords(r, func(record *ledgerLeakTaskRecord) { l.tasks = append(l.tasks, *record) })
 		}),
 		t.iterate(ledgerProgSnapshotSockets, l.readSockets),
-		t.iterate(ledgerProgSnapshotProcesses, func(r io.Reader) error {
-			return readRecords(r, func(record *ledgerLeakProcessRecord) { l.processes = append(l.processes, *record) })
-		}),
 		l.readThreads(t.maps.Tcbs),
 	)
 	if err != nil {
@@ -163,22 +159,26 @@ func comm(raw [16]uint8) string {
 	return string(name)
 }
 
-// activities lists the traced processes.
-func (l *ledger) activities() []ProcessActivity {
+// readProcesses lists the traced processes that are not about to end. Objects
+// that were read before this one began to end are all that it held.
+func (t *Tracer) readProcesses() ([]ProcessActivity, error) {
 	var out []ProcessActivity
-	for i := range l.processes {
-		p := &l.processes[i]
-		did := p.Activity.Count
-		out = append(out, ProcessActivity{
-			Process: Process{PID: int(p.Tgid), Start: p.Start, Comm: comm(p.Comm)},
-			Activity: Activity{
-				Accepted:  did[ledgerLeakDeedLEAK_ACCEPTED],
-				Connected: did[ledgerLeakDeedLEAK_CONNECTED],
-				Forked:    did[ledgerLeakDeedLEAK_FORKED],
-				Started:   did[ledgerLeakDeedLEAK_STARTED],
-			},
-		})
-	}
+	err := t.iterate(ledgerProgSnapshotProcesses, func(r io.Reader) error {
+		return readRecords(r, func(p *ledgerLeakProcessRecord) { out = append(out, newProcessActivity(p)) })
+	})
 	slices.SortFunc(out, func(a, b ProcessActivity) int { return cmp.Compare(a.PID, b.PID) })
-	return out
+	return out, err
+}
+
+func newProcessActivity(p *ledgerLeakProcessRecord) ProcessActivity {
+	did := p.Activity.Count
+	return ProcessActivity{
+		Process: Process{PID: int(p.Tgid), Start: p.Start, Comm: comm(p.Comm)},
+		Activity: Activity{
+			Accepted:  did[ledgerLeakDeedLEAK_ACCEPTED],
+			Connected: did[ledgerLeakDeedLEAK_CONNECTED],
+			Forked:    did[ledgerLeakDeedLEAK_FORKED],
+			Started:   did[ledgerLeakDeedLEAK_STARTED],
+		},
+	}
 }

@@ -170,6 +170,9 @@ type Site struct {
 	// Group is what the objects of a site without a stack have in common: their
 	// name, with N for numbers in it, or the service they are connected to.
 	Group string
+	// SeenAgain is, where the objects are older than tracing, the fingerprint of
+	// a site that has created the same sort of objects since; else empty.
+	SeenAgain string
 	// Created and Released count objects since tracing began: children forked
 	// and reaped; threads started and ended; threads ended and joined or
 	// detached; sockets opened and closed.
@@ -213,7 +216,8 @@ type ProcessActivity struct {
 type Snapshot struct {
 	Time  time.Time
 	Sites []Site
-	// Processes is every traced process that is alive, by pid.
+	// Processes is every traced process that is alive and not about to end, by
+	// pid. What others held is not complete: they were ending.
 	Processes []ProcessActivity
 	// Tracked is how many objects are alive in scope, in whatever state.
 	Tracked int
@@ -259,6 +263,10 @@ func (t *Tracer) take() (*Snapshot, error) {
 		t.note(t.stacks.resolve(l.sockets[i].UseStack))
 	}
 	threads := t.judgeThreads(l)
+	processes, err := t.readProcesses()
+	if err != nil {
+		return nil, fmt.Errorf("take snapshot: %w", err)
+	}
 	t.updateTallies(l, threads.unjoined)
 	t.dropRescued(l)
 	b := &builder{
@@ -272,7 +280,7 @@ func (t *Tracer) take() (*Snapshot, error) {
 	b.addThreads(threads.held)
 	b.addTallies()
 	out := &Snapshot{
-		Time: l.clock.now, Sites: b.finish(), Processes: l.activities(),
+		Time: l.clock.now, Sites: b.finish(), Processes: processes,
 		Tracked: len(l.tasks) + len(l.sockets) + len(threads.held),
 	}
 	t.seen = b.seen

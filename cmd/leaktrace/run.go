@@ -22,6 +22,8 @@ type runOptions struct {
 	kinds      []tracer.Kind
 	format     string
 	output     string
+	junit      string // "": none
+	suppress   string // "": none
 	failOnLeak bool
 }
 
@@ -43,6 +45,8 @@ func runCommand(e env) *cli.Command {
 			&cli.StringSliceFlag{Name: "kind", Aliases: []string{"k"}, Usage: "report only `KIND` (" + kindNames() + "); may be repeated"},
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "write the report as `FORMAT` (" + strings.Join(export.Formats(), ", ") + ")"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the report to `FILE` instead of standard output"},
+			&cli.StringFlag{Name: "junit", Usage: "also write the report to `FILE` as JUnit XML, one test for each site"},
+			&cli.StringFlag{Name: "suppress", Usage: "accept the leaks listed in `FILE`, one a line: KIND FUNCTION # REASON"},
 			&cli.BoolFlag{Name: "fail-on-leak", Usage: "exit with status 3 when something leaks", DisableDefaultText: true},
 		},
 		Action: func(c *cli.Context) error {
@@ -74,6 +78,8 @@ func parseRun(c *cli.Context, terminal bool) (runOptions, error) {
 		minAge:     c.Duration("min-age"),
 		format:     c.String("format"),
 		output:     c.String("output"),
+		junit:      c.String("junit"),
+		suppress:   c.String("suppress"),
 		failOnLeak: c.Bool("fail-on-leak"),
 	}
 	switch {
@@ -85,6 +91,8 @@ func parseRun(c *cli.Context, terminal bool) (runOptions, error) {
 		return o, usageError("--pid %d: a pid is a positive number", o.pid)
 	case o.duration < 0 || o.interval < 0 || o.minAge < 0:
 		return o, usageError("--duration, --interval and --min-age cannot be negative")
+	case o.junit != "" && o.junit == o.output:
+		return o, usageError("--output and --junit name the same file %s", o.junit)
 	case !slices.Contains(export.Formats(), o.format):
 		return o, usageError("--format %q: the formats are %s", o.format, strings.Join(export.Formats(), ", "))
 	}

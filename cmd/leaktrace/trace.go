@@ -34,15 +34,26 @@ type session struct {
 	history *verdict.History
 	last    *tracer.Snapshot // the last one taken while the target lived
 	view    *view
+	// suppressions are the leaks that the user accepts.
+	suppressions []export.Suppression
 }
 
 // trace does the work of run.
 func trace(e env, o runOptions) (err error) {
-	output, err := openOutput(e, o.output)
+	suppressions, err := readSuppressions(o.suppress)
+	if err != nil {
+		return err
+	}
+	output, err := openOutput(o.output, e.stdout)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, output.Close()) }()
+	junit, err := openOutput(o.junit, io.Discard)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, junit.Close()) }()
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, caught...)
 	defer signal.Stop(signals)
@@ -52,34 +63,19 @@ func trace(e env, o runOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
-	s := &session{env: e, options: o, tracer: t, view: newView(e.stderr, len(o.command) == 0)}
+	s := &session{
+		env: e, options: o, tracer: t, view: newView(e.stderr, len(o.command) == 0), suppressions: suppressions,
+	}
 	if err := s.run(signals); err != nil {
 		return s.abandon(err, signals)
 	}
-	leaks, err := s.report(output)
+	leaks, err := s.report(output, junit)
 	// A command may go on for long after --duration: without us.
 	if err := errors.Join(err, t.Close()); err != nil {
 		return s.abandon(err, signals)
 	}
 	return s.status(leaks, signals)
 }
-
-// openOutput opens the report's file before anything is traced, so that a
-// wrong name costs no run.
-func openOutput(e env, path string) (io.WriteCloser, error) {
-	if path == "" {
-		return nopCloser{e.stdout}, nil
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		return nil, fmt.Errorf("write report: %w", err)
-	}
-	return f, nil
-}
-
-type nopCloser struct{ io.Writer }
-
-func (nopCloser) Close() error { return nil }
 
 // run traces from the beginning to the end.
 func (s *session) run(signals <-chan os.Signal) error {
@@ -171,13 +167,17 @@ func (s *session) makeReport() *export.Report {
 	if s.last == nil {
 		s.last = &tracer.Snapshot{Time: time.Now()}
 	}
-	return export.NewReport(s.tracer.Target(), s.started, s.history, s.last, s.overhead())
+	report := export.NewReport(s.tracer.Target(), s.started, s.history, s.last, s.overhead())
+	report.Suppress(s.suppressions)
+	return report
 }
 
-// report writes the final report and says whether anything leaks.
-func (s *session) report(output io.Writer) (leaks bool, err error) {
+// report writes the final report, in both forms even if one fails, and says
+// whether anything leaks.
+func (s *session) report(output, junit io.Writer) (leaks bool, err error) {
 	report := s.makeReport()
-	if err := report.Write(output, s.options.format); err != nil {
+	err = errors.Join(report.Write(output, s.options.format), report.WriteJUnit(junit))
+	if err != nil {
 		return false, fmt.Errorf("write report: %w", err)
 	}
 	return report.Leaking() > 0, nil

@@ -25,8 +25,9 @@ func Site(frames []Frame) int {
 	return max(0, slices.IndexFunc(layers, func(l layer) bool { return l != libc }))
 }
 
-// IsApplication tells whether a frame is the application's own code.
-func IsApplication(f Frame) bool { return layerOf(f) == application }
+// Application tells whether a frame is the application's own code, rather than
+// the C library's, a language runtime's or code without a name.
+func Application(f Frame) bool { return layerOf(f) == application }
 
 // layerOf classifies one frame.
 func layerOf(f Frame) layer {

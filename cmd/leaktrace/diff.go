@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/leaktrace/leaktrace/export"
+)
+
+func diffCommand(e env) *cli.Command {
+	return &cli.Command{
+		Name:      "diff",
+		Usage:     "compare two reports: which sites are new, worse, better, gone",
+		ArgsUsage: "OLD.json NEW.json",
+		Description: "The reports are what run --format json writes. Sites are matched by kind and\n" +
+			"fingerprint, which a rebuild does not change; what grows is compared by its rate, so\n" +
+			"that runs of different lengths compare.\n\n" +
+			"Exit status: 0 whatever the difference, 1 on failure, 2 on wrong usage.",
+		OnUsageError: onUsageError,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "format", Value: "text", Usage: "write the difference as `FORMAT` (" + strings.Join(export.DiffFormats(), ", ") + ")"},
+		},
+		Action: func(c *cli.Context) error {
+			format := c.String("format")
+			switch {
+			case c.NArg() != 2:
+				return usageError("diff compares two reports: leaktrace diff [--format FORMAT] OLD.json NEW.json")
+			case !slices.Contains(export.DiffFormats(), format):
+				return usageError("--format %q: the formats are %s", format, strings.Join(export.DiffFormats(), ", "))
+			}
+			return diff(e, c.Args().Get(0), c.Args().Get(1), format)
+		},
+	}
+}
+
+func diff(e env, oldPath, newPath, format string) error {
+	before, err := readReport(oldPath)
+	if err != nil {
+		return err
+	}
+	after, err := readReport(newPath)
+	if err != nil {
+		return err
+	}
+	if err := export.NewDiff(before, after).Write(e.stdout, format); err != nil {
+		return fmt.Errorf("write difference: %w", err)
+	}
+	return nil
+}

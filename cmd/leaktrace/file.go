@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/leaktrace/leaktrace/export"
+)
+
+// openOutput opens a report's file before anything is traced, so that a wrong
+// name costs no run. Without a name it is standard.
+func openOutput(path string, standard io.Writer) (io.WriteCloser, error) {
+	if path == "" {
+		return nopCloser{standard}, nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("write report: %w", err)
+	}
+	return f, nil
+}
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }
+
+// readSuppressions reads a suppression file, unless the name is empty.
+func readSuppressions(path string) ([]export.Suppression, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read suppressions: %w", err)
+	}
+	defer f.Close()
+	return export.ReadSuppressions(f, path)
+}
+
+// readReport reads a report that run --format json wrote.
+func readReport(path string) (*export.Report, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read report: %w", err)
+	}
+	defer f.Close()
+	r, err := export.ReadReport(f)
+	if err != nil {
+		return nil, fmt.Errorf("read report %s: %w", path, err)
+	}
+	return r, nil
+}

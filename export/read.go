@@ -1,0 +1,144 @@
+package export
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+
+	"github.com/leaktrace/leaktrace/tracer/verdict"
+)
+
+// maxReport bounds the size of a report that is read, in bytes. A site takes
+// some 10 KiB.
+const maxReport = 256 << 20
+
+// ReadReport reads what WriteJSON wrote, with fields it does not know. Errors
+// say where in the file, and what was expected. What a reader may rely on: the
+// states are known, each site frame is in its stack, and times and counts are
+// in a sensible range. Strings are as they were: escape them.
+func ReadReport(r io.Reader) (*Report, error) {
+	raw, err := io.ReadAll(io.LimitReader(r, maxReport+1))
+	if err != nil {
+		return nil, err
+	}
+	return parseReport(raw, maxReport)
+}
+
+func parseReport(raw []byte, limit int) (*Report, error) {
+	if len(raw) > limit {
+		return nil, fmt.Errorf("larger than %s", humanBytes(uint64(limit)))
+	}
+	var head struct {
+		Version *int             `json:"version"`
+		Sites   *json.RawMessage `json:"sites"`
+	}
+	if err := decode(raw, &head); err != nil {
+		return nil, err
+	}
+	switch {
+	case head.Version == nil, head.Sites == nil:
+		return nil, errors.New("not a report of leaktrace run --format json: version or sites are missing")
+	case *head.Version != Version:
+		return nil, fmt.Errorf("the report has version %d, expected %d; use the leaktrace that wrote it", *head.Version, Version)
+	}
+	report := new(Report)
+	if err := decode(raw, report); err != nil {
+		return nil, err
+	}
+	return report, report.check()
+}
+
+// decode is json.Unmarshal with errors for people.
+func decode(raw []byte, into any) error {
+	err := json.Unmarshal(raw, into)
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax) && syntax.Offset >= int64(len(raw)):
+		// Where an unfinished document ends is not where it is wrong.
+		return fmt.Errorf("%s: the file ends too early, expected a whole JSON document", position(raw, syntax.Offset))
+	case errors.As(err, &syntax):
+		return fmt.Errorf("%s: expected JSON: %s", position(raw, syntax.Offset), syntax)
+	case errors.As(err, &kind) && kind.Field == "":
+		return fmt.Errorf("%s: expected a report of leaktrace run --format json, found a JSON %s", position(raw, kind.Offset), kind.Value)
+	case errors.As(err, &kind):
+		return fmt.Errorf("%s: %s: expected %s, found %s", position(raw, kind.Offset), kind.Field, expected(kind.Type), kind.Value)
+	}
+	return err
+}
+
+// position turns the number of bytes read into a place.
+func position(raw []byte, read int64) string {
+	before := raw[:max(0, min(int(read)-1, len(raw)))]
+	line := bytes.Count(before, []byte{'\n'}) + 1
+	column := len(before) - bytes.LastIndexByte(before, '\n')
+	return fmt.Sprintf("line %d, column %d", line, column)
+}
+
+// expected names a Go type to those who look at JSON.
+func expected(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Float64:
+		return "a number"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Struct, reflect.Map, reflect.Pointer:
+		return "an object"
+	}
+	return "a whole number (" + t.Kind().String() + ")"
+}
+
+// Bounds of what a report can hold, far beyond what one does.
+const (
+	maxSeconds = 1e10 // 300 years
+	maxRate    = 1e9
+	maxCount   = 1 << 40
+)
+
+var states = []verdict.State{verdict.Leaking, verdict.Suspect, verdict.Unknown, verdict.Steady, verdict.Draining}
+
+// check is for what the types do not say.
+func (r *Report) check() error {
+	err := cmp.Or(within("duration_s", r.DurationS, 0, maxSeconds), within("min_age_s", r.MinAgeS, 0, maxSeconds))
+	if err != nil {
+		return err
+	}
+	for i, s := range r.Sites {
+		if err := s.check(); err != nil {
+			return fmt.Errorf("sites[%d].%w", i, err)
+		}
+	}
+	return nil
+}
+
+func (s Site) check() error {
+	switch {
+	case s.Fingerprint == "":
+		return errors.New("fingerprint: expected a string that is not empty")
+	case s.Kind == "":
+		return errors.New("kind: expected a string that is not empty")
+	case !slices.Contains(states, s.State):
+		return fmt.Errorf("state: expected one of %q, found %q", states, s.State)
+	}
+	return cmp.Or(
+		within("outstanding", float64(s.Outstanding), 0, maxCount),
+		within("growth_per_s", s.GrowthPerS, -maxRate, maxRate),
+		within("site_frame", float64(s.SiteFrame), -1, float64(len(s.Stack)-1)),
+	)
+}
+
+func within(field string, x, least, most float64) error {
+	if x < least || x > most {
+		return fmt.Errorf("%s: expected a number from %v to %v, found %v", field, least, most, x)
+	}
+	return nil
+}

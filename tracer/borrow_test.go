@@ -1,0 +1,99 @@
+package tracer
+
+import (
+	"testing"
+
+	"github.com/leaktrace/leaktrace/tracer/symbol"
+)
+
+// path is a stack of application functions, root first as one thinks of them,
+// below a call of libc's.
+func path(call string, functions ...string) Stack {
+	frames := []symbol.Frame{{Function: call, Module: "/usr/lib/libc.so.6"}}
+	for i := len(functions) - 1; i >= 0; i-- {
+		frames = append(frames, symbol.Frame{Function: functions[i], Module: "/srv/app"})
+	}
+	frames = append(frames, symbol.Frame{Function: "__libc_start_main", Module: "/usr/lib/libc.so.6"})
+	return Stack{Frames: frames, Site: symbol.Site(frames)}
+}
+
+func TestBorrower(t *testing.T) {
+	tests := map[string]struct {
+		created, used Stack
+		users         []string
+		want          string // the last borrower's function; empty: the creator
+	}{
+		"the creator's own use": {
+			created: path("connect", "main", "fetch"),
+			used:    path("recv", "main", "fetch", "read_reply"),
+		},
+		"used directly by the creator": {
+			created: path("connect", "main", "fetch"),
+			used:    path("recv", "main", "fetch"),
+		},
+		"helpers of one caller": {
+			created: path("connect", "main", "serve", "fetch", "open_connection"),
+			used:    path("recv", "main", "serve", "fetch", "read_reply"),
+		},
+		"another borrower connected": {
+			created: path("connect", "main", "borrow_ok", "http_get", "pool_connect"),
+			used:    path("recv", "main", "borrow_leak", "http_get", "http_read"),
+			want:    "borrow_leak",
+		},
+		"deep borrowers": {
+			created: path("connect", "main", "worker", "handle", "borrow_ok", "pool_connect"),
+			used:    path("recv", "main", "worker", "handle", "borrow_leak", "http_read"),
+			users:   []string{"main", "worker", "handle", "borrow_ok", "http_read"},
+			want:    "borrow_leak",
+		},
+		"filled in advance": {
+			created: path("connect", "main", "pool_fill"),
+			used:    path("recv", "main", "borrow_leak", "http_read"),
+			want:    "borrow_leak",
+		},
+		"filled by another thread": {
+			created: path("connect", "filler", "pool_fill"),
+			used:    path("recv", "worker", "http_read"),
+			want:    "http_read",
+		},
+		"used by whoever called the creator": {
+			created: path("connect", "main", "fetch", "open_connection"),
+			used:    path("recv", "main", "fetch"),
+		},
+		"older than tracing": {
+			used: path("recv", "main", "borrow_leak", "http_read"),
+			want: "http_read",
+		},
+		"never used": {created: path("connect", "main", "fetch")},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			ss := &stacks{users: make(map[string]bool)}
+			for _, function := range tt.users {
+				ss.users[function] = true
+			}
+			got := ""
+			if frame, ok := ss.borrower(tt.created, tt.used); ok {
+				got = tt.used.Frames[frame].Function
+			}
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestNameGroup(t *testing.T) {
+	for name, want := range map[string]string{
+		"":               "",
+		"Analytics":      "Analytics",
+		"pool-1-thread-": "pool-N-thread-",
+		"worker/12:3":    "worker/N:N",
+		"2024":           "N",
+		"naïve-7é":       "naïve-Né",
+	} {
+		if got := NameGroup(name); got != want {
+			t.Errorf("NameGroup(%q) is %q, want %q", name, got, want)
+		}
+	}
+}
