@@ -22,17 +22,21 @@ static __always_inline void arch_user_regs(struct leak_regs *regs, const struct 
 /*
  * arch_path is what registers tell of the path by which the user got here, in
  * nanoseconds instead of a walk: the depth of the stack, and what the callers
- * keep in the registers that calls preserve.
+ * keep in the registers that calls preserve. A polynomial, for speed: products
+ * that do not wait for each other.
  */
 static __always_inline __u64 arch_path(const struct pt_regs *user)
 {
-	__u64 hash = hash_mix(user->sp, user->bx);
+	const __u64 x = 0x9e3779b97f4a7c15, x2 = x * x, x3 = x2 * x, x4 = x3 * x, x5 = x4 * x, x6 = x5 * x;
 
-	hash = hash_mix(hash, user->bp);
-	hash = hash_mix(hash, user->r12);
-	hash = hash_mix(hash, user->r13);
-	hash = hash_mix(hash, user->r14);
-	return hash_mix(hash, user->r15);
+	return user->sp + user->bx * x + user->bp * x2 + user->r12 * x3 + user->r13 * x4 +
+	       user->r14 * x5 + user->r15 * x6;
+}
+
+/* arch_interrupted: the user's code was interrupted, it made no system call. */
+static __always_inline bool arch_interrupted(const struct pt_regs *user)
+{
+	return (__s64)user->orig_ax < 0;
 }
 
 /* arch_tcb is the thread control block of a task that does not run now. */

@@ -20,10 +20,12 @@
 #include "socket.bpf.h"
 #include "queue.bpf.h"
 #include "snapshot.bpf.h"
+#include "parked.bpf.h"
 
 /* No map names these types; this keeps them in BTF, from which Go's are made. */
 const struct leak_event *event_type __attribute__((unused));
 const struct leak_rescue *rescue_type __attribute__((unused));
+const struct leak_parked *parked_type __attribute__((unused));
 const struct leak_task_record *task_record_type __attribute__((unused));
 const enum leak_deed *deed_type __attribute__((unused));
 const struct leak_process_record *process_record_type __attribute__((unused));

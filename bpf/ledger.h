@@ -81,6 +81,12 @@ struct leak_tcb {
 	__u8 comm[LEAK_COMM_LEN];
 };
 
+enum leak_direction {
+	LEAK_READ = 0,
+	LEAK_WRITE = 1,
+	LEAK_DIRECTIONS = 2,
+};
+
 /*
  * leak_sock lives on a TCP socket that a traced process created or used. What
  * is known of its last use is written without a lock: of two threads that use
@@ -90,11 +96,10 @@ struct leak_sock {
 	struct leak_birth birth;
 	__u64 close_wait; /* when the peer's FIN arrived */
 	__u64 used; /* last read or write */
-	__u64 tick; /* the same, in jiffies, as are the two below */
-	__u64 looked; /* when the path was looked at last */
-	__u64 paid; /* up to when captures are paid for */
-	__u64 use_stack; /* of the last use, or of one just before */
-	__u64 use_path; /* what is cheaply known of that stack */
+	__u64 tick; /* the same, in jiffies, as is the next */
+	__u64 paid; /* up to when walks are paid for */
+	__u64 use_stack; /* of the last use by another path, or a later one */
+	__u64 path[LEAK_DIRECTIONS]; /* what is cheaply known of the last stacks */
 	__u32 accepted; /* stamped at first use, not at connect */
 	__u32 eof_read; /* a read has returned 0 */
 };

@@ -29,63 +29,56 @@ static __always_inline struct leak_sock *socket_born(struct sock *sk, struct lea
 }
 
 /*
- * The stacks of so many uses are captured at once, and then of one in so long.
- * In between, a look now and then at the path of a use tells whether it is
- * another one. In ticks of the kernel's, of 1 to 10 ms: a finer clock would be
- * half of a use's cost.
+ * What a socket may spend on walks, in ticks of the kernel's, of 1 to 10 ms (a
+ * finer clock would be half of a use's cost): one earns a tick's worth in each,
+ * and saves up no more than this.
  */
-#define LEAK_USE_BURST 8
-#define LEAK_USE_INTERVAL 25
-#define LEAK_USE_LOOK 3
+#define LEAK_USE_SAVED 200
+#define LEAK_USE_SAVED_OTHER (LEAK_USE_SAVED + 64)
+#define LEAK_USE_PRICE 25
+#define LEAK_USE_PRICE_OTHER 1
 
 /*
- * use_paid takes a capture from what a socket may spend. A walk costs a
- * microsecond or two, which a stream of reads and writes must not pay for each
- * of them; but of a socket that is used now and then, as one borrowed from a
- * pool is, every use counts, for any may turn out to be the last.
+ * use_paid takes a walk from what a socket may spend. A walk costs a microsecond
+ * or two, which a stream of reads and writes must not pay for each of them. But
+ * of a socket that is used now and then every use counts, for any may turn out
+ * to be the last; and in a stream every use by another path than the one before,
+ * for that is another borrower.
  */
-static __always_inline bool use_paid(struct leak_sock *record, __u64 tick)
+static __always_inline bool use_paid(struct leak_sock *record, bool other)
 {
-	__u64 paid = record->paid > tick ? record->paid : tick;
+	__u64 paid = record->paid > record->tick ? record->paid : record->tick;
+	__u64 price = other ? LEAK_USE_PRICE_OTHER : LEAK_USE_PRICE;
+	__u64 saved = other ? LEAK_USE_SAVED_OTHER : LEAK_USE_SAVED;
 
-	if (paid - tick >= LEAK_USE_BURST * LEAK_USE_INTERVAL)
+	if (paid - record->tick + price > saved)
 		return false;
-	record->paid = paid + LEAK_USE_INTERVAL;
+	record->paid = paid + price;
 	return true;
 }
 
 /*
- * use_capture captures the stack of a use. A process that is not traced may use
- * a socket that one that is has created: of that use there is no stack.
+ * use_record notes a use and captures its stack. A process that is not traced
+ * may use a socket that one that is has created: of that use there is no stack.
  */
-static __always_inline void use_capture(struct leak_sock *record, __u64 path)
+static __always_inline void use_record(struct leak_sock *record, enum leak_direction direction)
 {
-	struct leak_proc *proc = traced();
-
-	record->use_path = path;
-	record->use_stack = proc ? capture_stack(proc, LEAK_USE) : 0;
-}
-
-/* use_record notes a use. */
-static __always_inline void use_record(struct leak_sock *record)
-{
-	struct task_struct *current;
+	struct task_struct *current = bpf_get_current_task_btf();
 	__u64 tick = bpf_jiffies64(), path;
-	bool paid = use_paid(record, tick);
+	struct leak_proc *proc;
 
 	if (tick != record->tick) {
 		record->tick = tick;
 		record->used = bpf_ktime_get_ns();
 	}
-	if (!paid && tick - record->looked < LEAK_USE_LOOK)
-		return;
-	record->looked = tick;
-	current = bpf_get_current_task_btf();
 	if (current->flags & LEAK_PF_KERNEL_WORKER)
 		return;
-	path = hash_mix(arch_path((struct pt_regs *)bpf_task_pt_regs(current)), current->pid);
-	if (paid || path != record->use_path)
-		use_capture(record, path);
+	path = arch_path((struct pt_regs *)bpf_task_pt_regs(current));
+	if (!use_paid(record, path != record->path[direction]))
+		return;
+	record->path[direction] = path;
+	proc = traced();
+	record->use_stack = proc ? capture_stack(proc, LEAK_USE) : 0;
 }
 
 /*
@@ -93,13 +86,13 @@ static __always_inline void use_record(struct leak_sock *record)
  * accepted one. accept itself has no tracepoint; its first use runs in its
  * user's context.
  */
-static __always_inline int socket_used(struct sock *sk, bool eof)
+static __always_inline int socket_used(struct sock *sk, enum leak_direction direction, bool eof)
 {
 	struct leak_sock *record = bpf_sk_storage_get(&socks, sk, 0, 0);
 	struct leak_proc *proc;
 
 	if (record) {
-		use_record(record);
+		use_record(record, direction);
 	} else {
 		proc = traced();
 		if (!proc || !is_tcp(sk))
@@ -142,7 +135,8 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int old_state, int new_state)
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sock_recv_length, struct sock *sk, int length, int flags)
 {
-	return socket_used(sk, !length && sk->__sk_common.skc_state == TCP_CLOSE_WAIT &&
+	return socket_used(sk, LEAK_READ,
+			   !length && sk->__sk_common.skc_state == TCP_CLOSE_WAIT &&
 				       !(flags & LEAK_MSG_PEEK));
 }
 
@@ -150,14 +144,14 @@ int BPF_PROG(sock_recv_length, struct sock *sk, int length, int flags)
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(sock_send_length, struct sock *sk)
 {
-	return socket_used(sk, false);
+	return socket_used(sk, LEAK_WRITE, false);
 }
 
 /* Before 6.3: sees reads only. */
 SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(tcp_rcv_space_adjust, struct sock *sk)
 {
-	return socket_used(sk, false);
+	return socket_used(sk, LEAK_READ, false);
 }
 
 #endif

@@ -102,6 +102,20 @@ struct leak_stack {
 	__u64 frames[LEAK_MAX_FRAMES];
 };
 
+/*
+ * leak_parked is where a thread is now. Two that are equal and not running say
+ * that the thread has not run in between.
+ */
+struct leak_parked {
+	struct leak_regs regs;
+	__u64 switches; /* how often it gave up a processor */
+	__u64 start_stack; /* of the image, as in leak_space */
+	__u32 tid;
+	__u32 tgid;
+	__u32 running; /* or ready to run, or it changed while it was looked at */
+	__u32 interrupted; /* not in a system call: ip is no return address */
+};
+
 /* How much of a stack is copied, and how often in a second for one process. */
 #define LEAK_RESCUE_PAGES 8
 #define LEAK_PAGE_SIZE 4096

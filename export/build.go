@@ -8,29 +8,46 @@ import (
 	"time"
 
 	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/limit"
 	"github.com/leaktrace/leaktrace/tracer/symbol"
 	"github.com/leaktrace/leaktrace/tracer/verdict"
 )
 
+// Setting is what a report tells besides what the history of the run shows.
+type Setting struct {
+	// Target is the traced process, or the root of the traced tree.
+	Target tracer.Process
+	// Started is when tracing began.
+	Started  time.Time
+	Overhead Overhead
+	// Parked is where threads are now, Limits what bounds each process, by pid,
+	// and OwnLimits what the user knows of. They may be empty.
+	Parked    []tracer.Parked
+	Limits    map[int][]limit.Limit
+	OwnLimits limit.Own
+}
+
 // NewReport makes the report of a run from its history. last is the last
 // snapshot added to the history.
-func NewReport(target tracer.Process, started time.Time, h *verdict.History,
-	last *tracer.Snapshot, o Overhead,
-) *Report {
+func NewReport(run Setting, h *verdict.History, last *tracer.Snapshot) *Report {
 	r := &Report{
 		Version:      Version,
-		Target:       Process{target.PID, target.Comm},
-		Started:      started.Round(time.Millisecond),
-		DurationS:    seconds(max(0, last.Time.Sub(started))),
+		Target:       Process{run.Target.PID, run.Target.Comm},
+		Started:      run.Started.Round(time.Millisecond),
+		DurationS:    seconds(max(0, last.Time.Sub(run.Started))),
 		MinAgeS:      seconds(h.MinAge()),
 		Sites:        []Site{},
 		Lost:         map[string]uint64{},
 		StackQuality: map[tracer.Quality]uint64{},
-		Overhead:     o,
+		Overhead:     run.Overhead,
 	}
-	for _, s := range h.Sites() {
+	sites := h.Sites()
+	total := outstandingOf(sites)
+	for _, s := range sites {
 		if len(s.Outstanding) > 0 {
-			r.Sites = append(r.Sites, newSite(s, last.Time))
+			site := newSite(s, last.Time)
+			site.Limits, site.Parked = run.limits(s, total[s.Kind]), run.parked(s)
+			r.Sites = append(r.Sites, site)
 		}
 	}
 	for _, c := range last.Lost {
@@ -49,6 +66,10 @@ func newSite(s verdict.Site, taken time.Time) Site {
 		State:       s.State,
 		Leaking:     s.State == verdict.Leaking,
 		Reason:      s.Reason,
+		Assumed:     s.Assumed,
+		Ended:       s.Ended,
+		UsualS:      seconds(s.Usual),
+		GrowsWith:   growsWith(s.With),
 		Outstanding: len(s.Outstanding),
 		Past:        s.Past,
 		Created:     s.Created,
@@ -71,6 +92,9 @@ func newSite(s verdict.Site, taken time.Time) Site {
 		site.SiteFrame = i
 		site.Site = newPlace(f)
 	}
+	if t := s.Trend; t.Snapshots > 0 {
+		site.Trend = &Trend{round(t.Z, 1e2), seconds(t.Over), t.Snapshots}
+	}
 	if s.Kind == tracer.CloseWait {
 		site.relate(s.Outstanding)
 	}
@@ -78,6 +102,13 @@ func newSite(s verdict.Site, taken time.Time) Site {
 		site.Samples = append(site.Samples, newSample(o, taken))
 	}
 	return site
+}
+
+func growsWith(with []verdict.Correlation) (out []GrowsWith) {
+	for _, c := range with {
+		out = append(out, GrowsWith{c.Activity, round(c.PerActivity, 1e4), round(c.R, 1e4)})
+	}
+	return out
 }
 
 func age(o tracer.Object, at time.Time) time.Duration { return max(0, at.Sub(o.Since)) }

@@ -57,23 +57,22 @@ func (d *Diff) judgeBoth(before, after *Level) (Change, string) {
 	return change, fmt.Sprintf("%s as before, %s", after.State, why)
 }
 
-// tooShort tells whether a run, shorter than the one that showed a leak, had
-// little chance to show it too.
+// tooShort tells whether a run, less than half as long as the one that showed a
+// leak, had little chance to show it too.
 func (d *Diff) tooShort(run, shown Run, leak *Level) bool {
 	expected := leak.GrowthPerS * run.DurationS
-	return leak.severity() > 0 && run.DurationS*quarter < shown.DurationS && expected > 0 && expected < enough
+	return leak.severity() > 0 && 2*run.DurationS < shown.DurationS && expected > 0 && expected < enough
 }
 
 // compareRates compares two leaks. What does not grow in either run is
 // compared by number.
 func (d *Diff) compareRates(before, after *Level) (Change, string) {
 	slow, fast := max(0, before.GrowthPerS), max(0, after.GrowthPerS)
-	oldRun, newRun := max(1, d.Old.DurationS), max(1, d.New.DurationS)
-	gained, gains := slow*oldRun, fast*newRun
+	gained, gains := slow*d.Old.DurationS, fast*d.New.DurationS
 	if gained < 1 && gains < 1 {
 		return compareCounts(before.Outstanding, after.Outstanding)
 	}
-	chance := deviations * math.Hypot(math.Sqrt(max(1, gained))/oldRun, math.Sqrt(max(1, gains))/newRun)
+	chance := deviations * math.Hypot(math.Sqrt(max(1, gained))/d.Old.DurationS, math.Sqrt(max(1, gains))/d.New.DurationS)
 	change, why := Worse, "growing faster"
 	switch {
 	case !apart(slow, fast):

@@ -23,6 +23,9 @@ func (t text) detail(n int, s Site) {
 			t.line("    %s", fact)
 		}
 	}
+	if again := t.r.again(s); again != nil {
+		t.line("    the same sort is created now, so likely these were, at %s", again.heading(t.o.width()-58))
+	}
 	if len(s.Stack) > 0 {
 		t.line("\n    %s (innermost call first)", roleTitles[s.Role])
 		t.frames(s.Stack, s.SiteFrame)
@@ -30,6 +33,7 @@ func (t text) detail(n int, s Site) {
 			t.line("       %s", note)
 		}
 	}
+	t.parked(s)
 	t.related("created by", s, s.CreatedBy)
 	t.related("last used by", s, s.LastUsedBy)
 	t.samples(s, blame == "")
@@ -38,6 +42,16 @@ func (t text) detail(n int, s Site) {
 // facts are what is said of a site before its stack, one line each.
 func (s Site) facts() []string {
 	facts := []string{fmt.Sprintf("%s: %s", s.State, s.Reason)}
+	if s.Ended {
+		facts[0] += "; its process has ended since"
+	}
+	if s.Assumed != "" {
+		facts = append(facts, "assuming "+s.Assumed)
+	}
+	for _, with := range s.GrowsWith {
+		facts = append(facts, with.String())
+	}
+	facts = append(facts, s.bound()...)
 	if s.Created > 0 {
 		w := words[s.Kind]
 		facts = append(facts, fmt.Sprintf("while traced: %s %s, %s %s",
@@ -47,6 +61,30 @@ func (s Site) facts() []string {
 		facts = append(facts, "called "+s.called())
 	}
 	return facts
+}
+
+// String says what a site grows with: by 1.00 per accepted connection.
+func (g GrowsWith) String() string {
+	return fmt.Sprintf("grows by %.2f per %s (r = %.2f)", g.Per, cmp.Or(activities[g.Activity], Escape(g.Activity)), g.R)
+}
+
+// activities is the singular of what verdicts correlate with.
+var activities = map[string]string{
+	"accepted connections": "accepted connection",
+	"calls of connect":     "call of connect",
+	"forks":                "fork",
+	"threads started":      "thread started",
+}
+
+// again finds the site that creates the like of objects older than tracing.
+func (r *Report) again(s Site) *Site {
+	i := slices.IndexFunc(r.Sites, func(other Site) bool {
+		return s.SeenAgain != "" && other.Fingerprint == s.SeenAgain && other.Kind == s.Kind
+	})
+	if i < 0 {
+		return nil
+	}
+	return &r.Sites[i]
 }
 
 // called says what the objects are called: 1,204 x "Analytics".

@@ -173,11 +173,11 @@ func (p Pair) outstanding() int {
 	return p.New.Outstanding
 }
 
-// count is how many sites that leak in either run, or look so, changed so.
+// count is how many sites that leak in either run changed so.
 func (d *Diff) count(c Change) int {
 	n := 0
 	for _, p := range d.Sites {
-		if p.Change == c && p.severity() > 0 {
+		if p.Change == c && p.severity() == 2 {
 			n++
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // WriteText writes the difference for a person: what leaks more, what the runs
 // were, a table of what leaks in either run, and what else came or went.
 func (d *Diff) WriteText(w io.Writer, o TextOptions) error {
-	t := text{bufio.NewWriter(w), o}
+	t := text{bufio.NewWriter(w), nil, o}
 	t.line("%s", d.headline())
 	t.line("old: %s", d.Old)
 	t.line("new: %s", d.New)
@@ -40,21 +40,29 @@ func (d *Diff) WriteText(w io.Writer, o TextOptions) error {
 
 // headline says first whether the new run is worse.
 func (d *Diff) headline() string {
+	more := d.count(New) + d.count(Worse)
+	rest := d.counts(Unclear, Same, Better, Gone, Suppressed)
+	headline := plural(more, "site leaks more than before: ", "sites leak more than before: ") + d.counts(New, Worse)
+	switch {
+	case more == 0 && rest == "":
+		return "nothing leaks more than before"
+	case more == 0:
+		return "nothing leaks more than before: " + rest
+	case rest == "":
+		return headline
+	}
+	return headline + "; also " + rest
+}
+
+// counts says how many leaks changed in each of these ways.
+func (d *Diff) counts(changes ...Change) string {
 	var parts []string
-	for _, c := range changes() {
+	for _, c := range changes {
 		if n := d.count(c); n > 0 {
 			parts = append(parts, humanCount(n)+" "+string(c))
 		}
 	}
-	more := d.count(New) + d.count(Worse)
-	headline := plural(more, "site leaks more than before", "sites leak more than before")
-	if more == 0 {
-		headline = "nothing leaks more than before"
-	}
-	if len(parts) == 0 {
-		return headline
-	}
-	return headline + ": " + strings.Join(parts, ", ")
+	return enumerate(parts)
 }
 
 // String describes a run in a line.
@@ -99,7 +107,7 @@ func (t text) pairs(pairs []Pair) {
 	}
 	columns = append(columns, siteColumn(sites, t.o.width()-width(columns)-len(gap)))
 	var table bytes.Buffer
-	rows := text{bufio.NewWriter(&table), t.o}
+	rows := text{bufio.NewWriter(&table), nil, t.o}
 	rows.rows(columns)
 	_ = rows.Flush() // a buffer takes all
 	t.line("")

@@ -96,6 +96,8 @@ func services() []tracer.Site {
 	create := libcFrame("pthread_create", 0x89144)
 	inlined := frame("Thumbnailer::spawn(std::vector<std::string> const&)", "/srv/orders/src/thumbnail.cc", 57, 0x3a10)
 	inlined.Inlined = true
+	probes := sockets([]time.Time{began.Add(14 * time.Second)})
+	probes[0].ID = 1200
 	nameless := symbol.Frame{Module: "/usr/lib/libacme.so.2", Address: 0x1c2f0}
 	long := frame("std::thread::_State_impl<std::thread::_Invoker<std::tuple<void (Metrics::*)(std::chrono::duration<long, std::ratio<1l, 1000l> >), Metrics*> > >::start(std::shared_ptr<Registry>, std::vector<std::string> const&)", "/srv/orders/src/metrics/flusher_threads.cc", 214, 0x5120)
 	sites := []tracer.Site{{
@@ -130,7 +132,7 @@ func services() []tracer.Site {
 	}, {
 		Kind: tracer.CloseWait, Fingerprint: "c0df", Created: 9, Released: 8,
 		Stack:       stack(1, libcFrame("connect", 0x10a2f4), frame("Health::probe()", "/srv/orders/src/health.cc", 12, 0x7100), main),
-		Outstanding: sockets([]time.Time{began.Add(14 * time.Second)}),
+		Outstanding: probes,
 	}, {
 		Kind: tracer.Zombie, Fingerprint: "gone", Created: 5, Released: 5,
 	}}
@@ -182,7 +184,7 @@ func networks() []tracer.Site {
 
 // watch shows the sites to a history once a second and returns the report.
 func watch(sites []tracer.Site, run int, finish func(*tracer.Snapshot)) *Report {
-	h := verdict.New(began, 10*time.Second)
+	h := verdict.New(began, 3*time.Second)
 	var last *tracer.Snapshot
 	for s := range run + 1 {
 		last = &tracer.Snapshot{Time: began.Add(time.Duration(s) * time.Second)}
@@ -199,7 +201,7 @@ func watch(sites []tracer.Site, run int, finish func(*tracer.Snapshot)) *Report 
 		finish(last)
 		h.Add(last)
 	}
-	return NewReport(target, began, h, last, Overhead{CPUSeconds: 0.213, RSSBytes: 41 << 20})
+	return NewReport(Setting{Target: target, Started: began, Overhead: Overhead{CPUSeconds: 0.213, RSSBytes: 41 << 20}}, h, last)
 }
 
 func clean(s *tracer.Snapshot) {
@@ -228,6 +230,7 @@ func reports() map[string]*Report {
 		"lossy":   withStats,
 		"clean":   watch(innocent, 15, clean),
 		"short":   watch(innocent[:1], 4, clean),
+		"judged":  judged(),
 		"nothing": watch(nil, 15, func(*tracer.Snapshot) {}),
 		"network": watch(networks(), 15, clean),
 		"hostile": watch([]tracer.Site{hostile}, 15, clean),

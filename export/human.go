@@ -29,6 +29,23 @@ func humanAge(seconds float64) string {
 	}
 }
 
+// humanWait is for times to come: 40 s, 14 min, 2 h 22 min, 3 d 4 h.
+func humanWait(seconds float64) string {
+	const minute, hour, day = 60, 3600, 86400
+	s := int(math.Round(seconds))
+	switch {
+	case s < minute:
+		return fmt.Sprintf("%d s", s)
+	case s < hour:
+		return fmt.Sprintf("%d min", s/minute)
+	case s < day:
+		return fmt.Sprintf("%d h %d min", s/hour, s%hour/minute)
+	case s < 100*day:
+		return fmt.Sprintf("%d d %d h", s/day, s%day/hour)
+	}
+	return "more than 100 days"
+}
+
 // humanSpan is a humanAge for spans the user chose: 10s rather than 10.0s.
 func humanSpan(seconds float64) string {
 	if seconds == math.Trunc(seconds) && seconds < 60 {

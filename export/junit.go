@@ -83,13 +83,13 @@ func (r *Report) junitSuite() junitSuite {
 		Cases: []junitCase{{
 			Name: "tracing " + Escape(r.Target.Comm), ClassName: "leaktrace.run", Time: fmt.Sprintf("%.3f", r.DurationS),
 		}},
-		Out: &junitText{junitBody(r.writeRun)},
+		Out: &junitText{r.junitBody(r.writeRun)},
 	}
 	if r.lossy() {
-		s.Err = &junitText{junitBody(r.writeLosses)}
+		s.Err = &junitText{r.junitBody(r.writeLosses)}
 	}
 	for i, site := range r.Sites {
-		c := site.junitCase(i + 1)
+		c := r.junitCase(i+1, site)
 		if c.Failure != nil {
 			s.Failures++
 		}
@@ -111,9 +111,9 @@ func (r *Report) writeRun(t text) {
 	}
 }
 
-func junitBody(write func(text)) string {
+func (r *Report) junitBody(write func(text)) string {
 	var out bytes.Buffer
-	t := text{bufio.NewWriter(&out), TextOptions{}}
+	t := text{bufio.NewWriter(&out), r, TextOptions{}}
 	write(t)
 	_ = t.Flush() // a buffer takes all
 	return "\n" + strings.TrimLeft(out.String(), "\n")
@@ -122,8 +122,8 @@ func junitBody(write func(text)) string {
 // junitCase names a site so that a CI server finds it again in the next run:
 // by function and fingerprint, not by line. The fingerprint tells apart what
 // the shortened names do not.
-func (s Site) junitCase(n int) junitCase {
-	name := s.heading(0)
+func (r *Report) junitCase(n int, s Site) junitCase {
+	name := s.nameless()
 	if s.SiteFrame >= 0 {
 		name = collapse(Escape(frameName(s.Stack[s.SiteFrame])))
 	}
@@ -137,7 +137,7 @@ func (s Site) junitCase(n int) junitCase {
 		c.Skipped = &junitOutcome{Message: "suppressed: " + Escape(s.Suppressed)}
 	case s.Leaking:
 		c.Failure = &junitOutcome{
-			Type: string(s.State), Message: Escape(s.Reason), Text: junitBody(func(t text) { t.detail(n, s) }),
+			Type: string(s.State), Message: Escape(s.Reason), Text: r.junitBody(func(t text) { t.detail(n, s) }),
 		}
 	case s.State == verdict.Suspect || s.State == verdict.Unknown:
 		c.Out = &junitText{fmt.Sprintf("%s: %s", s.State, Escape(s.Reason))}

@@ -63,16 +63,20 @@ func decode(raw []byte, into any) error {
 		// Where an unfinished document ends is not where it is wrong.
 		return fmt.Errorf("%s: the file ends too early, expected a whole JSON document", position(raw, syntax.Offset))
 	case errors.As(err, &syntax):
-		return fmt.Errorf("%s: expected JSON: %s", position(raw, syntax.Offset), syntax)
+		return fmt.Errorf("%s: expected JSON: %w", position(raw, syntax.Offset), err)
 	case errors.As(err, &kind) && kind.Field == "":
 		return fmt.Errorf("%s: expected a report of leaktrace run --format json, found a JSON %s", position(raw, kind.Offset), kind.Value)
 	case errors.As(err, &kind):
 		return fmt.Errorf("%s: %s: expected %s, found %s", position(raw, kind.Offset), kind.Field, expected(kind.Type), kind.Value)
+	case err != nil:
+		// Only times have a decoder of their own.
+		return fmt.Errorf("started: expected a time such as 2006-01-02T15:04:05Z: %w", err)
 	}
-	return err
+	return nil
 }
 
-// position turns the number of bytes read into a place.
+// position turns the number of bytes read into a place: of a syntax error that
+// of the bad character, of a value that of its end.
 func position(raw []byte, read int64) string {
 	before := raw[:max(0, min(int(read)-1, len(raw)))]
 	line := bytes.Count(before, []byte{'\n'}) + 1

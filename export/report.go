@@ -1,5 +1,6 @@
 // Package export renders what a run found: as text for a person, as JSON, as
-// folded stacks for flame graphs, and as a pprof profile.
+// JUnit XML, as folded stacks for flame graphs, and as a pprof profile. It reads
+// JSON reports back to compare them.
 package export
 
 import (
@@ -41,6 +42,10 @@ type Site struct {
 	State       verdict.State `json:"state"`
 	Leaking     bool          `json:"leaking"`
 	Reason      string        `json:"reason"`
+	// Assumed is what the verdict takes for granted.
+	Assumed string `json:"assumed,omitempty"`
+	// Ended says that the processes that held the objects have ended.
+	Ended bool `json:"ended"`
 	// Suppressed is why the leak is accepted, empty if it is not.
 	Suppressed  string `json:"suppressed,omitempty"`
 	Outstanding int    `json:"outstanding"`
@@ -50,7 +55,14 @@ type Site struct {
 	Released   uint64  `json:"released"`
 	GrowthPerS float64 `json:"growth_per_s"`
 	OldestS    float64 `json:"oldest_s"`
-	Site       Place   `json:"site"`
+	// UsualS is how long objects of the site usually live, 0 if not known.
+	UsualS float64 `json:"usual_lifetime_s,omitempty"`
+	// Trend is the evidence of growth, nil where age alone decides.
+	Trend     *Trend      `json:"trend,omitempty"`
+	GrowsWith []GrowsWith `json:"grows_with,omitempty"`
+	Limits    []Limit     `json:"limits,omitempty"`
+	Parked    []Parked    `json:"parked,omitempty"`
+	Site      Place       `json:"site"`
 	// Role says what Stack shows; empty without one.
 	Role tracer.Role `json:"role"`
 	// Group is what objects without a stack have in common.
@@ -73,6 +85,20 @@ type Site struct {
 	// the instant their ages are meant at.
 	objects []tracer.Object
 	taken   time.Time
+}
+
+// Trend is a rank-based trend of what a site holds (Mann-Kendall).
+type Trend struct {
+	Z         float64 `json:"z"`
+	OverS     float64 `json:"over_s"`
+	Snapshots int     `json:"snapshots"`
+}
+
+// GrowsWith relates a site's growth to something its processes do.
+type GrowsWith struct {
+	Activity string  `json:"activity"`
+	Per      float64 `json:"per"`
+	R        float64 `json:"r"`
 }
 
 // Place is where in the code a user would look. Its fields are empty and 0

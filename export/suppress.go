@@ -180,11 +180,15 @@ func (r *Report) writeSuppressed(t text) {
 		t.line("      %s", Escape(s.Suppressed))
 	}
 	t.more(len(suppressed) - t.o.rows())
-	if len(r.UnusedSuppressions) > 0 {
+	unused := r.UnusedSuppressions
+	if len(unused) > 0 {
 		t.line("")
 	}
-	for _, p := range r.UnusedSuppressions {
+	for _, p := range unused[:min(len(unused), t.o.rows())] {
 		t.line("%s", p.unused())
+	}
+	if more := len(unused) - t.o.rows(); more > 0 {
+		t.line("... and %s", plural(more, "more unused suppression", "more unused suppressions"))
 	}
 }
 

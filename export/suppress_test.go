@@ -3,6 +3,7 @@ package export
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -133,7 +134,7 @@ func TestManySuppressionsAreListedBriefly(t *testing.T) {
 		sites = append(sites, s)
 	}
 	r := watch(sites, 15, clean)
-	r.Suppress([]Suppression{{1, "*", "*", "r"}})
+	r.Suppress(slices.Repeat([]Suppression{{1, "*", "*", "r"}}, 22))
 	var out bytes.Buffer
 	if err := r.WriteText(&out, TextOptions{}); err != nil {
 		t.Fatal(err)
@@ -143,5 +144,20 @@ func TestManySuppressionsAreListedBriefly(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), "... and 10 more sites") {
 		t.Errorf("the rest is not mentioned:\n%s", out.String())
+	}
+	if n := strings.Count(out.String(), "\nunused suppression"); n != 20 || !strings.Contains(out.String(), "... and 1 more unused suppression\n") {
+		t.Errorf("%d unused suppressions listed, want 20 and a word on the last:\n%s", n, out.String())
+	}
+}
+
+func TestSuppressedLeaksAreNotMarkedInBlocks(t *testing.T) {
+	r := reports()["leaks"]
+	r.Suppress([]Suppression{{1, "zombie", "*", "r"}})
+	var out bytes.Buffer
+	if err := r.WriteBlock(&out, TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if marks, rows := strings.Count(out.String(), "LEAK "), strings.Count(out.String(), "zombie "); marks != 3 || rows != 2 {
+		t.Errorf("%d marks, want 3; %d suppressed sites, want 2:\n%s", marks, rows, out.String())
 	}
 }

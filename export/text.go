@@ -33,6 +33,7 @@ func (o TextOptions) samples() int { return min(maxSamples, cmp.Or(o.Samples, 4)
 // text writes lines; the buffered writer keeps the first error for the end.
 type text struct {
 	*bufio.Writer
+	r *Report
 	o TextOptions
 }
 
@@ -44,7 +45,7 @@ func (t text) line(format string, args ...any) {
 // WriteText writes the report for a person: the verdict, a table of all sites,
 // then all there is to know of those that leak.
 func (r *Report) WriteText(w io.Writer, o TextOptions) error {
-	t := text{bufio.NewWriter(w), o}
+	t := text{bufio.NewWriter(w), r, o}
 	r.writeHeadline(t)
 	leaking, suspect, others := r.split()
 	for _, part := range []struct {
@@ -100,7 +101,7 @@ func (t text) more(n int) {
 // WriteBlock writes the state at the end of an interval: a time stamp and one
 // row per site, never more than o.Rows of them.
 func (r *Report) WriteBlock(w io.Writer, o TextOptions) error {
-	t := text{bufio.NewWriter(w), o}
+	t := text{bufio.NewWriter(w), r, o}
 	end := r.Started.Add(time.Duration(r.DurationS * float64(time.Second)))
 	t.line("%s  after %s: %s", end.Format("15:04:05"), humanSpan(r.DurationS), r.summary())
 	if len(r.Sites) > 0 {

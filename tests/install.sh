@@ -5,7 +5,7 @@ set -euo pipefail
 
 packages=("$@")
 if [ ${#packages[@]} -eq 0 ]; then
-	packages=(gcc g++ clang-19 libc6-dev binutils make musl-tools rustc util-linux procps iproute2)
+	packages=(gcc g++ clang-19 libc6-dev binutils make musl-tools rustc util-linux procps iproute2 libxml2-utils)
 	# A newer compiler outside the package system does as well.
 	command -v rustc >/dev/null && packages=("${packages[@]/rustc/}")
 fi

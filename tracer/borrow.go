@@ -5,7 +5,7 @@ import (
 )
 
 // borrower finds who has to close a socket that comes from a pool: not the one
-// that connected it, but the last one that used it, in frames of used. There
+// that connected it, but the last one that used it, as a frame of used. There
 // is none when the socket was used by the one that created it, as far as the
 // two stacks tell.
 //
@@ -15,22 +15,48 @@ import (
 // whoever called it and uses what it made; unless that is only the function
 // the thread began with, which drives everything.
 func (ss *stacks) borrower(created, used Stack) (frame int, ok bool) {
+	if !ss.borrowed(created, used) {
+		return 0, false
+	}
+	// What several functions call is the client library that they share.
+	u := application(used.Frames)
+	for i := 1; i < len(u); i++ {
+		if len(ss.callers[used.Frames[u[i]].Function]) > 1 {
+			return u[i-1], true
+		}
+	}
+	return used.Site, true
+}
+
+func (ss *stacks) borrowed(created, used Stack) bool {
 	c, u := application(created.Frames), application(used.Frames)
 	parted := 0
 	for parted < min(len(c), len(u)) && same(created.Frames[c[parted]], used.Frames[u[parted]]) {
 		parted++
 	}
 	switch {
-	case len(u) == 0 || parted == len(u):
-		return 0, false
-	case len(c) == 0 || parted == 0:
-		return used.Site, true
-	case parted == len(c):
-		return 0, false // it was created in the function that uses it
-	case parted == 1 || ss.users[created.Frames[c[parted]].Function]:
-		return u[parted], true
+	case parted == len(u):
+		return false // the last use was by a caller of the creator
+	case parted < len(c):
+		_, uses := ss.callers[created.Frames[c[parted]].Function]
+		return parted <= 1 || uses
 	}
-	return 0, false
+	return len(c) == 0 // else it was created in the function that uses it
+}
+
+// call notes who calls whom on the way to the use of a socket.
+func (ss *stacks) call(used []symbol.Frame) {
+	caller := ""
+	for _, i := range application(used) {
+		function := used[i].Function
+		if ss.callers[function] == nil {
+			ss.callers[function] = make(map[string]bool)
+		}
+		if function != caller {
+			ss.callers[function][caller] = true
+		}
+		caller = function
+	}
 }
 
 // application lists the frames that are the application's own, from the root.

@@ -18,10 +18,13 @@ func path(call string, functions ...string) Stack {
 }
 
 func TestBorrower(t *testing.T) {
+	get := func(borrower ...string) Stack {
+		return path("recv", append(borrower, "http_get", "http_read")...)
+	}
 	tests := map[string]struct {
 		created, used Stack
-		users         []string
-		want          string // the last borrower's function; empty: the creator
+		others        []Stack // other uses that were seen
+		want          string  // the last borrower's function; empty: the creator
 	}{
 		"the creator's own use": {
 			created: path("connect", "main", "fetch"),
@@ -34,43 +37,55 @@ func TestBorrower(t *testing.T) {
 		"helpers of one caller": {
 			created: path("connect", "main", "serve", "fetch", "open_connection"),
 			used:    path("recv", "main", "serve", "fetch", "read_reply"),
+			others:  []Stack{path("send", "main", "serve", "fetch", "send_request")},
 		},
 		"another borrower connected": {
 			created: path("connect", "main", "borrow_ok", "http_get", "pool_connect"),
-			used:    path("recv", "main", "borrow_leak", "http_get", "http_read"),
-			want:    "borrow_leak",
+			used:    get("main", "borrow_leak"), others: []Stack{get("main", "borrow_ok")},
+			want: "borrow_leak",
 		},
 		"deep borrowers": {
 			created: path("connect", "main", "worker", "handle", "borrow_ok", "pool_connect"),
-			used:    path("recv", "main", "worker", "handle", "borrow_leak", "http_read"),
-			users:   []string{"main", "worker", "handle", "borrow_ok", "http_read"},
+			used:    get("main", "worker", "handle", "borrow_leak"),
+			others:  []Stack{get("main", "worker", "handle", "borrow_ok")},
 			want:    "borrow_leak",
 		},
 		"filled in advance": {
 			created: path("connect", "main", "pool_fill"),
-			used:    path("recv", "main", "borrow_leak", "http_read"),
+			used:    get("main", "loop", "on_demand", "borrow_leak"),
+			others:  []Stack{get("main", "loop", "on_demand", "borrow_ok")},
 			want:    "borrow_leak",
 		},
 		"filled by another thread": {
 			created: path("connect", "filler", "pool_fill"),
-			used:    path("recv", "worker", "http_read"),
+			used:    get("worker", "borrow_leak"), others: []Stack{get("worker", "borrow_ok")},
+			want: "borrow_leak",
+		},
+		"with no other use to compare": {
+			created: path("connect", "main", "pool_fill"),
+			used:    get("main", "borrow_leak"),
 			want:    "http_read",
+		},
+		"a borrower that calls itself": {
+			created: path("connect", "main", "pool_fill"),
+			used:    get("main", "walk", "walk"), others: []Stack{get("main", "walk"), get("main", "borrow_ok")},
+			want: "walk",
 		},
 		"used by whoever called the creator": {
 			created: path("connect", "main", "fetch", "open_connection"),
 			used:    path("recv", "main", "fetch"),
 		},
 		"older than tracing": {
-			used: path("recv", "main", "borrow_leak", "http_read"),
-			want: "http_read",
+			used: get("main", "borrow_leak"), others: []Stack{get("main", "borrow_ok")},
+			want: "borrow_leak",
 		},
 		"never used": {created: path("connect", "main", "fetch")},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			ss := &stacks{users: make(map[string]bool)}
-			for _, function := range tt.users {
-				ss.users[function] = true
+			ss := newStacks(nil, nil)
+			for _, other := range append(tt.others, tt.used) {
+				ss.call(other.Frames)
 			}
 			got := ""
 			if frame, ok := ss.borrower(tt.created, tt.used); ok {

@@ -44,6 +44,7 @@ var hooks = []hook{
 	{program: ledgerProgSnapshotTasks, kinds: taskKinds, purpose: "list of children and threads"},
 	{program: ledgerProgSnapshotSockets, kinds: socketKinds, purpose: "list of sockets"},
 	{program: ledgerProgSnapshotProcesses, purpose: "list of traced processes"},
+	{program: ledgerProgParkedTasks, kinds: []Kind{Thread}, purpose: "where threads are now"},
 }
 
 // wanted reports whether the hook serves one of the kinds on this kernel.

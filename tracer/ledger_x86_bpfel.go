@@ -98,6 +98,17 @@ type ledgerLeakMapping struct {
 	Rows  uint32
 }
 
+type ledgerLeakParked struct {
+	_           structs.HostLayout
+	Regs        ledgerLeakRegs
+	Switches    uint64
+	StartStack  uint64
+	Tid         uint32
+	Tgid        uint32
+	Running     uint32
+	Interrupted uint32
+}
+
 type ledgerLeakProc struct {
 	_            structs.HostLayout
 	Space        uint32
@@ -164,10 +175,9 @@ type ledgerLeakSock struct {
 	CloseWait uint64
 	Used      uint64
 	Tick      uint64
-	Looked    uint64
 	Paid      uint64
 	UseStack  uint64
-	UsePath   uint64
+	Path      [2]uint64
 	Accepted  uint32
 	EofRead   uint32
 }
@@ -281,6 +291,7 @@ const (
 	ledgerProgInetSockSetState  = "inet_sock_set_state"
 	ledgerProgMarkSockets       = "mark_sockets"
 	ledgerProgMarkTasks         = "mark_tasks"
+	ledgerProgParkedTasks       = "parked_tasks"
 	ledgerProgSchedProcessExec  = "sched_process_exec"
 	ledgerProgSchedProcessExit  = "sched_process_exit"
 	ledgerProgSnapshotProcesses = "snapshot_processes"
@@ -294,6 +305,7 @@ const (
 	ledgerVarEventType          = "event_type"
 	ledgerVarMarkFollow         = "mark_follow"
 	ledgerVarMarkTgid           = "mark_tgid"
+	ledgerVarParkedType         = "parked_type"
 	ledgerVarProcessRecordType  = "process_record_type"
 	ledgerVarRescueType         = "rescue_type"
 	ledgerVarSeesReads          = "sees_reads"
@@ -346,6 +358,7 @@ type ledgerProgramSpecs struct {
 	InetSockSetState  *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
 	MarkSockets       *ebpf.ProgramSpec `ebpf:"mark_sockets"`
 	MarkTasks         *ebpf.ProgramSpec `ebpf:"mark_tasks"`
+	ParkedTasks       *ebpf.ProgramSpec `ebpf:"parked_tasks"`
 	SchedProcessExec  *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
 	SchedProcessExit  *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
 	SnapshotProcesses *ebpf.ProgramSpec `ebpf:"snapshot_processes"`
@@ -385,6 +398,7 @@ type ledgerVariableSpecs struct {
 	EventType         *ebpf.VariableSpec `ebpf:"event_type"`
 	MarkFollow        *ebpf.VariableSpec `ebpf:"mark_follow"`
 	MarkTgid          *ebpf.VariableSpec `ebpf:"mark_tgid"`
+	ParkedType        *ebpf.VariableSpec `ebpf:"parked_type"`
 	ProcessRecordType *ebpf.VariableSpec `ebpf:"process_record_type"`
 	RescueType        *ebpf.VariableSpec `ebpf:"rescue_type"`
 	SeesReads         *ebpf.VariableSpec `ebpf:"sees_reads"`
@@ -455,6 +469,7 @@ type ledgerVariables struct {
 	EventType         *ebpf.Variable `ebpf:"event_type"`
 	MarkFollow        *ebpf.Variable `ebpf:"mark_follow"`
 	MarkTgid          *ebpf.Variable `ebpf:"mark_tgid"`
+	ParkedType        *ebpf.Variable `ebpf:"parked_type"`
 	ProcessRecordType *ebpf.Variable `ebpf:"process_record_type"`
 	RescueType        *ebpf.Variable `ebpf:"rescue_type"`
 	SeesReads         *ebpf.Variable `ebpf:"sees_reads"`
@@ -469,6 +484,7 @@ type ledgerPrograms struct {
 	InetSockSetState  *ebpf.Program `ebpf:"inet_sock_set_state"`
 	MarkSockets       *ebpf.Program `ebpf:"mark_sockets"`
 	MarkTasks         *ebpf.Program `ebpf:"mark_tasks"`
+	ParkedTasks       *ebpf.Program `ebpf:"parked_tasks"`
 	SchedProcessExec  *ebpf.Program `ebpf:"sched_process_exec"`
 	SchedProcessExit  *ebpf.Program `ebpf:"sched_process_exit"`
 	SnapshotProcesses *ebpf.Program `ebpf:"snapshot_processes"`
@@ -485,6 +501,7 @@ func (p *ledgerPrograms) Close() error {
 		p.InetSockSetState,
 		p.MarkSockets,
 		p.MarkTasks,
+		p.ParkedTasks,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.SnapshotProcesses,

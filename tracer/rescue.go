@@ -31,13 +31,13 @@ func (t *Tracer) rescue(p *process, raw []byte) {
 		t.stacks.keepRescued(r.Id, 0, []uint64{r.Regs.Ip}, NoMapping)
 		return
 	}
-	frames, outcome := unwind.Walk(rescuedRegs(r), rescuedMemory(r), image{p.space, t.files.tables})
+	frames, outcome := unwind.Walk(walkRegs(&r.Regs), rescuedMemory(r), image{p.space, t.files.tables})
 	t.rescued[outcomes[outcome]]++
 	t.stacks.keepRescued(r.Id, p.space.id, frames, outcomes[outcome])
 }
 
-func rescuedRegs(rescue *ledgerLeakRescue) unwind.Regs {
-	r := &rescue.Regs
+// walkRegs is the kernel's registers as a walk takes them.
+func walkRegs(r *ledgerLeakRegs) unwind.Regs {
 	return unwind.Regs{
 		IP: r.Ip, SP: r.Sp, FP: r.Fp,
 		RAX: r.Rax, RDI: r.Rdi, R8: r.R8, R9: r.R9, R11: r.R11, R13: r.R13, R15: r.R15,
@@ -45,10 +45,10 @@ func rescuedRegs(rescue *ledgerLeakRescue) unwind.Regs {
 }
 
 // rescuedMemory is the copied pages, which begin with the one sp is in.
-func rescuedMemory(r *ledgerLeakRescue) unwind.Memory {
+func rescuedMemory(r *ledgerLeakRescue) unwind.Copy {
 	const pageSize = 4096 // LEAK_PAGE_SIZE
 	size := min(r.Pages*pageSize, uint64(len(r.Memory)))
-	return unwind.Memory{Base: r.Regs.Sp &^ (pageSize - 1), Bytes: r.Memory[:size]}
+	return unwind.Copy{Base: r.Regs.Sp &^ (pageSize - 1), Bytes: r.Memory[:size]}
 }
 
 // image is a space as Go walks it.

@@ -33,12 +33,14 @@ type fingerprintKey struct {
 // stacks resolves stack ids. What it has resolved it keeps, since objects may
 // outlive the process that created them.
 type stacks struct {
-	kernel   *ebpf.Map
-	spaces   *spaces
-	known    map[uint64]*stack
-	rescued  map[string]*stack // by content: of many ids one stack is kept
-	users    map[string]bool   // application functions seen to use sockets
-	perfMaps map[int]perfMap   // by pid
+	kernel  *ebpf.Map
+	spaces  *spaces
+	known   map[uint64]*stack
+	rescued map[string]*stack // by content: of many ids one stack is kept
+	// callers is, for each application function on the way to the use of a
+	// socket, the functions it was called by.
+	callers  map[string]map[string]bool
+	perfMaps map[int]perfMap // by pid
 }
 
 // perfMap is a process's JIT symbols when they were last read.
@@ -52,7 +54,7 @@ func newStacks(kernel *ebpf.Map, spaces *spaces) *stacks {
 		kernel: kernel, spaces: spaces,
 		known:    make(map[uint64]*stack),
 		rescued:  make(map[string]*stack),
-		users:    make(map[string]bool),
+		callers:  make(map[string]map[string]bool),
 		perfMaps: make(map[int]perfMap),
 	}
 }
@@ -83,20 +85,25 @@ func (ss *stacks) resolve(id uint64) error {
 	return nil
 }
 
-// keep symbolises the return addresses of a stack.
+// keep symbolises a stack that objects may refer to from now on.
 func (ss *stacks) keep(id uint64, space uint32, frames []uint64, quality Quality) {
-	out := &stack{space: space, fingerprints: make(map[fingerprintKey]string)}
-	out.Quality = quality
+	ss.known[id] = &stack{
+		Stack: ss.symbolise(space, frames, quality),
+		space: space, fingerprints: make(map[fingerprintKey]string),
+	}
+	if ledgerLeakKind(id&stackKindMask) == ledgerLeakKindLEAK_USE {
+		ss.call(ss.known[id].Frames)
+	}
+}
+
+// symbolise names the return addresses of a stack.
+func (ss *stacks) symbolise(space uint32, frames []uint64, quality Quality) Stack {
+	out := Stack{Quality: quality}
 	for _, pc := range frames {
 		out.Frames = append(out.Frames, ss.frames(ss.spaces.byID[space], pc)...)
 	}
 	out.Site = symbol.Site(out.Frames)
-	ss.known[id] = out
-	if ledgerLeakKind(id&stackKindMask) == ledgerLeakKindLEAK_USE {
-		for _, i := range application(out.Frames) {
-			ss.users[out.Frames[i].Function] = true
-		}
-	}
+	return out
 }
 
 // keepRescued is keep for a stack that may come again under another id.

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/leaktrace/leaktrace/export"
+	"github.com/leaktrace/leaktrace/tracer"
 )
 
 // openOutput opens a report's file before anything is traced, so that a wrong
@@ -25,8 +27,9 @@ type nopCloser struct{ io.Writer }
 
 func (nopCloser) Close() error { return nil }
 
-// readSuppressions reads a suppression file, unless the name is empty.
-func readSuppressions(path string) ([]export.Suppression, error) {
+// readSuppressions reads a suppression file, unless the name is empty. It
+// leaves out what is only for kinds that are not traced, lest it seem unused.
+func readSuppressions(path string, kinds []tracer.Kind) ([]export.Suppression, error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -35,7 +38,10 @@ func readSuppressions(path string) ([]export.Suppression, error) {
 		return nil, fmt.Errorf("read suppressions: %w", err)
 	}
 	defer f.Close()
-	return export.ReadSuppressions(f, path)
+	list, err := export.ReadSuppressions(f, path)
+	return slices.DeleteFunc(list, func(s export.Suppression) bool {
+		return len(kinds) > 0 && s.Kind != "*" && !slices.Contains(kinds, tracer.Kind(s.Kind))
+	}), err
 }
 
 // readReport reads a report that run --format json wrote.

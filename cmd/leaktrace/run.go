@@ -9,6 +9,7 @@ import (
 
 	"github.com/leaktrace/leaktrace/export"
 	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/limit"
 )
 
 // runOptions is what the flags of run say.
@@ -24,6 +25,7 @@ type runOptions struct {
 	output     string
 	junit      string // "": none
 	suppress   string // "": none
+	limits     limit.Own
 	failOnLeak bool
 }
 
@@ -47,7 +49,8 @@ func runCommand(e env) *cli.Command {
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the report to `FILE` instead of standard output"},
 			&cli.StringFlag{Name: "junit", Usage: "also write the report to `FILE` as JUnit XML, one test for each site"},
 			&cli.StringFlag{Name: "suppress", Usage: "accept the leaks listed in `FILE`, one a line: KIND FUNCTION # REASON"},
-			&cli.BoolFlag{Name: "fail-on-leak", Usage: "exit with status 3 when something leaks", DisableDefaultText: true},
+			&cli.StringSliceFlag{Name: "limit", Usage: "say how near `KIND=N` is, a limit that only you know of (close-wait=1024); may be repeated"},
+			&cli.BoolFlag{Name: "fail-on-leak", Usage: "exit with status 3 when something leaks that --suppress does not list", DisableDefaultText: true},
 		},
 		Action: func(c *cli.Context) error {
 			options, err := parseRun(c, isTerminal(e.stderr))
@@ -101,6 +104,10 @@ func parseRun(c *cli.Context, terminal bool) (runOptions, error) {
 			return o, usageError("--kind %q: the kinds are %s", name, kindNames())
 		}
 		o.kinds = append(o.kinds, tracer.Kind(name))
+	}
+	var err error
+	if o.limits, err = limit.ParseOwn(c.StringSlice("limit")); err != nil {
+		return o, usageError("%v", err)
 	}
 	if len(o.command) > 0 && !c.IsSet("follow") {
 		o.follow = true

@@ -6,41 +6,17 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/leaktrace/leaktrace/export"
 	"github.com/leaktrace/leaktrace/tracer"
-	"github.com/leaktrace/leaktrace/tracer/verdict"
 )
-
-// The ledger is read once a second for the verdict, which needs a history. It
-// is read more often at first: of a short run the last snapshot counts. One of
-// a small process costs well under a millisecond.
-const (
-	firstSample = 50 * time.Millisecond
-	sampleEvery = time.Second
-)
-
-// session is one run of a tracer.
-type session struct {
-	env     env
-	options runOptions
-	tracer  *tracer.Tracer
-	command *command // nil with --pid
-	started time.Time
-	history *verdict.History
-	last    *tracer.Snapshot // the last one taken while the target lived
-	view    *view
-	// suppressions are the leaks that the user accepts.
-	suppressions []export.Suppression
-}
 
 // trace does the work of run.
 func trace(e env, o runOptions) (err error) {
-	suppressions, err := readSuppressions(o.suppress)
+	suppressions, err := readSuppressions(o.suppress, o.kinds)
 	if err != nil {
 		return err
 	}
@@ -77,97 +53,14 @@ func trace(e env, o runOptions) (err error) {
 	return s.status(leaks, signals)
 }
 
-// run traces from the beginning to the end.
-func (s *session) run(signals <-chan os.Signal) error {
-	if err := s.begin(); err != nil {
-		return err
-	}
-	return s.watch(signals)
-}
-
-// begin starts to trace.
-func (s *session) begin() error {
-	var err error
-	if len(s.options.command) > 0 {
-		s.command, err = startCommand(s.env, s.tracer, s.options.command)
-	} else {
-		err = s.tracer.Trace(s.options.pid)
-	}
-	if err != nil {
-		return err
-	}
-	s.started = time.Now()
-	s.history = verdict.New(s.started, s.options.minAge)
-	return s.sample()
-}
-
-// watch samples until the run ends.
-func (s *session) watch(signals <-chan os.Signal) error {
-	next := firstSample
-	sample := time.NewTimer(next)
-	defer sample.Stop()
-	show := tick(s.options.interval)
-	end := tick(s.options.duration)
-	defer s.view.clear()
-	for {
-		select {
-		case <-end:
-			return s.sample()
-		case <-s.tracer.Exited():
-			if s.last == nil {
-				return s.sample()
-			}
-			return nil
-		case received := <-signals:
-			if s.command == nil && ends(received) {
-				return s.sample()
-			}
-			s.command.pass(received)
-		case <-sample.C:
-			if err := s.sample(); err != nil {
-				return err
-			}
-			s.view.progress(time.Since(s.started), s.last.Tracked, ownCPU())
-			next = min(2*next, sampleEvery)
-			sample.Reset(next)
-		case <-show:
-			s.view.block(s.makeReport())
-		}
-	}
-}
-
-// tick is a channel that fires every d, or never if d is 0.
-func tick(d time.Duration) <-chan time.Time {
-	if d == 0 {
-		return nil
-	}
-	return time.Tick(d)
-}
-
-// sample takes a snapshot. One taken while the target was ending does not
-// count: its threads and sockets have gone with it.
-func (s *session) sample() error {
-	snapshot, err := s.tracer.Snapshot()
-	if err != nil {
-		return err
-	}
-	select {
-	case <-s.tracer.Exited():
-		if s.last != nil {
-			return nil
-		}
-	default:
-	}
-	s.last = snapshot
-	s.history.Add(snapshot)
-	return nil
-}
-
 func (s *session) makeReport() *export.Report {
 	if s.last == nil {
 		s.last = &tracer.Snapshot{Time: time.Now()}
 	}
-	report := export.NewReport(s.tracer.Target(), s.started, s.history, s.last, s.overhead())
+	report := export.NewReport(export.Setting{
+		Target: s.tracer.Target(), Started: s.started, Overhead: s.overhead(),
+		Parked: s.seen.parked, Limits: s.seen.limits, OwnLimits: s.options.limits,
+	}, s.history, s.last)
 	report.Suppress(s.suppressions)
 	return report
 }
@@ -224,15 +117,4 @@ func ownCPU() time.Duration {
 	var usage unix.Rusage
 	_ = unix.Getrusage(unix.RUSAGE_SELF, &usage) // cannot fail for RUSAGE_SELF
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
-
-// caught is every signal a user sends to a command.
-var caught = []os.Signal{
-	syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT,
-	syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM,
-}
-
-// ends tells the signals that end tracing from the others.
-func ends(s os.Signal) bool {
-	return s == syscall.SIGINT || s == syscall.SIGTERM || s == syscall.SIGHUP || s == syscall.SIGQUIT
 }

@@ -33,6 +33,10 @@ final class Service {
     }
 
     public static void main(String[] args) throws Exception {
+        Thread.setDefaultUncaughtExceptionHandler((thread, failure) -> {
+            failure.printStackTrace();
+            Runtime.getRuntime().halt(1);
+        });
         Service service = new Service(args[0].equals("per-request"));
         BufferedReader commands = new BufferedReader(new InputStreamReader(System.in));
         System.out.println("ready " + ProcessHandle.current().pid());
@@ -43,7 +47,7 @@ final class Service {
             System.out.printf("{\"way\":\"%s\",\"requests\":%d,\"threads\":%d}%n",
                     args[0], service.requests, service.threads);
         }
-        // The pools' threads keep the machine alive.
+        // The pools' threads would keep the machine alive.
         Runtime.getRuntime().halt(0);
     }
 

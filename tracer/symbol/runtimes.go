@@ -45,8 +45,8 @@ func moduleRules() []moduleRule {
 	}
 }
 
-// libcFunctions are entry points of the C library that create a resource or
-// lead there. They count only without a source file or with libc's own, for
+// libcFunctions are entry points of the C library that create a resource, lead
+// there, or block. They count only without a source file or with libc's own, for
 // static executables have libc inside.
 func libcFunctions() []string {
 	return []string{
@@ -55,6 +55,13 @@ func libcFunctions() []string {
 		"pthread_create", "thrd_create", "start_thread", "create_thread", "allocate_stack", "start",
 		"connect", "accept", "accept4", "socket", "read", "readv", "recv", "recvfrom", "recvmsg", "recvmmsg",
 		"write", "writev", "send", "sendto", "sendmsg", "sendmmsg", "close", "shutdown", "poll", "ppoll", "select", "epoll_wait",
+		"epoll_pwait", "epoll_pwait2", "pselect", "msgrcv", "mq_receive", "mq_timedreceive", "flock", "fcntl", "lockf",
+		"nanosleep", "clock_nanosleep", "sleep", "usleep", "pause", "sigsuspend", "sigwait", "sigwaitinfo", "sigtimedwait",
+		"sem_wait", "sem_timedwait", "sem_clockwait", "pthread_join", "pthread_timedjoin_np", "pthread_clockjoin_np",
+		"pthread_cond_wait", "pthread_cond_timedwait", "pthread_cond_clockwait", "pthread_barrier_wait",
+		"pthread_mutex_lock", "pthread_mutex_timedlock", "pthread_mutex_clocklock", "pthread_spin_lock", "pthread_once",
+		"pthread_rwlock_rdlock", "pthread_rwlock_wrlock", "pthread_rwlock_timedrdlock", "pthread_rwlock_timedwrlock",
+		"cnd_wait", "cnd_timedwait", "mtx_lock", "mtx_timedlock", "thrd_join", "thrd_sleep", "call_once",
 		"syscall", "syscall_cancel", "getaddrinfo", "gaih_inet", "send_dg", "send_vc", "res_nsend", "timer_create", "mq_notify",
 	}
 }

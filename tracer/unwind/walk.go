@@ -15,6 +15,9 @@ const MaxFrames = 128
 type Regs struct {
 	IP, SP, FP                      uint64
 	RAX, RDI, R8, R9, R11, R13, R15 uint64
+	// Interrupted says that IP is where the code was interrupted (a page
+	// fault, a stop). Otherwise the leaf is in a system call.
+	Interrupted bool
 }
 
 // Outcome says how a walk ended.
@@ -44,35 +47,43 @@ type Image interface {
 	Rule(pc uint64) (Rule, Found)
 }
 
-// Memory is a copy of part of a process's memory.
-type Memory struct {
+// Memory is what a walk reads of a process's memory.
+type Memory interface {
+	// Word reads 8 bytes. It reports whether they could be read.
+	Word(address uint64) (uint64, bool)
+}
+
+// Copy is a copy of part of a process's memory, from Base on.
+type Copy struct {
 	Base  uint64
 	Bytes []byte
 }
 
-// word reads 8 bytes.
-func (m Memory) word(address uint64) (uint64, bool) {
-	offset := address - m.Base
-	if address < m.Base || offset > uint64(len(m.Bytes)) || uint64(len(m.Bytes))-offset < 8 {
+// Word implements Memory.
+func (c Copy) Word(address uint64) (uint64, bool) {
+	offset := address - c.Base
+	if address < c.Base || offset > uint64(len(c.Bytes)) || uint64(len(c.Bytes))-offset < 8 {
 		return 0, false
 	}
-	return binary.NativeEndian.Uint64(m.Bytes[offset:]), true
+	return binary.NativeEndian.Uint64(c.Bytes[offset:]), true
 }
 
 // walk is a walk in progress. It takes the same steps as the walk in
 // bpf/unwind.bpf.h, where the reasons are given.
 type walk struct {
 	Regs
-	memory      Memory
-	image       Image
-	leaf, exact bool
-	usedFP      bool
+	memory  Memory
+	image   Image
+	leaf    bool
+	wrapper bool // the leaf is a system call wrapper
+	exact   bool // IP is where the code was interrupted, not a return address
+	usedFP  bool
 }
 
-// Walk follows a stack from its registers and a copy of its memory. It returns
+// Walk follows a stack from its registers through its memory. It returns
 // the leaf's address and each caller's return address.
 func Walk(regs Regs, memory Memory, image Image) ([]uint64, Outcome) {
-	w := walk{Regs: regs, memory: memory, image: image, leaf: true}
+	w := walk{Regs: regs, memory: memory, image: image, leaf: true, wrapper: !regs.Interrupted, exact: regs.Interrupted}
 	var frames []uint64
 	for len(frames) < MaxFrames {
 		frames = append(frames, w.IP)
@@ -121,8 +132,8 @@ func (w *walk) apply(rule Rule, found Found) (Outcome, bool) {
 		return w.signal()
 	case found == HasRule && rule.Param == support.UnwindCommandFramePointer:
 		return w.byFP()
-	case w.leaf:
-		return w.wrapper()
+	case w.leaf && w.wrapper:
+		return w.leaveWrapper()
 	}
 	return w.guess()
 }
@@ -141,8 +152,8 @@ func (w *walk) byFP() (Outcome, bool) {
 	if w.FP == 0 {
 		return w.root(), true
 	}
-	fp, ok1 := w.memory.word(w.FP)
-	ip, ok2 := w.memory.word(w.FP + 8)
+	fp, ok1 := w.memory.Word(w.FP)
+	ip, ok2 := w.memory.Word(w.FP + 8)
 	if !ok1 || !ok2 {
 		return Truncated, true
 	}
@@ -151,13 +162,13 @@ func (w *walk) byFP() (Outcome, bool) {
 	return 0, false
 }
 
-// wrapper leaves a system call wrapper that has no rule at its syscall.
-func (w *walk) wrapper() (Outcome, bool) {
+// leaveWrapper leaves a system call wrapper that has no rule at its syscall.
+func (w *walk) leaveWrapper() (Outcome, bool) {
 	if _, found := w.image.Rule(w.RDI); found != NoMapping {
 		w.IP = w.RDI
 		return 0, false
 	}
-	ip, ok := w.memory.word(w.SP)
+	ip, ok := w.memory.Word(w.SP)
 	if ok {
 		_, found := w.image.Rule(ip)
 		ok = found != NoMapping
@@ -173,9 +184,9 @@ func (w *walk) wrapper() (Outcome, bool) {
 // signal leaves a signal frame, whose ucontext sp points to.
 func (w *walk) signal() (Outcome, bool) {
 	const sigcontext = 40
-	ip, ok1 := w.memory.word(w.SP + sigcontext + 16*8)
-	fp, ok2 := w.memory.word(w.SP + sigcontext + 10*8)
-	sp, ok3 := w.memory.word(w.SP + sigcontext + 15*8)
+	ip, ok1 := w.memory.Word(w.SP + sigcontext + 16*8)
+	fp, ok2 := w.memory.Word(w.SP + sigcontext + 10*8)
+	sp, ok3 := w.memory.Word(w.SP + sigcontext + 15*8)
 	if !ok1 || !ok2 || !ok3 {
 		return Truncated, true
 	}
@@ -192,14 +203,14 @@ func (w *walk) byRule(rule Rule) (Outcome, bool) {
 	if rule.Flags&support.UnwindFlagRegisterRA != 0 {
 		ip = w.register(rule.AuxBaseReg)
 	} else {
-		if ip, ok = w.memory.word(cfa - 8); !ok {
+		if ip, ok = w.memory.Word(cfa - 8); !ok {
 			return Truncated, true
 		}
 		switch rule.AuxBaseReg {
 		case support.UnwindRegCfa:
-			fp, ok = w.memory.word(cfa + uint64(int64(rule.AuxParam)))
+			fp, ok = w.memory.Word(cfa + uint64(int64(rule.AuxParam)))
 		case support.UnwindRegFp:
-			fp, ok = w.memory.word(w.FP + uint64(int64(rule.AuxParam)))
+			fp, ok = w.memory.Word(w.FP + uint64(int64(rule.AuxParam)))
 		}
 		if !ok {
 			return Truncated, true
@@ -219,7 +230,7 @@ func (w *walk) cfa(rule Rule) (uint64, bool) {
 		return base + uint64(int64(rule.Param)), true
 	}
 	pre, post := stackdeltatypes.UnpackDerefParam(rule.Param)
-	value, ok := w.memory.word(base + uint64(int64(pre)))
+	value, ok := w.memory.Word(base + uint64(int64(pre)))
 	return value + uint64(int64(post)), ok
 }
 

@@ -26,8 +26,8 @@ func (c code) Rule(pc uint64) (Rule, Found) {
 const base = 0x7f0000
 
 // stack lays words out from base on.
-func stack(words ...uint64) Memory {
-	m := Memory{Base: base}
+func stack(words ...uint64) Copy {
+	m := Copy{Base: base}
 	for _, word := range words {
 		m.Bytes = binary.NativeEndian.AppendUint64(m.Bytes, word)
 	}
@@ -51,7 +51,7 @@ func TestWalk(t *testing.T) {
 		name    string
 		image   code
 		regs    Regs
-		memory  Memory
+		memory  Copy
 		frames  []uint64
 		outcome Outcome
 	}{
@@ -103,6 +103,18 @@ func TestWalk(t *testing.T) {
 			Regs{IP: 0x1010, SP: base},
 			stack(0x2010, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, base+200, 0x3000),
 			[]uint64{0x1010, 0x2010, 0x3000}, Root,
+		},
+		{
+			"interrupted before its first instruction, after a function with another rule",
+			code{0x1000: frame16, 0x1100: leaf, 0x2000: stop},
+			Regs{IP: 0x1100, SP: base, Interrupted: true}, stack(0x2010, 1, 2, 3),
+			[]uint64{0x1100, 0x2010}, Root,
+		},
+		{
+			"interrupted code without a rule is no system call wrapper",
+			code{0x2000: stop},
+			Regs{IP: 0x1010, SP: base, FP: base + 8, RDI: 0x3000, Interrupted: true}, stack(0x4010, 0, 0x2010),
+			[]uint64{0x1010, 0x2010}, RootByFP,
 		},
 		{
 			"Go keeps frame pointers by convention",

@@ -1,5 +1,3 @@
-// Package verdict judges which sites leak. It is a pure function of the
-// snapshots of a run: it reads no clock and does no I/O.
 package verdict
 
 import (
@@ -10,9 +8,13 @@ import (
 	"github.com/leaktrace/leaktrace/tracer"
 )
 
-// maxPoints bounds the memory of a site. It is even, so that the points can be
-// folded in pairs, and small enough that the slope over all pairs stays cheap.
-const maxPoints = 64
+const (
+	// shortestBase bounds the resolution of ages when min-age is 0.
+	shortestBase = 100 * time.Millisecond
+	// maxEmpty is for how many snapshots the history of a site is kept after
+	// its last object was given back.
+	maxEmpty = 1024
+)
 
 // key is what a site is known by from one snapshot to the next.
 type key struct {
@@ -20,41 +22,37 @@ type key struct {
 	fingerprint string
 }
 
-// level is the outstanding count during one stretch of the run: one snapshot
-// at first, more of them after the history was thinned out.
-type level struct {
-	last, low, high int
-	// released counts since tracing began, at the end of the stretch.
-	released uint64
-}
+func keyOf(s *tracer.Site) key { return key{s.Kind, s.Fingerprint} }
 
 // History accumulates the snapshots of one run and judges its sites. It needs
-// snapshots at roughly regular intervals: growth cannot be seen from two.
+// snapshots at roughly regular intervals: growth cannot be seen from two. Its
+// memory grows with the number of sites and the logarithm of that of snapshots.
 type History struct {
-	started time.Time
-	minAge  time.Duration
+	minAge time.Duration
+	// base is the first threshold of age.
+	base time.Duration
 
-	// at holds the end of every stretch, as time since started; the levels of
-	// each site are parallel to it.
-	at     []time.Duration
-	levels map[key][]level
-	// perPoint is how many snapshots a full stretch covers, inLast how many
-	// the last one covers yet.
-	perPoint, inLast int
+	clock   clock
+	axis    axis
+	number  uint64 // of snapshots
+	records map[key]*record
+	objects map[identity]*object
 
-	now   time.Time
-	sites []tracer.Site
+	processes processes
+	kept      map[key]Site
+	sites     []tracer.Site
 }
 
 // New returns the empty history of a run whose tracing began at started.
 // Objects count as old once they were outstanding for minAge.
 func New(started time.Time, minAge time.Duration) *History {
 	return &History{
-		started:  started,
-		minAge:   minAge,
-		levels:   map[key][]level{},
-		perPoint: 1,
-		now:      started,
+		minAge:  minAge,
+		base:    max(minAge, shortestBase),
+		clock:   clock{wall: started},
+		records: make(map[key]*record),
+		objects: make(map[identity]*object),
+		kept:    make(map[key]Site),
 	}
 }
 
@@ -62,71 +60,65 @@ func New(started time.Time, minAge time.Duration) *History {
 func (h *History) MinAge() time.Duration { return h.minAge }
 
 // Add appends a snapshot, which must not change afterwards. Snapshots are
-// added in the order they were taken.
+// added in the order they were taken. After the target has ended Add may go
+// on, to see what becomes of what is left.
 func (h *History) Add(s *tracer.Snapshot) {
-	h.now, h.sites = s.Time, merge(s.Sites)
-	present := make(map[key]level, len(h.sites))
-	for _, site := range h.sites {
-		k, n := key{site.Kind, site.Fingerprint}, len(site.Outstanding)
-		present[k] = level{n, n, n, site.Released}
-		if _, known := h.levels[k]; !known && n > 0 {
-			// A site that was not there had nothing outstanding.
-			h.levels[k] = make([]level, len(h.at))
-		}
-	}
-	fresh := h.advance(s.Time.Sub(h.started))
-	for k, levels := range h.levels {
-		l, ok := present[k]
-		if !ok && len(levels) > 0 {
-			l.released = levels[len(levels)-1].released
-		}
-		if fresh {
-			h.levels[k] = append(levels, l)
-			continue
-		}
-		last := &levels[len(levels)-1]
-		*last = fold(*last, l)
-	}
+	next := h.processes.next(s.Processes)
+	ended := h.processes.lost(next)
+	h.keep(next)
+	h.processes = next
+	h.release()
+	step := h.clock.advance(s.Time)
+	h.number++
+	h.sites = merge(s.Sites)
+	h.observe(step)
+	h.finish(step, ended)
 }
 
-// advance moves the end of the history to at and tells whether a new stretch
-// begins there. A clock that jumped back counts as one that stood still.
-func (h *History) advance(at time.Duration) (fresh bool) {
-	last := len(h.at) - 1
-	if last >= 0 {
-		at = max(at, h.at[last])
-	}
-	if last >= 0 && h.inLast < h.perPoint {
-		h.at[last] = at
-		h.inLast++
-		return false
-	}
-	if len(h.at) == maxPoints {
-		h.thin()
-	}
-	h.at = append(h.at, at)
-	h.inLast = 1
-	return true
-}
-
-// thin folds the stretches in pairs. Folding keeps the extremes, so that a
-// thinned sawtooth does not turn into a slope.
-func (h *History) thin() {
-	for i := range maxPoints / 2 {
-		h.at[i] = h.at[2*i+1]
-	}
-	h.at = h.at[:maxPoints/2]
-	for k, levels := range h.levels {
-		for i := range maxPoints / 2 {
-			levels[i] = fold(levels[2*i], levels[2*i+1])
+// observe compares the objects of the current snapshot with those before.
+func (h *History) observe(step time.Duration) {
+	for i := range h.sites {
+		s := &h.sites[i]
+		k := keyOf(s)
+		r := h.records[k]
+		if r == nil && len(s.Outstanding) > 0 {
+			r = &record{created: s.Created, released: s.Released}
+			h.records[k] = r
 		}
-		h.levels[k] = levels[:maxPoints/2]
+		did := make(map[process]bool)
+		for j := range s.Outstanding {
+			o := h.track(k, &s.Outstanding[j], step)
+			r.hold(h.age(o), o.before, h.base)
+			for _, p := range o.holders {
+				did[identifyProcess(p)] = true
+			}
+		}
+		for p := range did {
+			for i, n := range h.processes.did[p] {
+				r.pending.did[i] += uint32(n)
+			}
+		}
 	}
-	h.perPoint *= 2
+	h.sweep()
 }
 
-func fold(a, b level) level {
-	return level{b.last, min(a.low, b.low), max(a.high, b.high), b.released}
+// finish appends a point to every record.
+func (h *History) finish(step time.Duration, ended bool) {
+	for i := range h.sites {
+		s := &h.sites[i]
+		if r := h.records[keyOf(s)]; r != nil {
+			// Only of threads the age is the verdict's own measure; and what
+			// the kernel took from an ended process was not given back.
+			r.tally(s, step, s.Kind == tracer.Thread && !ended)
+		}
+	}
+	folds := h.axis.add(h.clock.now)
+	for k, r := range h.records {
+		r.finish(step, len(h.axis.ends)+len(folds), folds)
+		if r.empty > maxEmpty {
+			delete(h.records, k)
+		}
+	}
 }
 
 // merge joins sites of one fingerprint: two calls in the same function are one
@@ -136,7 +128,7 @@ func merge(sites []tracer.Site) []tracer.Site {
 	most := make([]int, 0, len(sites))
 	merged := make([]tracer.Site, 0, len(sites))
 	for _, s := range sites {
-		k := key{s.Kind, s.Fingerprint}
+		k := keyOf(&s)
 		i, known := index[k]
 		if !known {
 			index[k] = len(merged)

@@ -2,7 +2,6 @@ package verdict
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -74,25 +73,56 @@ type Site struct {
 	Oldest time.Duration
 }
 
-// Sites judges every site of the last snapshot. The leaking ones come first,
-// and among equals those that hold most.
+// Sites judges every site of the last snapshot, and those that processes took
+// with them that have ended. The worst come first, and among equals those that
+// hold most.
 func (h *History) Sites() []Site {
-	judged := make([]Site, 0, len(h.sites))
+	judged := make([]Site, 0, len(h.sites)+len(h.kept))
+	live := make(map[key]bool, len(h.sites))
 	for _, s := range h.sites {
-		judged = append(judged, h.judge(s))
+		k := keyOf(&s)
+		live[k] = true
+		j := h.judge(s)
+		if kept, ok := h.kept[k]; ok && j.State != Leaking && (kept.State == Leaking || len(j.Outstanding) == 0) {
+			j = kept
+		}
+		judged = append(judged, j)
+	}
+	for k, kept := range h.kept {
+		if !live[k] {
+			judged = append(judged, kept)
+		}
 	}
 	slices.SortFunc(judged, compare)
 	return judged
 }
 
-func compare(a, b Site) int {
-	if (a.State == Leaking) != (b.State == Leaking) {
-		if a.State == Leaking {
-			return -1
+// Pending tells whether something is outstanding that is still too young to
+// accuse its site and that a living process may give back: after a command has
+// ended it is worth to wait for this.
+func (h *History) Pending() bool {
+	for i := range h.sites {
+		s := &h.sites[i]
+		threshold := h.threshold(h.records[keyOf(s)], h.past(s))
+		for j := range s.Outstanding {
+			o := h.remembered(s, j)
+			orphan := o.watched && !h.processes.any(o.holders)
+			if !orphan && min(h.age(o), h.idle(o)) < threshold {
+				return true
+			}
 		}
-		return 1
 	}
+	return false
+}
+
+// states is the order of severity.
+var states = []State{Leaking, Suspect, Unknown, Steady, Draining}
+
+func worse(a, b State) bool { return slices.Index(states, a) < slices.Index(states, b) }
+
+func compare(a, b Site) int {
 	return cmp.Or(
+		cmp.Compare(slices.Index(states, a.State), slices.Index(states, b.State)),
 		cmp.Compare(len(b.Outstanding), len(a.Outstanding)),
 		cmp.Compare(b.Oldest, a.Oldest),
 		cmp.Compare(a.Kind, b.Kind),
@@ -100,113 +130,106 @@ func compare(a, b Site) int {
 	)
 }
 
-// released says what did not happen to an object that is outstanding too long.
-var released = map[tracer.Kind]string{
-	tracer.Zombie:         "reaped",
-	tracer.UnjoinedThread: "joined",
-	tracer.CloseWait:      "closed",
-}
-
 func (h *History) judge(s tracer.Site) Site {
-	j := Site{Site: s, State: Steady}
-	for _, o := range s.Outstanding {
-		age := max(0, h.now.Sub(o.Since))
-		j.Oldest = max(j.Oldest, age)
-		if age >= h.minAge {
-			j.Past++
-		}
+	j := Site{Site: s, State: Steady, Reason: "nothing outstanding"}
+	r := h.records[keyOf(&s)]
+	if len(s.Outstanding) == 0 {
+		return j
 	}
-	levels := h.levels[key{s.Kind, s.Fingerprint}]
-	j.GrowthPerS = slope(h.at, levels)
-	switch {
-	case len(s.Outstanding) == 0:
-		j.Reason = "nothing outstanding"
-	case j.Past == 0:
-		j.Reason = fmt.Sprintf("all younger than %s", short(h.minAge))
-	case s.Kind == tracer.Thread:
+	for i := range s.Outstanding {
+		j.Oldest = max(j.Oldest, h.age(h.remembered(&s, i)))
+	}
+	j.Past = h.past(&s)
+	j.Usual = r.lives.usual()
+	from := 0
+	if s.Kind == tracer.Thread {
 		// A thread may live as long as its process: age accuses nobody.
-		j.State = Steady
-		var leaking bool
-		if leaking, j.Reason = h.growing(levels, s.Outstanding); leaking {
-			j.State = Leaking
-		}
-	default:
-		j.State = Leaking
-		j.Reason = fmt.Sprintf("%d of %d not %s for %s or longer",
-			j.Past, len(s.Outstanding), cmp.Or(released[s.Kind], "released"), short(h.minAge))
+		from = h.judgeLive(&j, r)
+	} else {
+		h.judgeDead(&j, r)
+	}
+	if j.State == Leaking && s.Kind != tracer.Thread {
+		from = lowest(&h.axis, 0, func(i int) float64 { return float64(r.at(&h.axis, i).low) })
+	}
+	j.GrowthPerS = h.slope(r, from)
+	if j.State == Leaking || j.State == Suspect {
+		j.With = h.correlate(&s, r, from)
 	}
 	return j
 }
 
-// growing tells a site that keeps growing from a pool, however it reached its
-// size. It looks at the climb since the site last was at its lowest.
-func (h *History) growing(levels []level, objects []tracer.Object) (bool, string) {
-	if len(h.at) < windows {
-		return false, "too few snapshots to tell"
-	}
-	c, ok := newClimb(h.at, levels)
-	if !ok {
-		return false, describeLevel(levels)
-	}
-	// Without a share of the run, whatever grows in the last moments of a long
-	// run would be a leak.
-	run := c.end - h.at[0]
-	switch {
-	case c.end-c.start < max(h.minAge, run/windows):
-		return false, fmt.Sprintf("growing, but only for %s", short(c.end-c.start))
-	case c.rise < minRise:
-		return false, fmt.Sprintf("grew by only %d", c.rise)
-	case c.rise <= fallback(levels):
-		return false, fmt.Sprintf("fell back by %d before", fallback(levels))
-	case float64(c.rise) <= c.noise(levels):
-		return false, fmt.Sprintf("grew by %d, which chance explains", c.rise)
-	case !h.liveOn(c, objects):
-		return false, "grows, but its threads end"
-	}
-	last := levels[len(levels)-1].last
-	return true, fmt.Sprintf("grew from %d to %d in %s and did not stop",
-		levels[c.from].low, last, short(c.end-c.start))
-}
-
-// liveOn tells whether the growth is made of threads that are still alive. If
-// not, more of them are busy at a time, but they do end. The last window is
-// left out: of its threads nobody can tell.
-func (h *History) liveOn(c climb, objects []tracer.Object) bool {
-	survivors := 0
-	for _, o := range objects {
-		at := o.Created.Sub(h.started)
-		if at >= c.start && at <= c.end && c.window(at) < windows-1 {
-			survivors++
+// past counts the objects of a site that are outstanding for min-age or longer.
+func (h *History) past(s *tracer.Site) (n int) {
+	for i := range s.Outstanding {
+		if h.age(h.remembered(s, i)) >= h.minAge {
+			n++
 		}
 	}
-	return 2*survivors >= c.rise
+	return n
 }
 
-// describeLevel says how a site that does not grow moved.
-func describeLevel(levels []level) string {
-	all, recent := foldAll(levels), foldAll(levels[len(levels)*(windows-1)/windows:])
+// judgeLive judges live threads, by growth. It returns the point of the axis
+// from which on the site grows, or the first.
+func (h *History) judgeLive(j *Site, r *record) (from int) {
+	g := h.growth(r)
+	peak, draining := h.drains(r, all)
+	j.State = g.state
 	switch {
-	case all.low == all.high:
-		return fmt.Sprintf("stays at %d", all.high)
-	case recent.low == recent.high:
-		return fmt.Sprintf("settled at %d", recent.high)
+	case g.state == Steady && draining:
+		j.State, j.Reason = Draining, falls(peak, len(j.Outstanding))
+	case g.state == Steady && h.scant():
+		j.State, j.Reason = Unknown, h.describeScant()
+	case g.state == Steady && j.Past == 0:
+		j.Reason = h.describeYoung()
+	case g.state == Steady:
+		j.Reason = h.describeLevel(r)
 	default:
-		return fmt.Sprintf("moves between %d and %d", all.low, all.high)
+		j.Trend = g.trend
+		j.Reason = h.describeGrowth(r, g)
+		j.Assumed = assumedOf(g, r)
+		return h.birth(g)
+	}
+	return 0
+}
+
+// judgeDead judges what ended and was not given back, by age.
+func (h *History) judgeDead(j *Site, r *record) {
+	threshold := h.threshold(r, j.Past)
+	overdue := h.overdue(&j.Site, threshold)
+	peak, draining := h.drains(r, old)
+	switch {
+	case overdue > 0 && draining:
+		j.State, j.Reason = Draining, falls(peak, overdue)
+	case overdue > 0:
+		j.State = Leaking
+		j.Reason = describeOverdue(j, overdue, threshold)
+		j.Assumed = assumedOfAge(j.Kind, threshold)
+	case j.Past == 0 && h.clock.now < h.minAge:
+		j.State, j.Reason = Unknown, "not enough evidence yet: "+h.describeYoung()
+	case j.Past == 0:
+		j.Reason = h.describeYoung()
+	default:
+		j.Reason = describeExcused(j, r, threshold, h.minAge)
 	}
 }
 
-func foldAll(levels []level) level {
-	all := levels[0]
-	for _, l := range levels[1:] {
-		all = fold(all, l)
-	}
-	return all
+// scant tells that the run is too short for any verdict on growth.
+func (h *History) scant() bool {
+	return h.axis.snapshots() < fewWindows || h.clock.now < enough/2*h.minAge
 }
 
-// short rounds a duration to what a reader cares for.
-func short(d time.Duration) string {
-	if d < 10*time.Second {
-		return d.Round(100 * time.Millisecond).String()
+// slope is the trend of the outstanding count since a point of the axis.
+func (h *History) slope(r *record, from int) float64 {
+	ends := h.axis.ends
+	length := ends[len(ends)-1] - ends[from]
+	var samples []value
+	for i := from; i < len(ends); i++ {
+		// The last count of each of as many parts as can be compared quickly.
+		if i+1 == len(ends) || part(ends[i+1]-ends[from], length) > part(ends[i]-ends[from], length) {
+			samples = append(samples, value{ends[i], float64(r.at(&h.axis, i).last)})
+		}
 	}
-	return d.Round(time.Second).String()
+	return sen(samples)
 }
+
+func part(at, length time.Duration) int { return int(finest * float64(at) / float64(max(length, 1))) }

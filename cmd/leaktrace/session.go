@@ -1,0 +1,174 @@
+package main
+
+import (
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/leaktrace/leaktrace/export"
+	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/verdict"
+)
+
+// The ledger is read once a second for the verdict, which needs a history. It
+// is read more often at first: of a short run the last snapshot counts. One of
+// a small process costs well under a millisecond.
+const (
+	firstSample = 50 * time.Millisecond
+	sampleEvery = time.Second
+)
+
+// session is one run of a tracer.
+type session struct {
+	env     env
+	options runOptions
+	tracer  *tracer.Tracer
+	command *command // nil with --pid
+	started time.Time
+	history *verdict.History
+	last    *tracer.Snapshot
+	seen    inspection
+	view    *view
+	// suppressions are the leaks that the user accepts.
+	suppressions []export.Suppression
+}
+
+// run traces from the beginning to the end.
+func (s *session) run(signals <-chan os.Signal) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	if err := s.watch(signals); err != nil {
+		return err
+	}
+	if s.exited() {
+		return nil // what was seen before is all there is
+	}
+	return s.inspect()
+}
+
+// begin starts to trace.
+func (s *session) begin() error {
+	var err error
+	if len(s.options.command) > 0 {
+		s.command, err = startCommand(s.env, s.tracer, s.options.command)
+	} else {
+		err = s.tracer.Trace(s.options.pid)
+	}
+	if err != nil {
+		return err
+	}
+	s.started = time.Now()
+	s.history = verdict.New(s.started, s.options.minAge)
+	return s.sample()
+}
+
+// watch samples until the run ends.
+func (s *session) watch(signals <-chan os.Signal) error {
+	next := firstSample
+	sample := time.NewTimer(next)
+	defer sample.Stop()
+	inspect := time.NewTimer(inspectEvery)
+	defer inspect.Stop()
+	show := tick(s.options.interval)
+	end := tick(s.options.duration)
+	defer s.view.clear()
+	for {
+		select {
+		case <-end:
+			return s.sample()
+		case <-s.tracer.Exited():
+			return s.settle(signals)
+		case received := <-signals:
+			if s.command == nil && ends(received) {
+				return s.sample()
+			}
+			s.command.pass(received)
+		case <-sample.C:
+			if err := s.sample(); err != nil {
+				return err
+			}
+			s.view.progress(time.Since(s.started), s.last.Tracked, ownCPU())
+			next = min(2*next, s.sampleEvery())
+			sample.Reset(next)
+		case <-inspect.C:
+			began := time.Now()
+			if err := s.inspect(); err != nil {
+				return err
+			}
+			inspect.Reset(max(inspectEvery, inspectShare*time.Since(began)))
+		case <-show:
+			s.view.block(s.makeReport())
+		}
+	}
+}
+
+// tick is a channel that fires every d, or never if d is 0.
+func tick(d time.Duration) <-chan time.Time {
+	if d == 0 {
+		return nil
+	}
+	return time.Tick(d)
+}
+
+// sampleEvery is short enough that nothing gets old unseen.
+func (s *session) sampleEvery() time.Duration {
+	return min(sampleEvery, max(2*firstSample, s.options.minAge/4))
+}
+
+// sample takes a snapshot. In one taken after the target has ended it is
+// missing, and so the history keeps what it held.
+func (s *session) sample() error {
+	snapshot, err := s.tracer.Snapshot()
+	if err != nil {
+		return err
+	}
+	s.last = snapshot
+	s.history.Add(snapshot)
+	return nil
+}
+
+func (s *session) exited() bool {
+	select {
+	case <-s.tracer.Exited():
+		return true
+	default:
+		return false
+	}
+}
+
+// settle takes the last snapshots after the target has ended. What a command
+// that must not leak has left behind gets the time to end: its descendants may
+// be about to, and to give back what they hold.
+func (s *session) settle(signals <-chan os.Signal) error {
+	if err := s.sample(); err != nil || s.command == nil || !s.options.failOnLeak {
+		return err
+	}
+	enough := time.After(s.options.minAge + sampleEvery)
+	for s.history.Pending() {
+		select {
+		case <-enough:
+			return nil
+		case received := <-signals:
+			if ends(received) {
+				return nil
+			}
+		case <-time.After(s.sampleEvery()):
+			if err := s.sample(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// caught is every signal a user sends to a command.
+var caught = []os.Signal{
+	syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT,
+	syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM,
+}
+
+// ends tells the signals that end tracing from the others.
+func ends(s os.Signal) bool {
+	return s == syscall.SIGINT || s == syscall.SIGTERM || s == syscall.SIGHUP || s == syscall.SIGQUIT
+}

@@ -1,0 +1,78 @@
+package export
+
+import (
+	"fmt"
+
+	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/symbol"
+	"github.com/leaktrace/leaktrace/tracer/verdict"
+)
+
+// maxParked bounds the places where a site's threads are said to be stuck.
+const maxParked = 5
+
+// Parked is so many threads of a site that are blocked at one place now.
+type Parked struct {
+	Count int `json:"count"`
+	// Running threads are at no place: they were running.
+	Running   bool           `json:"running"`
+	Site      Place          `json:"site"`
+	SiteFrame int            `json:"site_frame"`
+	Stack     []symbol.Frame `json:"stack"`
+}
+
+// parked picks a site's threads out of all that were looked at.
+func (run *Setting) parked(s verdict.Site) (all []Parked) {
+	if s.Kind != tracer.Thread || len(run.Parked) == 0 {
+		return nil
+	}
+	mine := make(map[int]bool, len(s.Outstanding))
+	for _, o := range s.Outstanding {
+		mine[o.ID] = true
+	}
+	for _, group := range run.Parked {
+		p := Parked{Running: group.Running, SiteFrame: group.Stack.Site, Stack: append([]symbol.Frame{}, group.Stack.Frames...)}
+		for _, tid := range group.Threads {
+			if mine[tid] {
+				p.Count++
+			}
+		}
+		if i := p.SiteFrame; i >= 0 {
+			p.Site = newPlace(p.Stack[i])
+		}
+		if p.Count > 0 && len(all) < maxParked {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// parked writes where the threads are stuck: of most the stack, of the others a
+// line.
+func (t text) parked(s Site) {
+	for i, p := range s.Parked {
+		who := plural(p.Count, "thread is", "threads are")
+		switch {
+		case p.Running:
+			t.line("\n    %s running now", who)
+		case i == 0:
+			t.line("\n    %s blocked now in", who)
+			t.frames(p.Stack, p.SiteFrame)
+		default:
+			t.line("\n    %s blocked now in %s", who, blockedIn(p, t.o.width()))
+		}
+	}
+}
+
+// blockedIn names a place by the application's function and the call it is in.
+func blockedIn(p Parked, width int) string {
+	const around = 40 // columns that the rest of the line takes
+	if p.SiteFrame < 0 {
+		return "an unknown place"
+	}
+	said := placeIn(p.Stack[p.SiteFrame], max(20, width-around))
+	if p.SiteFrame > 0 {
+		said += fmt.Sprintf(", in %s", Escape(frameName(p.Stack[p.SiteFrame-1])))
+	}
+	return said
+}

@@ -1,0 +1,176 @@
+package verdict
+
+import (
+	"math"
+	"time"
+
+	"github.com/leaktrace/leaktrace/tracer"
+)
+
+const (
+	// enough is how many minimal ages a climb must last, from the birth of the
+	// first object that survives.
+	enough = 4
+	// inFlight is how many usual lifetimes an object may be old before it
+	// counts against its site.
+	inFlight = 2
+	// share, rare and weak bound the turnover of survivors as a part of their
+	// growth: where the usual lifetime is known and far exceeded, where it is
+	// not, and where a site is only suspected.
+	share, rare, weak = 1. / 5, 1. / 32, 1. / 2
+	// exception is which part of the objects that reached an age may have
+	// ended later in the whole run, for the age to be one that few outlive.
+	exception = 1. / 5
+)
+
+// growth is the evidence on a site of live threads.
+type growth struct {
+	climb
+	state State // Leaking, Suspect or Steady
+	// survivors is the age its objects have all passed, and usual tells that
+	// it is far beyond the lifetime of those that ended.
+	survivors time.Duration
+	usual     bool
+	// lack is what a suspect lacks.
+	lack string
+}
+
+// growth looks for survivors that become more and do not die, older than ever
+// higher ages. The lowest at which there is a clear rise decides: survivors of
+// higher ones go on rising for a while after growth has stopped.
+func (h *History) growth(r *record) growth {
+	best := growth{state: Steady}
+	for k := range ages {
+		if r.at(&h.axis, len(h.axis.ends)-1).survivors[k] < minNotable {
+			break
+		}
+		settled := false
+		count := func(i int) float64 { return float64(r.at(&h.axis, i).survivors[k]) }
+		climbs(&h.axis, count, func(c climb) bool {
+			g := h.weigh(r, k, c)
+			switch {
+			case g.state != Steady && c.stopped:
+				settled = true
+			case worse(g.state, best.state):
+				best = g
+			}
+			return best.state != Leaking
+		})
+		if best.state == Leaking {
+			return best
+		}
+		if settled {
+			return growth{state: Steady}
+		}
+	}
+	return best
+}
+
+// weigh judges one climb of the objects older than one threshold.
+func (h *History) weigh(r *record, k int, c climb) growth {
+	g := growth{climb: c, state: Steady, survivors: h.base << k}
+	died, turnover := h.turnover(r, k, c)
+	noise := math.Sqrt(2 * turnover)
+	if !c.rises || c.trend.Z < noticeable || c.gain < minNotable+deviations/2*noise || died > weak*c.gain {
+		return g
+	}
+	usual := r.lives.usual()
+	g.usual = usual > 0 && g.survivors/inFlight >= usual
+	if !g.usual && r.outlived(k) > weak {
+		return g
+	}
+	g.state = Suspect
+	switch {
+	case c.trend.Over+g.survivors < enough*h.minAge || c.trend.Snapshots < strongWindows:
+		g.lack = "not for long enough to tell"
+	case c.gain < minGain+deviations*noise:
+		g.lack = "too few to tell"
+	case c.trend.Z < significant || !c.even:
+		g.lack = "ever more slowly or in bursts"
+	case !r.immortal(k, g.usual, died, c.gain):
+		g.lack = "some of them end"
+	default:
+		g.state = Leaking
+	}
+	return g
+}
+
+// turnover is how many objects beyond a threshold of age died during a climb,
+// and how many may have to be reckoned with: the rate of the whole run tells
+// when that there were few was luck. Where births and deaths balance, about as
+// many were born, and the difference of the two has a variance of their sum.
+func (h *History) turnover(r *record, k int, c climb) (died, turnover float64) {
+	exposure := 0.0
+	for i := c.from + 1; i < len(h.axis.ends); i++ {
+		p := r.at(&h.axis, i)
+		died += float64(p.died[k])
+		exposure += float64(p.survivors[k]+p.before) * h.axis.length(i).Seconds()
+	}
+	if r.exposure[k] == 0 {
+		return died, died
+	}
+	// More than this would not have come down to so few by luck.
+	luck := died + deviations*math.Sqrt(died) + deviations*deviations/2
+	return died, max(died, min(luck, float64(r.died[k])/r.exposure[k]*exposure))
+}
+
+// immortal tells whether the objects beyond a threshold of age do not end, as
+// far as can be known.
+func (r *record) immortal(k int, usual bool, died, gain float64) bool {
+	if usual {
+		return died <= share*gain
+	}
+	return r.outlived(k) <= exception && died <= rare*gain
+}
+
+// outlived is which part of the objects that reached a threshold of age in the
+// whole run have ended since.
+func (r *record) outlived(k int) float64 {
+	last := r.points[len(r.points)-1]
+	late := float64(r.died[k])
+	return late / max(1, late+float64(last.survivors[k]+last.before))
+}
+
+// drains tells whether a count falls from a peak and goes on falling, and from
+// where.
+func (h *History) drains(r *record, count func(point) uint32) (peak uint32, draining bool) {
+	last := float64(count(r.points[len(r.points)-1]))
+	falling := func(i int) float64 { return -float64(count(r.at(&h.axis, i))) }
+	climbs(&h.axis, falling, func(c climb) bool {
+		high := -falling(c.from)
+		clear := c.trend.Z >= significant || (c.trend.Z >= noticeable && last <= high/2)
+		// The number of independent lives has its own root as deviation.
+		if clear && c.rises && !c.stopped && c.gain >= max(minNotable, deviations*math.Sqrt(high)) {
+			peak, draining = uint32(-falling(c.from)), true
+		}
+		return !draining
+	})
+	return peak, draining
+}
+
+// all and old are the counts that may drain.
+func all(p point) uint32 { return p.high }
+func old(p point) uint32 { return p.survivors[0] + p.before }
+
+// threshold is the age from which on an object accuses a site where age alone
+// does: min-age, or longer where objects are given back in longer rounds.
+func (h *History) threshold(r *record, past int) time.Duration {
+	// A single old one that ends does not excuse those that stay.
+	if r == nil || r.died[0] < uint64(max(past, 1)) {
+		return h.minAge
+	}
+	usual := min(r.lives.usual(), (1<<62)/inFlight)
+	return max(h.minAge, inFlight*usual)
+}
+
+// overdue counts the objects of a site that are older than a threshold and not
+// in use, if use can be known.
+func (h *History) overdue(s *tracer.Site, threshold time.Duration) (n int) {
+	for i := range s.Outstanding {
+		o := h.remembered(s, i)
+		if h.age(o) >= threshold && h.idle(o) >= min(threshold, h.minAge) {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,133 @@
+package verdict
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/leaktrace/leaktrace/tracer"
+)
+
+// released says what did not happen to an object that is outstanding too long.
+var released = map[tracer.Kind]string{
+	tracer.Zombie:         "reaped",
+	tracer.UnjoinedThread: "joined",
+	tracer.CloseWait:      "closed",
+}
+
+// short rounds a duration to what a reader cares for.
+func short(d time.Duration) string {
+	if d < 10*time.Second {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+func falls(from uint32, to int) string { return fmt.Sprintf("falls from %d to %d", from, to) }
+
+func (h *History) describeScant() string {
+	return fmt.Sprintf("not enough evidence yet: %s in %s", count(h.axis.snapshots(), "snapshot"), short(h.clock.now))
+}
+
+func (h *History) describeYoung() string { return "all younger than " + short(h.minAge) }
+
+// birth is the point of the axis when the survivors of a climb were not born.
+func (h *History) birth(g growth) int {
+	at := 0
+	for i := 0; i <= g.from && h.axis.ends[i] <= g.start-g.survivors; i++ {
+		at = i
+	}
+	return at
+}
+
+// describeGrowth says how a site grew, all in all or, where most of what it
+// creates is given back, by what stays.
+func (h *History) describeGrowth(r *record, g growth) string {
+	from := h.birth(g)
+	over := short(h.axis.ends[len(h.axis.ends)-1] - h.axis.ends[from])
+	var ended uint32
+	for i := from + 1; i < len(h.axis.ends); i++ {
+		ended += r.at(&h.axis, i).released
+	}
+	last := r.points[len(r.points)-1]
+	what := fmt.Sprintf("grew from %d to %d in %s", r.at(&h.axis, from).low, last.last, over)
+	if float64(ended) > g.gain {
+		what = fmt.Sprintf("those older than %s grew from %.0f to %.0f in %s",
+			short(g.survivors), g.first, g.first+g.gain, over)
+	}
+	if g.state == Leaking {
+		return what + " and did not stop"
+	}
+	return what + ", " + g.lack
+}
+
+// assumedOf says what the verdict on live threads takes for granted.
+func assumedOf(g growth, r *record) string {
+	what := fmt.Sprintf("that threads older than %s do not end by themselves: ", short(g.survivors))
+	switch {
+	case r.lives.total == 0:
+		return what + "none was seen to end"
+	case g.usual:
+		return what + fmt.Sprintf("nearly all seen to end were younger than %s", short(r.lives.usual()))
+	default:
+		return what + fmt.Sprintf("only %d were seen to end", r.lives.total)
+	}
+}
+
+func describeOverdue(j *Site, overdue int, threshold time.Duration) string {
+	unused := ""
+	if j.Kind == tracer.CloseWait && overdue < j.Past {
+		unused = " nor used"
+	}
+	return fmt.Sprintf("%d of %d not %s%s for %s or longer", overdue, len(j.Outstanding),
+		cmp.Or(released[j.Kind], "released"), unused, short(threshold))
+}
+
+// assumedOfAge says what a verdict by age takes for granted.
+func assumedOfAge(k tracer.Kind, threshold time.Duration) string {
+	switch k {
+	case tracer.Zombie:
+		return fmt.Sprintf("that nobody reaps in rounds of more than %s", short(threshold))
+	case tracer.UnjoinedThread:
+		return fmt.Sprintf("that nobody means to join after more than %s", short(threshold))
+	default:
+		return fmt.Sprintf("that a connection the peer closed %s ago and nobody uses is not needed", short(threshold))
+	}
+}
+
+// describeExcused says why objects older than min-age accuse nobody.
+func describeExcused(j *Site, r *record, threshold, minAge time.Duration) string {
+	if threshold > minAge {
+		return fmt.Sprintf("usually %s within %s", cmp.Or(released[j.Kind], "released"), short(r.lives.usual()))
+	}
+	return "in use: read or written within " + short(minAge)
+}
+
+// describeLevel says how a site that does not grow moved.
+func (h *History) describeLevel(r *record) string {
+	end := h.axis.ends[len(h.axis.ends)-1]
+	whole := r.at(&h.axis, 0)
+	recent := r.points[len(r.points)-1]
+	for i := range h.axis.ends {
+		p := r.at(&h.axis, i)
+		whole.low, whole.high = min(whole.low, p.low), max(whole.high, p.high)
+		if h.axis.ends[i] > end-(end-h.axis.ends[0])/quarters {
+			recent.low, recent.high = min(recent.low, p.low), max(recent.high, p.high)
+		}
+	}
+	switch {
+	case whole.low == whole.high:
+		return fmt.Sprintf("stays at %d", whole.high)
+	case recent.low == recent.high:
+		return fmt.Sprintf("settled at %d", recent.high)
+	default:
+		return fmt.Sprintf("moves between %d and %d", whole.low, whole.high)
+	}
+}

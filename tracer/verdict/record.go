@@ -1,0 +1,90 @@
+package verdict
+
+import (
+	"time"
+
+	"github.com/leaktrace/leaktrace/tracer"
+)
+
+// record is the history of one site.
+type record struct {
+	points series
+	// pending is the point of the current snapshot while it is made.
+	pending point
+	lives   lifetimes
+	// died and exposure are, for each threshold of age, how many objects ended
+	// after they had reached it and for how many seconds objects lived beyond
+	// it, in the whole run.
+	died     [ages]uint64
+	exposure [ages]float64
+	// created and released are the totals at the last snapshot.
+	created, released uint64
+	// deaths is how many objects were seen to be gone in this snapshot.
+	deaths uint64
+	// empty counts the last snapshots in a row without an object.
+	empty int
+}
+
+// ended notes the end of an object that was last seen at an age, and lived for
+// about lived.
+func (r *record) ended(age, lived time.Duration, before bool, base time.Duration) {
+	reached := thresholds(age, base)
+	if before {
+		reached = ages
+	}
+	for k := range reached {
+		r.pending.died[k]++
+		r.died[k]++
+	}
+	r.lives.add(lived, 1)
+	r.deaths++
+}
+
+// hold counts an outstanding object.
+func (r *record) hold(age time.Duration, before bool, base time.Duration) {
+	if before {
+		r.pending.before++
+		return
+	}
+	for k := range thresholds(age, base) {
+		r.pending.survivors[k]++
+	}
+}
+
+// tally takes over the counts of a site. unseen tells whether objects that no
+// snapshot showed can be told from the rest; they lived shorter than step.
+func (r *record) tally(s *tracer.Site, step time.Duration, unseen bool) {
+	p := &r.pending
+	n := uint32(len(s.Outstanding))
+	p.low, p.high, p.last = n, n, n
+	released := s.Released - min(r.released, s.Released)
+	p.created = uint32(s.Created - min(r.created, s.Created))
+	p.released = uint32(released)
+	r.created, r.released = max(r.created, s.Created), max(r.released, s.Released)
+	if unseen && released > r.deaths {
+		r.lives.add(step/2, released-r.deaths)
+	}
+}
+
+// finish appends the point of the current snapshot.
+func (r *record) finish(step time.Duration, length int, folds []int) {
+	p := r.pending
+	for k := range ages {
+		r.exposure[k] += float64(p.survivors[k]+p.before) * step.Seconds()
+	}
+	r.points = r.points.add(p, length, folds)
+	r.pending, r.deaths = point{}, 0
+	r.empty++
+	if p.last > 0 {
+		r.empty = 0
+	}
+}
+
+// at returns a point by its place on the axis.
+func (r *record) at(a *axis, i int) point {
+	i -= len(a.ends) - len(r.points)
+	if i < 0 {
+		return point{}
+	}
+	return r.points[i]
+}
