@@ -16,8 +16,8 @@
  *                                                          borrow_leak
  *   workers    pool_fill     the same as filled, in a thread
  *                                                          borrow_leak
- *   neglected  pool_fill     borrow_ok, which returns it; nobody looks after it
- *                                                          borrow_ok
+ *   neglected  pool_fill     borrow_too and borrow_ok, which return it to a pool
+ *                            that nobody looks after       borrow_ok
  *   own        borrow_leak   nobody else                   http_connect
  *   unused     pool_fill     nobody                        http_connect
  *   returned   borrow_ok     borrow_ok                     nobody
@@ -189,6 +189,14 @@ SITE void borrow_ok(void)
 	pool_return(fd);
 }
 
+SITE void borrow_too(void)
+{
+	int fd = pool_take();
+
+	http_get(fd);
+	pool_return(fd);
+}
+
 /* The bug: an early return, and the connection is not in the pool any more. */
 SITE void borrow_leak(void)
 {
@@ -234,6 +242,7 @@ static void unused(void)
 
 static void neglected(void)
 {
+	borrow_too();
 	borrow_ok();
 	note(&kept, pool[--pooled]);
 }
