@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,25 +36,49 @@ func readReport(ts *testscript.TestScript, neg bool, args []string) {
 
 // field follows a path like sites.0.kind.
 func field(value any, path string) (any, error) {
-	for name := range strings.SplitSeq(path, ".") {
-		switch node := value.(type) {
-		case map[string]any:
-			found, ok := node[name]
-			if !ok {
-				return nil, fmt.Errorf("%s: no %s in %v", path, name, node)
-			}
-			value = found
-		case []any:
-			i, err := strconv.Atoi(name)
-			if err != nil || i < 0 || i >= len(node) {
-				return nil, fmt.Errorf("%s: no %s in a list of %d", path, name, len(node))
-			}
-			value = node[i]
-		default:
-			return nil, fmt.Errorf("%s: %v has no %s", path, node, name)
+	values, err := fields(value, path)
+	if err != nil {
+		return nil, err
+	}
+	return values[0], nil
+}
+
+// fields follows a path in which * stands for each element of a list. There is
+// at least one value when there is no error.
+func fields(value any, path string) ([]any, error) {
+	if path == "" {
+		return []any{value}, nil
+	}
+	name, rest, _ := strings.Cut(path, ".")
+	children, err := elements(value, name)
+	var out []any
+	for _, child := range children {
+		found, wrong := fields(child, rest)
+		out, err = append(out, found...), wrong
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return out, nil
+}
+
+// elements is what a part of a path names.
+func elements(value any, name string) ([]any, error) {
+	switch node := value.(type) {
+	case map[string]any:
+		if found, ok := node[name]; ok {
+			return []any{found}, nil
+		}
+	case []any:
+		i, err := strconv.Atoi(name)
+		switch {
+		case name == "*" && len(node) > 0:
+			return node, nil
+		case err == nil && i >= 0 && i < len(node):
+			return node[i : i+1], nil
 		}
 	}
-	return value, nil
+	return nil, fmt.Errorf("no %s in %v", name, value)
 }
 
 func hasField(ts *testscript.TestScript, neg bool, args []string) {
@@ -85,26 +111,45 @@ func hasSite(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// condition is a path, a comparison and a value.
+var condition = regexp.MustCompile(`^([^=<>~]+)(=|>=|<=|~)(.*)$`)
+
 // matchSite says what of a site is not as wanted.
 func matchSite(site any, args []string) error {
-	wanted := append([]string{"kind=" + args[0], "site.function=" + args[1]}, args[2:]...)
-	for _, want := range wanted {
-		path, value, _ := strings.Cut(want, "=")
-		if path == "call" {
-			if err := matchLine(site, value); err != nil {
+	for _, want := range append([]string{"kind=" + args[0], "site.function=" + args[1]}, args[2:]...) {
+		parts := condition.FindStringSubmatch(want)
+		switch {
+		case parts == nil:
+			return fmt.Errorf("%s: want a path, one of = >= <= ~, and a value", want)
+		case parts[1] == "call":
+			if err := matchLine(site, parts[3]); err != nil {
 				return err
 			}
 			continue
 		}
-		got, err := field(site, path)
+		got, err := fields(site, parts[1])
 		if err != nil {
 			return err
 		}
-		if fmt.Sprint(got) != value {
-			return fmt.Errorf("%s is %v, not %s", path, got, value)
+		if !slices.ContainsFunc(got, func(value any) bool { return holds(value, parts[2], parts[3]) }) {
+			return fmt.Errorf("%v is not as in %s", got, want)
 		}
 	}
 	return nil
+}
+
+// holds compares numbers by size, and all else as text.
+func holds(got any, comparison, want string) bool {
+	text := fmt.Sprint(got)
+	switch comparison {
+	case "=":
+		return text == want
+	case "~":
+		return regexp.MustCompile(want).MatchString(text)
+	}
+	number, err := strconv.ParseFloat(text, 64)
+	bound, wrong := strconv.ParseFloat(want, 64)
+	return err == nil && wrong == nil && (number == bound || (comparison == ">=") == (number > bound))
 }
 
 // matchLine compares with the source line that a site names.

@@ -3,6 +3,7 @@ package tests
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,8 +50,10 @@ var buildLeaktrace = sync.OnceValues(func() (string, error) {
 //	unattached                  every BPF program of leaktrace's is held by some process
 //	report FILE                 read a JSON report (or stdout) and check it against the schema
 //	has PATH                    the report has this field: sites.0.stack.1.line
-//	site KIND FUNCTION K=V...   the report has such a site; V of `call` is part of the
-//	                            source line that the site names
+//	site KIND FUNCTION K=V...   the report has such a site; a path as K, in which * is
+//	                            any element; also K>=V, K<=V and K~REGEXP; V of `call`
+//	                            is part of the source line that the site names
+//	port VARIABLE               find a port that nobody listens on
 func TestScripts(t *testing.T) {
 	leaktrace, err := buildLeaktrace()
 	if err != nil {
@@ -72,7 +75,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": runToStatus, "refuse": refuse,
 			"start": startBackground, "terminal": startOnTerminal,
-			"await": await, "tell": tell, "type": typeText, "signal": sendSignal, "finish": finish, "screen": screen, "child": child,
+			"await": await, "tell": tell, "type": typeText, "signal": sendSignal, "finish": finish, "screen": screen, "child": child, "port": freePort,
 			"attached": attached, "unattached": unattached,
 			"report": readReport, "has": hasField, "site": hasSite,
 		},
@@ -143,6 +146,16 @@ func refuse(ts *testscript.TestScript, neg bool, args []string) {
 	if output := ts.ReadFile("stdout"); output != "" {
 		ts.Fatalf("unexpected output:\n%s", output)
 	}
+}
+
+func freePort(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, args, 1, "port VARIABLE")
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	ts.Check(err)
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	ts.Check(err)
+	ts.Check(listener.Close())
+	ts.Setenv(args[0], port)
 }
 
 func child(ts *testscript.TestScript, neg bool, args []string) {
