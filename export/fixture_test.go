@@ -185,7 +185,7 @@ func reports() map[string]*Report {
 		"leaks":   watch(services(), 15, clean),
 		"lossy":   withStats,
 		"clean":   watch(innocent, 15, clean),
-		"short":   watch(innocent[:1], 4, clean),
+		"short":   watch(innocent[:1], 2, clean),
 		"nothing": watch(nil, 15, func(*tracer.Snapshot) {}),
 		"hostile": watch([]tracer.Site{hostile}, 15, clean),
 	}
