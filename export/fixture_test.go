@@ -229,12 +229,8 @@ func reports() map[string]*Report {
 		"leaks":   watch(services(), 15, clean),
 		"lossy":   withStats,
 		"clean":   watch(innocent, 15, clean),
-<<<<<<< HEAD
-		"short":   watch(innocent[:1], 4, clean),
-		"judged":  judged(),
-=======
 		"short":   watch(innocent[:1], 2, clean),
->>>>>>> verdict
+		"judged":  judged(),
 		"nothing": watch(nil, 15, func(*tracer.Snapshot) {}),
 		"network": watch(networks(), 15, clean),
 		"hostile": watch([]tracer.Site{hostile}, 15, clean),
