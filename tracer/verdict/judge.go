@@ -78,23 +78,45 @@ type Site struct {
 // hold most.
 func (h *History) Sites() []Site {
 	judged := make([]Site, 0, len(h.sites)+len(h.kept))
-	live := make(map[key]bool, len(h.sites))
+	shown := make(map[key]bool, len(h.sites))
 	for _, s := range h.sites {
-		k := keyOf(&s)
-		live[k] = true
-		j := h.judge(s)
-		if kept, ok := h.kept[k]; ok && j.State != Leaking && (kept.State == Leaking || len(j.Outstanding) == 0) {
-			j = kept
+		k, j := keyOf(&s), h.judge(s)
+		kept, ended := h.kept[k]
+		if ended && h.supersedes(kept, &s, j) || h.over() && j.State != Leaking {
+			continue
 		}
+		shown[k] = true
 		judged = append(judged, j)
 	}
 	for k, kept := range h.kept {
-		if !live[k] {
+		if !shown[k] {
 			judged = append(judged, kept)
 		}
 	}
 	slices.SortFunc(judged, compare)
 	return judged
+}
+
+// supersedes tells whether the verdict that ended processes left on a site says
+// more than that on what the site holds now.
+func (h *History) supersedes(kept Site, s *tracer.Site, now Site) bool {
+	return h.orphaned(s) || now.State != Leaking && (kept.State == Leaking || len(now.Outstanding) == 0)
+}
+
+// over tells that no traced process is left: what is new then is what the last
+// one left behind, and usually collected in a moment.
+func (h *History) over() bool { return len(h.processes.total) == 0 && len(h.kept) > 0 }
+
+// orphaned tells that all objects of a site were held by processes that have
+// ended. They wait for whoever inherited them, usually pid 1, to collect them.
+func (h *History) orphaned(s *tracer.Site) bool {
+	for i := range s.Outstanding {
+		o := h.remembered(s, i)
+		if !o.watched || h.processes.any(o.holders) {
+			return false
+		}
+	}
+	return true
 }
 
 // Pending tells whether something is outstanding that is still too young to

@@ -77,7 +77,7 @@ func (h *History) keep(next processes) {
 	}
 	for _, s := range h.sites {
 		k := keyOf(&s)
-		if !bereft[k] {
+		if !bereft[k] && len(next.total) > 0 {
 			continue
 		}
 		j := h.judge(s)

@@ -90,7 +90,7 @@ func TestProcessesThatEnd(t *testing.T) {
 			{"main", Steady, true, 2, "stays at 2"},
 		}},
 		"orphans at the site of the ended": {minute, []program{{1, 0, 50, "test", dead, pool(2, 45)}, {-7, 45, forever, "test", dead, pool(3, 55)}}, []verdict{
-			{"test", Steady, false, 3, "all younger than 10s"},
+			{"test", Steady, true, 2, "all younger than 10s"},
 		}},
 		"restarted with a leak": {3 * minute, []program{mainly, {2, 0, 100, "test", th, rate(0, 100, 0.5, forever)}, {2, 101, forever, "test", th, rate(101, 3*minute, 0.5, forever)}}, []verdict{
 			{"test", Leaking, false, 39, "grew from 0 to 39 in 1m17s and did not stop"},
