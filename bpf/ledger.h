@@ -164,7 +164,7 @@ struct leak_process_record {
 	struct leak_activity activity;
 	__u64 start;
 	__u32 tgid;
-	__u32 pad;
+	__u32 ending; /* what it holds goes without having been given back */
 	__u8 comm[LEAK_COMM_LEN];
 };
 
@@ -173,6 +173,7 @@ enum leak_sock_role {
 	LEAK_SOCK_HELD = 1, /* the ledger has it, or a traced process */
 	LEAK_SOCK_QUEUED = 2, /* not accepted yet; the holder holds its listener */
 	LEAK_SOCK_PEER = 3, /* it may be the other end of one of these */
+	LEAK_SOCK_LISTENER = 4, /* unread is the length of its queue */
 };
 
 /* leak_sock_record is one descriptor of a TCP socket in a snapshot. */

@@ -3,7 +3,7 @@
 #ifndef LEAK_QUEUE_BPF_H
 #define LEAK_QUEUE_BPF_H
 
-/* How many of a listener's queue are looked at: seq_file grows no further. */
+/* How many of a listener's queue are looked at: the iterator's buffer holds no more. */
 #define LEAK_QUEUE_MAX 100
 
 /* record_addresses copies both ends of a connection. */
@@ -50,6 +50,11 @@ static __always_inline int snapshot_queue(struct bpf_iter__task_file *ctx, struc
 
 	if (!tcp)
 		return 0;
+	out->role = LEAK_SOCK_LISTENER;
+	out->state = TCP_LISTEN;
+	out->unread = sk->sk_ack_backlog;
+	record_addresses(out, sk);
+	bpf_seq_write(ctx->meta->seq, out, sizeof(*out));
 	out->role = LEAK_SOCK_QUEUED;
 	out->state = TCP_CLOSE_WAIT;
 	request = tcp->inet_conn.icsk_accept_queue.rskq_accept_head;

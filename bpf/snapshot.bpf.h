@@ -180,7 +180,8 @@ static __always_inline void record_holder(struct leak_sock_record *out, struct b
 /*
  * snapshot_sockets writes out every descriptor of every socket in the ledger,
  * whoever holds it: an inherited one keeps a connection open as well. Of traced
- * processes it writes those that are not in the ledger too.
+ * processes it writes those that are not in the ledger too, and of all processes
+ * listeners and their queues, for a traced one may share them.
  */
 SEC("iter/task_file")
 int snapshot_sockets(struct bpf_iter__task_file *ctx)
@@ -197,14 +198,14 @@ int snapshot_sockets(struct bpf_iter__task_file *ctx)
 	if (!sk)
 		return 0;
 	record = bpf_sk_storage_get(&socks, sk, 0, 0);
+	record_holder(&out, ctx, task);
+	if (sk->__sk_common.skc_state == TCP_LISTEN)
+		return snapshot_queue(ctx, sk, &out);
 	if (!record && !bpf_task_storage_get(&procs, task->group_leader, 0, 0)) {
 		if (!may_be_peer(sk))
 			return 0;
 		out.role = LEAK_SOCK_PEER;
 	}
-	record_holder(&out, ctx, task);
-	if (sk->__sk_common.skc_state == TCP_LISTEN)
-		return snapshot_queue(ctx, sk, &out);
 	if (record) {
 		out.birth = record->birth;
 		out.close_wait = record->close_wait;
@@ -220,18 +221,15 @@ int snapshot_sockets(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/*
- * is_ending: what the process holds goes, or is gone already, without having
- * been given back.
- */
+/* is_ending: the process was told to end, or has ended. */
 static __always_inline bool is_ending(const struct task_struct *task)
 {
 	return task->signal->flags & LEAK_SIGNAL_GROUP_EXIT || !task->signal->live.counter;
 }
 
 /*
- * snapshot_processes writes out every traced process that is not about to end.
- * It is read last: what was read of these before is all that they held.
+ * snapshot_processes writes out every traced process. It is read last: what was
+ * read before of those that are not ending yet is all that they held.
  */
 SEC("iter/task")
 int snapshot_processes(struct bpf_iter__task *ctx)
@@ -240,14 +238,14 @@ int snapshot_processes(struct bpf_iter__task *ctx)
 	struct leak_process_record out = {};
 	struct leak_activity *activity;
 
-	if (!task || task->pid != task->tgid || is_ending(task) ||
-	    !bpf_task_storage_get(&procs, task, 0, 0))
+	if (!task || task->pid != task->tgid || !bpf_task_storage_get(&procs, task, 0, 0))
 		return 0;
 	activity = bpf_task_storage_get(&activities, task, 0, 0);
 	if (activity)
 		out.activity = *activity;
 	out.tgid = task->tgid;
 	out.start = task->start_time;
+	out.ending = is_ending(task);
 	BPF_CORE_READ_STR_INTO(&out.comm, task, comm);
 	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
 	return 0;

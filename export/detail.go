@@ -18,7 +18,7 @@ func (t text) detail(n int, s Site) {
 	number := fmt.Sprintf("\n[%d] %s  ", n, s.Kind)
 	t.line("%s%s", number, s.heading(t.o.width()-len(number)+1))
 	blame := s.blame()
-	for _, fact := range append(s.facts(), blame) {
+	for _, fact := range append(s.facts(), blame, s.initHint()) {
 		if fact != "" {
 			t.line("    %s", fact)
 		}
@@ -48,8 +48,8 @@ func (s Site) facts() []string {
 	if s.Assumed != "" {
 		facts = append(facts, "assuming "+s.Assumed)
 	}
-	for _, with := range s.GrowsWith {
-		facts = append(facts, with.String())
+	if len(s.GrowsWith) > 0 {
+		facts = append(facts, s.GrowsWith[0].String())
 	}
 	facts = append(facts, s.bound()...)
 	if s.Created > 0 {
@@ -267,11 +267,17 @@ func (s ChildSample) blame() string {
 	if s.ForkedBy != nil && s.Reaper != nil && *s.ForkedBy == *s.Reaper {
 		return "must be reaped by " + s.Reaper.String() + ", which forked it"
 	}
-	said := "must be reaped by " + s.Reaper.String() + ", was forked by " + s.ForkedBy.String()
-	if s.ReaperIsInit && s.Reaper.PID != 1 {
-		said += ";\n    that is pid 1 of a container and does not reap: give it an init (docker run --init, tini)"
+	return "must be reaped by " + s.Reaper.String() + ", was forked by " + s.ForkedBy.String()
+}
+
+// initHint says what to do where the pid 1 of a container does not reap.
+func (s Site) initHint() string {
+	for _, sample := range s.Samples {
+		if c := sample.ChildSample; c != nil && c.ReaperIsInit && c.Reaper.PID != 1 {
+			return c.Reaper.String() + " is pid 1 of its container and does not reap: give it an init (docker run --init, tini)"
+		}
 	}
-	return said
+	return ""
 }
 
 // blame is said once where it is the same for all children.

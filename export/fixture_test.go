@@ -229,7 +229,7 @@ func reports() map[string]*Report {
 		"leaks":   watch(services(), 15, clean),
 		"lossy":   withStats,
 		"clean":   watch(innocent, 15, clean),
-		"short":   watch(innocent[:1], 4, clean),
+		"short":   watch(innocent[:1], 2, clean),
 		"judged":  judged(),
 		"nothing": watch(nil, 15, func(*tracer.Snapshot) {}),
 		"network": watch(networks(), 15, clean),

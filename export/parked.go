@@ -50,16 +50,20 @@ func (run *Setting) parked(s verdict.Site) (all []Parked) {
 // parked writes where the threads are stuck: of most the stack, of the others a
 // line.
 func (t text) parked(s Site) {
+	one, many, when := "thread is", "threads are", "now"
+	if s.Ended {
+		one, many, when = "thread was", "threads were", "last"
+	}
 	for i, p := range s.Parked {
-		who := plural(p.Count, "thread is", "threads are")
+		who := plural(p.Count, one, many)
 		switch {
 		case p.Running:
-			t.line("\n    %s running now", who)
+			t.line("\n    %s running %s", who, when)
 		case i == 0:
-			t.line("\n    %s blocked now in", who)
+			t.line("\n    %s blocked %s in", who, when)
 			t.frames(p.Stack, p.SiteFrame)
 		default:
-			t.line("\n    %s blocked now in %s", who, blockedIn(p, t.o.width()))
+			t.line("\n    %s blocked %s in %s", who, when, blockedIn(p, t.o.width()))
 		}
 	}
 }

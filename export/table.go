@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/symbol"
 	"github.com/leaktrace/leaktrace/tracer/verdict"
 )
 
@@ -66,23 +67,35 @@ func cells(sites []Site, cell func(Site) string) (all []string) {
 }
 
 // table writes one row per site of all. Sites that do not leak get the verdict
-// behind the row, with its reason where all rows have the room for it.
+// behind the row, with its reason where all rows have the room for it. That the
+// evidence does not suffice is said in any case.
 func (t text) table(sites, all []Site) {
 	columns := numbers(sites, all)
-	columns = append(columns, siteColumn(sites, t.o.width()-width(columns)-len(gap)))
-	if !sites[0].Leaking {
-		for _, cell := range []func(Site) string{
-			func(s Site) string { return string(s.State) + ": " + s.Reason },
-			func(s Site) string { return string(s.State) },
-		} {
-			with := append(columns, column{title: "VERDICT", cells: cells(sites, cell)})
-			if width(with) <= t.o.width() {
-				columns = with
-				break
-			}
+	rest := t.o.width() - width(columns) - len(gap)
+	if sites[0].Leaking {
+		t.rows(append(columns, siteColumn(sites, rest)))
+		return
+	}
+	verdicts := column{title: "VERDICT", cells: cells(sites, func(s Site) string { return string(s.State) + ": " + s.Reason })}
+	if verdicts.width()+len(gap)+leastSite > rest {
+		verdicts.cells = cells(sites, func(s Site) string { return string(s.State) })
+	}
+	t.rows(append(columns, siteColumn(sites, rest-verdicts.width()-len(gap)), verdicts))
+	t.scant(sites)
+}
+
+// leastSite is how many columns a site's name gets beside a verdict.
+const leastSite = 30
+
+// scant says why nothing can be said yet, once for each reason.
+func (t text) scant(sites []Site) {
+	said := make(map[string]bool)
+	for _, s := range sites {
+		if s.State == verdict.Unknown && !said[s.Reason] {
+			said[s.Reason] = true
+			t.line("unknown: %s", s.Reason)
 		}
 	}
-	t.rows(columns)
 }
 
 // block writes one row per site, with the verdict before it.
@@ -107,9 +120,19 @@ func siteColumn(sites []Site, width int) column {
 // heading names the site in so many columns.
 func (s Site) heading(width int) string {
 	if s.SiteFrame >= 0 {
-		return placeIn(s.Stack[s.SiteFrame], width)
+		name := s.telling()
+		return placeIn(s.Stack[s.SiteFrame], width-utf8.RuneCountInString(name)) + name
 	}
 	return tail(s.nameless(), width)
+}
+
+// telling is what the objects of a site are called, where the site's place is no
+// code of the application and says little: of a runtime's own threads.
+func (s Site) telling() string {
+	if len(s.Names) == 0 || symbol.Application(s.Stack[s.SiteFrame]) {
+		return ""
+	}
+	return " " + quote(s.Names[0].Name)
 }
 
 // nameless names a site that has no stack.
@@ -121,7 +144,10 @@ func (s Site) nameless() string {
 	case s.Kind == tracer.CloseWait && s.Group != "":
 		return "(" + Escape(s.Group) + ")"
 	}
-	if s.Group != "" {
+	switch {
+	case len(s.Names) == 1:
+		what += ": " + Escape(s.Names[0].Name)
+	case s.Group != "":
 		what += ": " + Escape(s.Group)
 	}
 	return "(" + what + ")"

@@ -93,7 +93,7 @@ func (b *builder) origin(s *socket, info *SocketInfo) origin {
 	case len(created.Frames) == 0 && len(used.Frames) > 0:
 		return origin{stack: s.UseStack, role: LastUsed, frame: used.Site}
 	case len(created.Frames) == 0:
-		made.role, made.group = "", socketGroup(info)
+		made.role, made.group = "", info.group
 	case s.Accepted != 0:
 		made.role = FirstUsed
 	default:

@@ -100,12 +100,13 @@ func TestBorrower(t *testing.T) {
 
 func TestNameGroup(t *testing.T) {
 	for name, want := range map[string]string{
-		"":               "",
-		"Analytics":      "Analytics",
-		"pool-1-thread-": "pool-N-thread-",
-		"worker/12:3":    "worker/N:N",
-		"2024":           "N",
-		"naïve-7é":       "naïve-Né",
+		"":                "",
+		"Analytics":       "Analytics",
+		"pool-1-thread-":  "pool-N-thread-",
+		"pool-10-thread-": "pool-N-thread-N",
+		"worker/12:3":     "worker/N:N",
+		"2024":            "N",
+		"naïve-7é":        "naïve-Né",
 	} {
 		if got := NameGroup(name); got != want {
 			t.Errorf("NameGroup(%q) is %q, want %q", name, got, want)

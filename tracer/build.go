@@ -32,6 +32,9 @@ type builder struct {
 	clock  clock
 	sites  map[siteKey]*siteBuilder
 	inits  map[Process]bool // which reapers are their namespace's pid 1
+	// listening is as in ledger; ending is the processes told to end, by pid.
+	listening map[uint16]bool
+	ending    map[int]bool
 	// seen is what has been seen first, and when: the next tracer.seen.
 	seen map[seenKey]time.Time
 }
@@ -52,7 +55,7 @@ func (b *builder) site(kind Kind, from origin) *siteBuilder {
 
 // outstanding adds an object to its site.
 func (b *builder) outstanding(from origin, o Object) {
-	if !b.tracer.wants(o.Kind) {
+	if !b.tracer.wants(o.Kind) || b.isGoing(o) {
 		return
 	}
 	s := b.site(o.Kind, from)
@@ -61,6 +64,16 @@ func (b *builder) outstanding(from origin, o Object) {
 		s.frames[from.stack] = from.frame
 	}
 	s.Outstanding = append(s.Outstanding, o)
+}
+
+// isGoing tells whether all that could give an object back are ending.
+func (b *builder) isGoing(o Object) bool {
+	for _, p := range o.Responsible() {
+		if !b.ending[p.PID] {
+			return false
+		}
+	}
+	return len(b.ending) > 0
 }
 
 // createdBy is the origin of a task.

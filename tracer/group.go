@@ -24,16 +24,19 @@ func NameGroup(name string) string {
 		}
 		number = digit
 	}
+	// A name of 15 bytes may be cut, and the number with it.
+	if len(name) == 15 && strings.ContainsAny(name[14:], "-_#:/ ") {
+		out.WriteByte('N')
+	}
 	return out.String()
 }
 
-// socketGroup is the service that a connection belongs to: its end with the
-// lower port, for the other port was given by the kernel.
-func socketGroup(s *SocketInfo) string {
+// socketGroup is the service that a connection belongs to.
+func socketGroup(s *SocketInfo, accepted bool) string {
 	switch {
 	case s.Listeners != nil:
 		return "never accepted at " + s.Local.String()
-	case s.Local.Port() < s.Remote.Port():
+	case accepted:
 		return fmt.Sprintf("accepted at port %d", s.Local.Port())
 	}
 	return "connected to " + s.Remote.String()
@@ -42,7 +45,7 @@ func socketGroup(s *SocketInfo) string {
 // group is what an object has in common with others of its sort.
 func (o Object) group() string {
 	if o.Socket != nil {
-		return socketGroup(o.Socket)
+		return o.Socket.group
 	}
 	return NameGroup(o.Name)
 }

@@ -68,6 +68,10 @@ type ledger struct {
 	tasks   []ledgerLeakTaskRecord
 	sockets []socket
 	threads []finishedThread
+	// listening is the ports that traced processes listen at, unqueued how many
+	// connections in accept queues were not looked at.
+	listening map[uint16]bool
+	unqueued  uint64
 	// before and after count creations by stack id, before the objects were
 	// read and after.
 	before, after map[uint64]uint64
@@ -96,7 +100,7 @@ func (t *Tracer) readLedger() (*ledger, error) {
 		t.iterate(ledgerProgSnapshotTasks, func(r io.Reader) error {
 			return readRecords(r, func(record *ledgerLeakTaskRecord) { l.tasks = append(l.tasks, *record) })
 		}),
-		t.iterate(ledgerProgSnapshotSockets, l.readSockets),
+		t.iterate(ledgerProgSnapshotSockets, func(r io.Reader) error { return t.readSockets(l, r) }),
 		l.readThreads(t.maps.Tcbs),
 	)
 	if err != nil {
@@ -159,15 +163,21 @@ func comm(raw [16]uint8) string {
 	return string(name)
 }
 
-// readProcesses lists the traced processes that are not about to end. Objects
-// that were read before this one began to end are all that it held.
-func (t *Tracer) readProcesses() ([]ProcessActivity, error) {
-	var out []ProcessActivity
-	err := t.iterate(ledgerProgSnapshotProcesses, func(r io.Reader) error {
-		return readRecords(r, func(p *ledgerLeakProcessRecord) { out = append(out, newProcessActivity(p)) })
+// readProcesses lists the traced processes, and those of them that have been
+// told to end: what was read of their objects before may be a part.
+func (t *Tracer) readProcesses() (alive []ProcessActivity, ending map[int]bool, err error) {
+	ending = make(map[int]bool)
+	err = t.iterate(ledgerProgSnapshotProcesses, func(r io.Reader) error {
+		return readRecords(r, func(p *ledgerLeakProcessRecord) {
+			if p.Ending != 0 {
+				ending[int(p.Tgid)] = true
+			} else {
+				alive = append(alive, newProcessActivity(p))
+			}
+		})
 	})
-	slices.SortFunc(out, func(a, b ProcessActivity) int { return cmp.Compare(a.PID, b.PID) })
-	return out, err
+	slices.SortFunc(alive, func(a, b ProcessActivity) int { return cmp.Compare(a.PID, b.PID) })
+	return alive, ending, err
 }
 
 func newProcessActivity(p *ledgerLeakProcessRecord) ProcessActivity {

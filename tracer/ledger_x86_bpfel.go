@@ -122,7 +122,7 @@ type ledgerLeakProcessRecord struct {
 	Activity ledgerLeakActivity
 	Start    uint64
 	Tgid     uint32
-	Pad      uint32
+	Ending   uint32
 	Comm     [16]uint8
 }
 
@@ -208,9 +208,10 @@ type ledgerLeakSockRecord struct {
 type ledgerLeakSockRole uint32
 
 const (
-	ledgerLeakSockRoleLEAK_SOCK_HELD   ledgerLeakSockRole = 1
-	ledgerLeakSockRoleLEAK_SOCK_QUEUED ledgerLeakSockRole = 2
-	ledgerLeakSockRoleLEAK_SOCK_PEER   ledgerLeakSockRole = 3
+	ledgerLeakSockRoleLEAK_SOCK_HELD     ledgerLeakSockRole = 1
+	ledgerLeakSockRoleLEAK_SOCK_QUEUED   ledgerLeakSockRole = 2
+	ledgerLeakSockRoleLEAK_SOCK_PEER     ledgerLeakSockRole = 3
+	ledgerLeakSockRoleLEAK_SOCK_LISTENER ledgerLeakSockRole = 4
 )
 
 type ledgerLeakSpace struct {

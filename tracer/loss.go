@@ -16,7 +16,7 @@ var losses = []struct {
 }
 
 // readCounters adds losses and stack qualities to a snapshot.
-func (t *Tracer) readCounters(s *Snapshot, unjudged uint64) error {
+func (t *Tracer) readCounters(s *Snapshot, l *ledger, unjudged uint64) error {
 	totals := make(map[ledgerLeakCounter]uint64)
 	for counter := range ledgerLeakCounterLEAK_COUNTERS {
 		var perCPU []uint64
@@ -30,7 +30,11 @@ func (t *Tracer) readCounters(s *Snapshot, unjudged uint64) error {
 	for _, loss := range losses {
 		s.Lost = append(s.Lost, Counter{loss.name, totals[loss.counter]})
 	}
-	s.Lost = append(s.Lost, Counter{"finished_threads_unjudged", unjudged}, Counter{"processes_unreadable", t.problems})
+	s.Lost = append(s.Lost,
+		Counter{"finished_threads_unjudged", unjudged},
+		Counter{"queued_connections_unseen", l.unqueued},
+		Counter{"processes_unreadable", t.problems},
+	)
 	s.StackQuality = make(map[Quality]uint64)
 	for counter, quality := range qualities {
 		s.StackQuality[quality] = totals[counter] + t.rescued[quality]

@@ -23,17 +23,20 @@ func (t *Tracer) rescue(p *process, raw []byte) {
 	// The record is the kernel's copy of the C struct, byte for byte, and the
 	// ring buffer aligns records to 8 bytes.
 	r := (*ledgerLeakRescue)(unsafe.Pointer(unsafe.SliceData(raw)))
-	err := t.sync(p)
-	t.note(err)
-	if err != nil || p.space.startStack != r.StartStack {
+	t.note(t.sync(p))
+	s := p.space
+	if s == nil || s.startStack != r.StartStack {
+		s = t.spaces.ofImage(r.StartStack)
+	}
+	if s == nil {
 		// The process has ended, or has a new image by now.
 		t.rescued[NoMapping]++
 		t.stacks.keepRescued(r.Id, 0, []uint64{r.Regs.Ip}, NoMapping)
 		return
 	}
-	frames, outcome := unwind.Walk(walkRegs(&r.Regs), rescuedMemory(r), image{p.space, t.files.tables})
+	frames, outcome := unwind.Walk(walkRegs(&r.Regs), rescuedMemory(r), image{s, t.files.tables})
 	t.rescued[outcomes[outcome]]++
-	t.stacks.keepRescued(r.Id, p.space.id, frames, outcomes[outcome])
+	t.stacks.keepRescued(r.Id, s.id, frames, outcomes[outcome])
 }
 
 // walkRegs is the kernel's registers as a walk takes them.

@@ -148,6 +148,8 @@ type SocketInfo struct {
 	// accepted, first used) and last read or written. The latter may be
 	// up to 10 ms older than LastUsed. Either may be without frames.
 	Creation, LastUse Stack
+
+	group string // see socketGroup
 }
 
 // Holder is a descriptor of a process.
@@ -216,8 +218,8 @@ type ProcessActivity struct {
 type Snapshot struct {
 	Time  time.Time
 	Sites []Site
-	// Processes is every traced process that is alive and not about to end, by
-	// pid. What others held is not complete: they were ending.
+	// Processes is every traced process that is alive and was not told to end,
+	// by pid. What others hold is left out: it is going.
 	Processes []ProcessActivity
 	// Tracked is how many objects are alive in scope, in whatever state.
 	Tracked int
@@ -263,7 +265,7 @@ func (t *Tracer) take() (*Snapshot, error) {
 		t.note(t.stacks.resolve(l.sockets[i].UseStack))
 	}
 	threads := t.judgeThreads(l)
-	processes, err := t.readProcesses()
+	processes, ending, err := t.readProcesses()
 	if err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", err)
 	}
@@ -271,7 +273,7 @@ func (t *Tracer) take() (*Snapshot, error) {
 	t.dropRescued(l)
 	b := &builder{
 		tracer: t, clock: l.clock,
-		inits: make(map[Process]bool),
+		inits: make(map[Process]bool), listening: l.listening, ending: ending,
 		sites: make(map[siteKey]*siteBuilder),
 		seen:  make(map[seenKey]time.Time),
 	}
@@ -285,7 +287,7 @@ func (t *Tracer) take() (*Snapshot, error) {
 	}
 	t.seen = b.seen
 	t.forget(retired)
-	return out, t.readCounters(out, threads.unjudged)
+	return out, t.readCounters(out, l, threads.unjudged)
 }
 
 // refresh looks at what no event may have told: mappings that changed and

@@ -28,36 +28,67 @@ type socketKey struct {
 	connection
 }
 
-// readSockets gathers the descriptors of each socket.
-func (l *ledger) readSockets(r io.Reader) error {
-	var order []socketKey
-	found := make(map[socketKey]*socket)
-	peers := make(map[connection]Holder)
-	err := readRecords(r, func(record *ledgerLeakSockRecord) {
-		ends := addresses(record)
-		holder := holderOf(record)
-		if record.Inode != 0 {
-			peers[ends] = holder
+// socketReader gathers the descriptors of each socket.
+type socketReader struct {
+	order []socketKey
+	found map[socketKey]*socket
+	peers map[connection]Holder
+	// queues is the length of each accept queue, by the listener's address.
+	queues map[netip.AddrPort]uint32
+	traced func(pid int) bool
+}
+
+// readSockets reads the sockets, and the listeners of traced processes.
+func (t *Tracer) readSockets(l *ledger, output io.Reader) error {
+	r := &socketReader{
+		found: make(map[socketKey]*socket), peers: make(map[connection]Holder),
+		queues: make(map[netip.AddrPort]uint32),
+		traced: func(pid int) bool { return t.processes[pid] != nil },
+	}
+	err := readRecords(output, r.add)
+	for _, key := range r.order {
+		if s := r.found[key]; !s.queued() || slices.ContainsFunc(s.holders, r.holds) {
+			s.sortHolders()
+			if peer, ok := r.peers[connection{key.remote, key.local}]; ok {
+				s.peer = &peer
+			}
+			l.sockets = append(l.sockets, *s)
 		}
-		if record.Role == ledgerLeakSockRoleLEAK_SOCK_PEER {
-			return
-		}
-		key := socketKey{record.Inode, ends}
-		if found[key] == nil {
-			found[key] = &socket{ledgerLeakSockRecord: *record}
-			order = append(order, key)
-		}
-		found[key].holders = append(found[key].holders, holder)
-	})
-	for _, key := range order {
-		s := found[key]
-		s.sortHolders()
-		if peer, ok := peers[connection{key.remote, key.local}]; ok {
-			s.peer = &peer
-		}
-		l.sockets = append(l.sockets, *s)
+	}
+	l.listening = make(map[uint16]bool)
+	for address, length := range r.queues {
+		l.listening[address.Port()] = true
+		l.unqueued += uint64(length - min(length, queueMax))
 	}
 	return err
+}
+
+// queueMax is LEAK_QUEUE_MAX in bpf/queue.bpf.h.
+const queueMax = 100
+
+func (r *socketReader) holds(h Holder) bool { return r.traced(h.PID) }
+
+// add adds one descriptor.
+func (r *socketReader) add(record *ledgerLeakSockRecord) {
+	ends, holder := addresses(record), holderOf(record)
+	switch record.Role {
+	case ledgerLeakSockRoleLEAK_SOCK_LISTENER:
+		if r.holds(holder) {
+			r.queues[ends.local] = record.Unread
+		}
+		return
+	case ledgerLeakSockRoleLEAK_SOCK_PEER:
+		r.peers[ends] = holder
+		return
+	case ledgerLeakSockRoleLEAK_SOCK_HELD:
+		r.peers[ends] = holder
+	}
+	key := socketKey{record.Inode, ends}
+	if r.found[key] == nil {
+		r.found[key] = &socket{ledgerLeakSockRecord: *record}
+		r.order = append(r.order, key)
+	}
+	r.found[key].holders = append(r.found[key].holders, holder)
 }
 
 func holderOf(r *ledgerLeakSockRecord) Holder {
@@ -152,5 +183,6 @@ func (b *builder) socketInfo(s *socket) *SocketInfo {
 	if s.Used != 0 {
 		info.LastUsed = b.clock.time(s.Used)
 	}
+	info.group = socketGroup(info, info.Accepted || b.listening[s.LocalPort])
 	return info
 }

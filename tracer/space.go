@@ -157,6 +157,17 @@ func (ss *spaces) publish(s *space) error {
 	return nil
 }
 
+// ofImage finds the newest space of an image, by mm->start_stack. A process
+// that ended before it was looked at has its image from its parent.
+func (ss *spaces) ofImage(startStack uint64) (newest *space) {
+	for _, s := range ss.byID {
+		if s.startStack == startStack && (newest == nil || s.id > newest.id) {
+			newest = s
+		}
+	}
+	return newest
+}
+
 // slot finds a free slot and the next id that belongs in it.
 func (ss *spaces) slot() (slot, id uint32, err error) {
 	for id = ss.lastID + 1; id <= ss.lastID+uint32(len(ss.slots)); id++ {

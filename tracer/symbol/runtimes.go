@@ -8,8 +8,8 @@ const (
 	application layer = iota
 	// anonymous code has neither a file nor a name.
 	anonymous
-	// library is a script language's standard library: nearer to the user than
-	// the interpreter below it.
+	// library is a shared library of the system, or a script language's standard
+	// library: nearer to the user than the interpreter below it.
 	library
 	// languageRuntime is a standard library or an interpreter.
 	languageRuntime
@@ -43,6 +43,11 @@ func moduleRules() []moduleRule {
 		{"perl", languageRuntime}, {"java", languageRuntime}, {"libcoreclr", languageRuntime}, {"libSystem.Native", languageRuntime},
 		{"libmono", languageRuntime}, {"libphp", languageRuntime}, {"php", languageRuntime}, {"liblua", languageRuntime},
 	}
+}
+
+// libraryDirectories are where the dynamic linker looks for shared libraries.
+func libraryDirectories() []string {
+	return []string{"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib"}
 }
 
 // libcFunctions are entry points of the C library that create a resource, lead

@@ -37,6 +37,12 @@ func layerOf(f Frame) layer {
 			return l
 		}
 	}
+	switch {
+	case strings.Contains(f.Module, "/lib-dynload/"):
+		return languageRuntime // Python's own extension modules
+	case isSystemLibrary(f.Module):
+		return library
+	}
 	if f.Function == "" && f.File == "" && (f.Module == "" || strings.HasPrefix(f.Module, "[") || strings.HasPrefix(f.Module, "//anon")) {
 		return anonymous
 	}
@@ -49,6 +55,18 @@ func layerOf(f Frame) layer {
 		return languageRuntime
 	}
 	return application
+}
+
+// isSystemLibrary recognises shared objects in the directories where packages
+// put what others link to. What an application brings along for itself lies in
+// directories below.
+func isSystemLibrary(module string) bool {
+	dir, base := path.Split(module)
+	dir = strings.TrimSuffix(dir, "/")
+	if triplet := path.Base(dir); strings.Contains(triplet, "-linux-") {
+		dir = path.Dir(dir)
+	}
+	return slices.Contains(libraryDirectories(), dir) && (strings.HasSuffix(base, ".so") || strings.Contains(base, ".so."))
 }
 
 func (r moduleRule) match(base string) (layer, bool) {

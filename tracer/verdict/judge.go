@@ -178,7 +178,7 @@ func (h *History) judgeLive(j *Site, r *record) (from int) {
 	case g.state == Steady && draining:
 		j.State, j.Reason = Draining, falls(peak, len(j.Outstanding))
 	case g.state == Steady && h.scant():
-		j.State, j.Reason = Unknown, h.describeScant()
+		j.State, j.Reason = Unknown, scantReason
 	case g.state == Steady && j.Past == 0:
 		j.Reason = h.describeYoung()
 	case g.state == Steady:

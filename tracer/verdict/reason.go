@@ -23,18 +23,11 @@ func short(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-func count(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
-}
-
 func falls(from, to int) string { return fmt.Sprintf("falls from %d to %d", from, to) }
 
-func (h *History) describeScant() string {
-	return fmt.Sprintf("not enough evidence yet: %s in %s", count(h.axis.snapshots(), "snapshot"), short(h.clock.now))
-}
+// scantReason is short: reports say how long the run was, and their tables have
+// little room.
+const scantReason = "not enough evidence yet"
 
 func (h *History) describeYoung() string { return "all younger than " + short(h.minAge) }
 
