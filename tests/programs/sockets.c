@@ -184,6 +184,25 @@ SITE void leak_half_closed(void)
 	note_leak(fd);
 }
 
+/* The peer has said all it has to say, and still listens: one connection, and
+ * each time it gets more of the answer. */
+SITE void stream_answer(void)
+{
+	static int fd = -1, peer = -1;
+	char byte = '!';
+
+	if (fd < 0) {
+		fd = new_socket(AF_INET);
+		need(connect(fd, listener_at(), sizeof(listener_address)), "connect");
+		peer = (int)need(accept(listener, NULL, NULL), "accept");
+		need(shutdown(peer, SHUT_WR), "shutdown");
+		await_close_wait(fd);
+		note_leak(fd);
+	}
+	need(send(fd, &byte, 1, MSG_NOSIGNAL), "send");
+	need(recv(peer, &byte, 1, 0), "recv");
+}
+
 /* We close our descriptor as we should; the child we forked before keeps its. */
 SITE void leak_inherited(void)
 {
@@ -314,6 +333,7 @@ static const struct {
 	{"connect-unread", leak_unread},
 	{"connect-eof-read", leak_after_eof},
 	{"peer-shutdown", leak_half_closed},
+	{"streaming", stream_answer},
 	{"inherited", leak_inherited},
 	{"before-ready", leak_before_ready},
 	{"refused", keep_refused},
