@@ -18,14 +18,15 @@ func (ss *stacks) borrower(created, used Stack) (frame int, ok bool) {
 	if !ss.borrowed(created, used) {
 		return 0, false
 	}
-	// What several functions call is the client library that they share.
+	// What most functions call is the client library that they share.
 	u := application(used.Frames)
+	frame, most := used.Site, 1
 	for i := 1; i < len(u); i++ {
-		if len(ss.callers[used.Frames[u[i]].Function]) > 1 {
-			return u[i-1], true
+		if callers := len(ss.callers[used.Frames[u[i]].Function]); callers > most {
+			frame, most = u[i-1], callers
 		}
 	}
-	return used.Site, true
+	return frame, true
 }
 
 func (ss *stacks) borrowed(created, used Stack) bool {

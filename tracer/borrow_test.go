@@ -71,6 +71,12 @@ func TestBorrower(t *testing.T) {
 			used:    get("main", "walk", "walk"), others: []Stack{get("main", "walk"), get("main", "borrow_ok")},
 			want: "walk",
 		},
+		"a dispatcher with two callers": {
+			created: path("connect", "main", "pool_fill"),
+			used:    get("main", "retry", "dispatch", "borrow_leak"),
+			others:  []Stack{get("main", "dispatch", "borrow_ok"), get("main", "dispatch", "borrow_too")},
+			want:    "borrow_leak",
+		},
 		"used by whoever called the creator": {
 			created: path("connect", "main", "fetch", "open_connection"),
 			used:    path("recv", "main", "fetch"),
