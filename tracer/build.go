@@ -30,6 +30,7 @@ type siteBuilder struct {
 type builder struct {
 	tracer *Tracer
 	clock  clock
+	now    time.Time
 	sites  map[siteKey]*siteBuilder
 	inits  map[Process]bool // which reapers are their namespace's pid 1
 	// listening is as in ledger; ending is the processes told to end, by pid.
@@ -169,7 +170,7 @@ type seenKey struct {
 func (b *builder) firstSeen(key seenKey) time.Time {
 	at, ok := b.tracer.seen[key]
 	if !ok {
-		at = b.clock.now
+		at = b.now
 	}
 	b.seen[key] = at
 	return at

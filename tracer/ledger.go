@@ -14,22 +14,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// clock converts the kernel's monotonic times.
+// clock converts the kernel's monotonic times, the same one always to the same
+// time: wherever the wall clock is set to meanwhile.
 type clock struct {
-	now       time.Time
-	monotonic uint64
+	start     time.Time
+	monotonic uint64 // at start
 }
 
-func readClock() (clock, error) {
+func startClock() (clock, error) {
+	ns, err := monotonic()
+	return clock{time.Now(), ns}, err
+}
+
+func monotonic() (uint64, error) {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		return clock{}, fmt.Errorf("read monotonic clock: %w", err)
+		return 0, fmt.Errorf("read monotonic clock: %w", err)
 	}
-	return clock{now: time.Now(), monotonic: uint64(ts.Nano())}, nil
+	return uint64(ts.Nano()), nil
 }
 
 func (c clock) time(ns uint64) time.Time {
-	return c.now.Add(time.Duration(int64(ns) - int64(c.monotonic)))
+	return c.start.Add(time.Duration(int64(ns) - int64(c.monotonic)))
 }
 
 // readRecords reads fixed-size records of an iterator's output. T must be a
@@ -64,7 +70,7 @@ func readRecords[T any](r io.Reader, each func(*T)) error {
 // ledger is the kernel's ledger at one instant, or as near to one as a busy
 // program allows.
 type ledger struct {
-	clock   clock
+	taken   time.Time
 	tasks   []ledgerLeakTaskRecord
 	sockets []socket
 	threads []finishedThread
@@ -88,11 +94,11 @@ type finishedThread struct {
 // thread that ends while
 // the lists are read is alive in one and ended in the next, never neither.
 func (t *Tracer) readLedger() (*ledger, error) {
-	clock, err := readClock()
+	now, err := monotonic()
 	if err != nil {
 		return nil, err
 	}
-	l := &ledger{clock: clock}
+	l := &ledger{taken: t.clock.time(now)}
 	if l.before, err = readCreated(t.maps.Sites); err != nil {
 		return nil, err
 	}

@@ -272,7 +272,7 @@ func (t *Tracer) take() (*Snapshot, error) {
 	t.updateTallies(l, threads.unjoined)
 	t.dropRescued(l)
 	b := &builder{
-		tracer: t, clock: l.clock,
+		tracer: t, clock: t.clock, now: l.taken,
 		inits: make(map[Process]bool), listening: l.listening, ending: ending,
 		sites: make(map[siteKey]*siteBuilder),
 		seen:  make(map[seenKey]time.Time),
@@ -282,7 +282,7 @@ func (t *Tracer) take() (*Snapshot, error) {
 	b.addThreads(threads.held)
 	b.addTallies()
 	out := &Snapshot{
-		Time: l.clock.now, Sites: b.finish(), Processes: processes,
+		Time: l.taken, Sites: b.finish(), Processes: processes,
 		Tracked: len(l.tasks) + len(l.sockets) + len(threads.held),
 	}
 	t.seen = b.seen

@@ -36,6 +36,7 @@ type Tracer struct {
 	watched    chan struct{} // closed when the event goroutine has ended
 	drained    chan struct{} // receives when it has handled what drain asked for
 	snapshots  sync.Mutex    // held by a snapshot: they are taken one by one
+	clock      clock
 
 	mu        sync.Mutex // guards all below
 	files     *files
@@ -71,6 +72,10 @@ func New(options Options) (*Tracer, error) {
 		tallies:   make(map[uint64]*tally),
 		seen:      make(map[seenKey]time.Time),
 		rescued:   make(map[Quality]uint64),
+	}
+	var err error
+	if t.clock, err = startClock(); err != nil {
+		return nil, err
 	}
 	if err := t.load(); err != nil {
 		return nil, errors.Join(err, t.Close())
