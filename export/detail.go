@@ -143,6 +143,8 @@ func (t text) samples(s Site, withBlame bool) {
 	switch {
 	case len(shown) == 0:
 		return
+	case len(shown) == 1 && s.Outstanding > 1:
+		t.line("\n    the oldest of %s", humanCount(s.Outstanding))
 	case len(shown) < s.Outstanding:
 		t.line("\n    the oldest %d of %s", len(shown), humanCount(s.Outstanding))
 	default:

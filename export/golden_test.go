@@ -39,6 +39,7 @@ func TestGolden(t *testing.T) {
 	formats := map[string]func(*Report, io.Writer) error{
 		"txt":    func(r *Report, w io.Writer) error { return r.WriteText(w, TextOptions{}) },
 		"80.txt": func(r *Report, w io.Writer) error { return r.WriteText(w, TextOptions{Width: 80, Rows: 2, Samples: 2}) },
+		"brief":  func(r *Report, w io.Writer) error { return r.WriteText(w, TextOptions{Brief: true, Samples: 1}) },
 		"block":  func(r *Report, w io.Writer) error { return r.WriteBlock(w, TextOptions{Width: 80, Rows: 6}) },
 		"json":   (*Report).WriteJSON,
 		"folded": (*Report).WriteFolded,

@@ -24,6 +24,8 @@ type TextOptions struct {
 	Rows int
 	// Samples is how many objects to show of each leaking site; 0 means 4.
 	Samples int
+	// Brief leaves out what does not leak, for the log of a test.
+	Brief bool
 }
 
 func (o TextOptions) width() int   { return max(60, cmp.Or(o.Width, 100)) }
@@ -48,30 +50,35 @@ func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 	t := text{bufio.NewWriter(w), r, o}
 	r.writeHeadline(t)
 	leaking, suspect, others := r.split()
-	for _, part := range []struct {
-		title string
-		sites []Site
-	}{{"", leaking}, {"suspect", suspect}, {"not leaking", others}} {
-		if len(part.sites) == 0 {
-			continue
-		}
-		t.line("")
-		if part.title != "" {
-			t.line("%s", part.title)
-		}
-		shown := part.sites
-		if part.title != "" {
-			shown = shown[:min(len(shown), o.rows())]
-		}
-		t.table(shown, r.Sites)
-		t.more(len(part.sites) - len(shown))
+	if o.Brief {
+		suspect, others = nil, nil
 	}
+	t.part("", leaking, len(leaking))
+	t.part("suspect", suspect, o.rows())
+	t.part("not leaking", others, o.rows())
 	r.writeSuppressed(t)
 	for i, s := range slices.Concat(leaking, suspect[:min(len(suspect), maxSuspects)]) {
 		t.detail(i+1, s)
 	}
+	if o.Brief && !r.lossy() {
+		return t.Flush()
+	}
 	r.writeFooter(t)
 	return t.Flush()
+}
+
+// part writes a table of sites below a title.
+func (t text) part(title string, sites []Site, rows int) {
+	if len(sites) == 0 {
+		return
+	}
+	t.line("")
+	if title != "" {
+		t.line("%s", title)
+	}
+	shown := sites[:min(len(sites), rows)]
+	t.table(shown, t.r.Sites)
+	t.more(len(sites) - len(shown))
 }
 
 // maxSuspects bounds how many suspects are described in full.

@@ -69,11 +69,20 @@ func (s *session) makeReport() *export.Report {
 // whether anything leaks.
 func (s *session) report(output, junit io.Writer) (leaks bool, err error) {
 	report := s.makeReport()
-	err = errors.Join(report.Write(output, s.options.format), report.WriteJUnit(junit))
+	err = errors.Join(s.write(report, output), report.WriteJUnit(junit))
 	if err != nil {
 		return false, fmt.Errorf("write report: %w", err)
 	}
 	return report.Leaking() > 0, nil
+}
+
+// write writes the report in the format that was asked for, and briefly where
+// it goes to the log of a test.
+func (s *session) write(report *export.Report, output io.Writer) error {
+	if s.options.failOnLeak && s.options.format == "text" {
+		return report.WriteText(output, export.TextOptions{Brief: true, Samples: 1})
+	}
+	return report.Write(output, s.options.format)
 }
 
 // status turns the outcome into leaktrace's exit status. A command outlives
