@@ -101,7 +101,7 @@ func (t *Tracer) syncWith(p *process, proc procfs.Proc) error {
 		return err
 	}
 	p.read = time.Now()
-	if p.headless && p.space != nil {
+	if p.space != nil && (p.headless || p.space.current(proc)) {
 		return nil
 	}
 	fresh, err := t.spaces.read(proc)

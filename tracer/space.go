@@ -25,8 +25,33 @@ type space struct {
 	id         uint32
 	pid        int // whose maps it was read from
 	startStack uint64
-	mappings   []mapping // sorted by start
-	procs      int       // processes that use it
+	mappings   []mapping         // sorted by start
+	listing    []*procfs.ProcMap // what mappings were made of
+	procs      int               // processes that use it
+}
+
+// current tells whether the mappings of a process are still these, without
+// opening what is mapped.
+func (s *space) current(proc procfs.Proc) bool {
+	stat, err := proc.Stat()
+	if err != nil || stat.StartStack != s.startStack {
+		return false
+	}
+	maps, err := proc.ProcMaps()
+	return err == nil && slices.EqualFunc(s.listing, executable(maps), func(a, b *procfs.ProcMap) bool {
+		return a.StartAddr == b.StartAddr && a.EndAddr == b.EndAddr && a.Offset == b.Offset &&
+			a.Dev == b.Dev && a.Inode == b.Inode && a.Pathname == b.Pathname
+	})
+}
+
+// executable picks the mappings that a stack can lead through.
+func executable(maps []*procfs.ProcMap) (out []*procfs.ProcMap) {
+	for _, m := range maps {
+		if m.Perms.Execute && m.Pathname != "[vsyscall]" {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 // find returns the mapping that covers pc, or nil.
@@ -95,11 +120,9 @@ func (ss *spaces) readOnce(proc procfs.Proc) (*space, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &space{pid: proc.PID, startStack: before.StartStack}
-	for _, m := range maps {
-		if m.Perms.Execute && m.Pathname != "[vsyscall]" {
-			s.mappings = append(s.mappings, ss.open(proc.PID, m))
-		}
+	s := &space{pid: proc.PID, startStack: before.StartStack, listing: executable(maps)}
+	for _, m := range s.listing {
+		s.mappings = append(s.mappings, ss.open(proc.PID, m))
 	}
 	after, err := proc.Stat()
 	if err == nil && after.StartStack != before.StartStack {
