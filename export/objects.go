@@ -1,0 +1,177 @@
+package export
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/leaktrace/leaktrace/tracer"
+)
+
+// samples writes the oldest objects.
+func (t text) samples(s Site, withBlame bool) {
+	shown := s.Samples[:min(len(s.Samples), t.o.samples())]
+	switch {
+	case len(shown) == 0:
+		return
+	case len(shown) == 1 && s.Outstanding > 1:
+		t.line("\n    the oldest of %s", humanCount(s.Outstanding))
+	case len(shown) < s.Outstanding:
+		t.line("\n    the oldest %d of %s", len(shown), humanCount(s.Outstanding))
+	default:
+		t.line("\n    all of them")
+	}
+	for _, sample := range shown {
+		parts := sample.describe(s.Kind)
+		if withBlame && sample.ChildSample != nil {
+			parts = append(parts, sample.blame())
+		}
+		if sample.BeforeTracing && !s.unseen() {
+			parts = append(parts, "created before tracing")
+		}
+		t.wrap(parts)
+	}
+}
+
+// unseen tells that the heading already says the objects precede tracing.
+func (s Site) unseen() bool { return s.SiteFrame < 0 }
+
+// wrap writes the parts as one paragraph, broken only between parts.
+func (t text) wrap(parts []string) {
+	const indent = "       "
+	line := indent
+	for i, part := range parts {
+		if part == "" {
+			continue
+		}
+		if i < len(parts)-1 {
+			part += ","
+		}
+		full := utf8.RuneCountInString(line)+1+utf8.RuneCountInString(part) > t.o.width()
+		switch {
+		case line == indent:
+			line += part
+		case full:
+			t.line("%s", line)
+			line = indent + "    " + part
+		default:
+			line += " " + part
+		}
+	}
+	t.line("%s", line)
+}
+
+func (s Sample) describe(kind tracer.Kind) []string {
+	age := humanAge(s.AgeS)
+	switch {
+	case s.ChildSample != nil:
+		return []string{fmt.Sprintf("pid %d %s", s.PID, quote(s.Name)), s.ended(), age + " ago"}
+	case s.SocketSample != nil:
+		return s.socket(age)
+	case kind == tracer.UnjoinedThread:
+		return []string{fmt.Sprintf("tid %d %s", s.TID, quote(s.Name)), "ended " + age + " ago"}
+	default:
+		return []string{fmt.Sprintf("tid %d %s", s.TID, quote(s.Name)), "alive for " + age}
+	}
+}
+
+func (s ChildSample) ended() string {
+	if s.Signal == 0 && s.ExitCode < 0 {
+		return "ended"
+	}
+	if s.Signal == 0 {
+		return fmt.Sprintf("exited with status %d", s.ExitCode)
+	}
+	name := unix.SignalName(unix.Signal(s.Signal))
+	return "killed by " + cmp.Or(name, fmt.Sprintf("signal %d", s.Signal))
+}
+
+func (s *SocketSample) socket(age string) []string {
+	eof := "EOF not read"
+	if s.EOFRead {
+		eof = "EOF read"
+	}
+	unread := humanCount(s.Unread) + " bytes unread"
+	if s.Unread == 0 {
+		unread = "nothing unread"
+	}
+	parts := []string{
+		"local " + cmp.Or(s.Local, "unknown"), "peer " + cmp.Or(s.Remote, "unknown"),
+		"peer closed " + age + " ago", unread, eof,
+	}
+	if s.IdleS != nil {
+		parts = append(parts, "last used "+humanAge(*s.IdleS)+" ago")
+	}
+	if s.Peer != nil {
+		parts = append(parts, "the other end is "+s.Peer.String())
+	}
+	return append(parts, s.heldBy())
+}
+
+// heldBy says who would have to close the socket.
+func (s *SocketSample) heldBy() string {
+	var all []string
+	for _, h := range slices.Concat(s.Holders, s.Listeners) {
+		all = append(all, h.String())
+	}
+	switch {
+	case len(s.Listeners) > 0:
+		return "never accepted, listener " + enumerate(all)
+	case len(all) == 0:
+		return "holder unknown"
+	}
+	return enumerate(all)
+}
+
+// String names a descriptor in a sentence.
+func (h *Holder) String() string { return fmt.Sprintf("fd %d of %s", h.FD, &h.Process) }
+
+// String names a process in a sentence.
+func (p *Process) String() string {
+	if p == nil {
+		return "a process not known"
+	}
+	return fmt.Sprintf("%s (pid %d)", Escape(p.Comm), p.PID)
+}
+
+// blame says who must reap a child: not the one that forked it once that one
+// has ended.
+func (s ChildSample) blame() string {
+	if s.ForkedBy != nil && s.Reaper != nil && *s.ForkedBy == *s.Reaper {
+		return "must be reaped by " + s.Reaper.String() + ", which forked it"
+	}
+	return "must be reaped by " + s.Reaper.String() + ", was forked by " + s.ForkedBy.String()
+}
+
+// initHint says what to do where the pid 1 of a container does not reap.
+func (s Site) initHint() string {
+	for _, sample := range s.Samples {
+		if c := sample.ChildSample; c != nil && c.ReaperIsInit && c.Reaper.PID != 1 {
+			return c.Reaper.String() + " is pid 1 of its container and does not reap: give it an init (docker run --init, tini)"
+		}
+	}
+	return ""
+}
+
+// blame is said once where it is the same for all children.
+func (s Site) blame() string {
+	said := ""
+	for _, sample := range s.Samples {
+		if sample.ChildSample == nil {
+			return ""
+		}
+		if b := sample.blame(); said == "" {
+			said = b
+		} else if b != said {
+			return ""
+		}
+	}
+	if s.Outstanding == 1 {
+		return said
+	}
+	return strings.Replace(strings.Replace(said, "which forked it", "which forked them", 1), "was forked", "were forked", 1)
+}

@@ -1,0 +1,133 @@
+package tracer
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Kind is a resource that must be given back.
+type Kind string
+
+// The kinds, named by the state in which an object of the kind is outstanding.
+const (
+	// Zombie is a child process that ended and was not reaped.
+	Zombie Kind = "zombie"
+	// Thread is a thread that is still alive.
+	Thread Kind = "thread"
+	// UnjoinedThread is a thread that ended while joinable and whose stack
+	// and control block are still held.
+	UnjoinedThread Kind = "unjoined-thread"
+	// CloseWait is a TCP socket whose peer closed and whose owner did not.
+	CloseWait Kind = "close-wait"
+)
+
+// Kinds lists every kind in the order reports show them.
+func Kinds() []Kind { return []Kind{Zombie, Thread, UnjoinedThread, CloseWait} }
+
+// KindNames names every kind in a sentence.
+func KindNames() string {
+	var names []string
+	for _, kind := range Kinds() {
+		names = append(names, string(kind))
+	}
+	return strings.Join(names, ", ")
+}
+
+// Process names a process beyond the reuse of its pid.
+type Process struct {
+	// PID is the tgid in the tracer's pid namespace.
+	PID int
+	// Start is the process's start time in nanoseconds of CLOCK_MONOTONIC,
+	// or 0 when it ended before it could be looked at.
+	Start uint64
+	// Comm is the kernel's 16-byte name, unescaped.
+	Comm string
+}
+
+// Object is one resource at the instant of a snapshot.
+type Object struct {
+	Kind Kind
+	// Created is when the object came to be, Since when it became outstanding
+	// (the child's exit, the thread's exit, the peer's FIN; Created for a live
+	// thread). Where Since is not known it is the time tracing began.
+	Created, Since time.Time
+	// BeforeTracing marks objects that existed when tracing began.
+	BeforeTracing bool
+	// Owner is the process that created the object: for a zombie the one
+	// that forked it. Its PID is 0 when that is not known.
+	Owner Process
+	// ID is the pid of a child, the tid of a thread, the inode of a socket.
+	ID int
+	// Name is the comm of a child or thread.
+	Name string
+	// Zombie, Socket: what only that kind has; nil for the others.
+	Zombie *ZombieInfo
+	Socket *SocketInfo
+}
+
+// Responsible is the processes that can give the object back: the reaper of a
+// zombie, every holder of a socket, the process a thread belongs to.
+func (o Object) Responsible() []Process {
+	switch {
+	case o.Zombie != nil:
+		return []Process{o.Zombie.Reaper}
+	case o.Socket == nil:
+		return []Process{o.Owner}
+	}
+	var out []Process
+	for _, h := range slices.Concat(o.Socket.Holders, o.Socket.Listeners) {
+		out = append(out, h.Process)
+	}
+	return out
+}
+
+// ZombieInfo is what is known of a child that ended and was not reaped.
+type ZombieInfo struct {
+	// ExitCode is the status passed to exit, -1 when a signal ended it.
+	ExitCode int
+	// Signal is the number of the signal that ended it, or 0.
+	Signal int
+	// Reaper is the process that must reap it now: its current parent.
+	Reaper Process
+	// ReaperIsInit says that the reaper is pid 1 of its pid namespace, which
+	// inherits the orphans of all others there.
+	ReaperIsInit bool
+}
+
+// SocketInfo is what is known of a TCP socket.
+type SocketInfo struct {
+	Local, Remote netip.AddrPort
+	// Accepted tells an accepted connection from one made by connect. It is
+	// meaningful only when the socket has a creation stack.
+	Accepted bool
+	// Unread is how many bytes wait in the receive queue.
+	Unread int
+	// EOFRead says that the application's reads have passed the peer's FIN.
+	EOFRead bool
+	// Holders is every descriptor that keeps the socket open, of whatever
+	// process; each one would have to be closed. It is empty for a connection
+	// that nobody has accepted.
+	Holders []Holder
+	// Listeners is, for a connection that nobody has accepted, who holds the
+	// socket in whose queue it waits; nil for all others.
+	Listeners []Holder
+	// Peer is who holds the other end of the connection, when that is on this
+	// host and still open; nil otherwise.
+	Peer *Holder
+	// LastUsed is the last read or write that was seen, zero if none was.
+	LastUsed time.Time
+	// Creation and LastUse are the stacks where the socket was created (or, if
+	// accepted, first used) and last read or written. The latter may be
+	// up to 10 ms older than LastUsed. Either may be without frames.
+	Creation, LastUse Stack
+
+	group string // see socketGroup
+}
+
+// Holder is a descriptor of a process.
+type Holder struct {
+	Process
+	FD int
+}
