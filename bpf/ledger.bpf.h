@@ -63,7 +63,10 @@ struct {
 	__type(value, struct leak_tcb);
 } tcbs SEC(".maps");
 
-/* sites: stack id -> leak_site. Written at creation, never deleted. */
+/*
+ * sites: stack id -> leak_site. Written at creation; deleted by Go when no more
+ * objects can have the stack.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
