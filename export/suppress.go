@@ -89,7 +89,7 @@ func parseSuppression(line string) (s Suppression, err error) {
 	s.Function = strings.TrimSpace(strings.TrimPrefix(site, s.Kind))
 	switch {
 	case s.Kind != "*" && !slices.Contains(tracer.Kinds(), tracer.Kind(s.Kind)):
-		return s, fmt.Errorf("kind %q: expected * or one of %s", s.Kind, kindList())
+		return s, fmt.Errorf("kind %q: expected * or one of %s", s.Kind, tracer.KindNames())
 	case s.Function == "":
 		return s, fmt.Errorf("no function: expected %s", suppressionForm)
 	case s.Reason == "":
@@ -98,14 +98,6 @@ func parseSuppression(line string) (s Suppression, err error) {
 		return s, fmt.Errorf("function of %d bytes: expected at most %d; shorten it with *", len(s.Function), maxPattern)
 	}
 	return s, nil
-}
-
-func kindList() string {
-	var names []string
-	for _, kind := range tracer.Kinds() {
-		names = append(names, string(kind))
-	}
-	return strings.Join(names, ", ")
 }
 
 // Suppress marks the leaking sites that a suppression matches and moves them

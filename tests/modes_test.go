@@ -31,6 +31,22 @@ func TestFirstEvent(t *testing.T) {
 	}
 }
 
+// A process lives on when its main thread has ended, and leaks.
+func TestMainThreadEnds(t *testing.T) {
+	t.Parallel()
+	s := run(t, tracer.Options{}, "headless")
+	told := s.do("go 3")
+	s.snapshot()
+	shot := s.snapshot()
+	s.checkIDs("zombies", s.outstanding(shot, tracer.Zombie, "leak_child"), byID, told.ZombiePIDs)
+	s.complete(shot)
+	select {
+	case <-s.tracer.Exited():
+		t.Error("the target is said to have ended, and runs")
+	default:
+	}
+}
+
 // A command's own exit status and signal handling are not the tracer's
 // business: it ends by EOF as untraced, with status 0, and Exited tells.
 func TestExitIsSeen(t *testing.T) {

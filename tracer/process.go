@@ -22,6 +22,9 @@ type process struct {
 	comm  string
 	space *space    // nil until it is known
 	read  time.Time // when its mappings were read last
+	// headless says that the main thread has ended. /proc has no mappings of
+	// such a process: what was known before still holds, as far as it goes.
+	headless bool
 }
 
 // kernelThread is the PF_KTHREAD bit of field 9 of /proc/PID/stat.
@@ -42,6 +45,8 @@ func openProcess(pid int) (*process, error) {
 		return nil, fmt.Errorf("trace process %d (%q): it is a kernel thread", pid, stat.Comm)
 	case status.TGID != pid:
 		return nil, fmt.Errorf("trace process %d (%q): it is a thread; name its process, %d", pid, stat.Comm, status.TGID)
+	case stat.State == "Z" && stat.NumThreads > 1:
+		return nil, fmt.Errorf("trace process %d (%q): its main thread has ended, and its mappings cannot be read any more", pid, stat.Comm)
 	case stat.State == "Z":
 		return nil, fmt.Errorf("trace process %d (%q): it has ended and waits to be reaped by process %d", pid, stat.Comm, stat.PPID)
 	}
@@ -49,13 +54,15 @@ func openProcess(pid int) (*process, error) {
 }
 
 // identify reads who the process is now. It fails when the process has ended,
-// also when another has got its pid.
+// also when another has got its pid. A process whose main thread has ended lives
+// on in the others.
 func (p *process) identify(proc procfs.Proc) error {
 	stat, err := proc.Stat()
-	if err != nil || stat.State == "Z" || stat.State == "X" || (p.start != 0 && stat.Starttime != p.start) {
+	ended := err == nil && (stat.State == "X" || stat.State == "Z" && stat.NumThreads <= 1)
+	if err != nil || ended || (p.start != 0 && stat.Starttime != p.start) {
 		return fmt.Errorf("process %d: %w", p.pid, os.ErrProcessDone)
 	}
-	p.start, p.comm = stat.Starttime, stat.Comm
+	p.start, p.comm, p.headless = stat.Starttime, stat.Comm, stat.State == "Z"
 	return nil
 }
 
@@ -94,6 +101,9 @@ func (t *Tracer) syncWith(p *process, proc procfs.Proc) error {
 		return err
 	}
 	p.read = time.Now()
+	if p.headless && p.space != nil {
+		return nil
+	}
 	fresh, err := t.spaces.read(proc)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -31,6 +32,15 @@ const (
 
 // Kinds lists every kind in the order reports show them.
 func Kinds() []Kind { return []Kind{Zombie, Thread, UnjoinedThread, CloseWait} }
+
+// KindNames names every kind in a sentence.
+func KindNames() string {
+	var names []string
+	for _, kind := range Kinds() {
+		names = append(names, string(kind))
+	}
+	return strings.Join(names, ", ")
+}
 
 // Quality says how far a stack can be trusted.
 type Quality string

@@ -44,7 +44,7 @@ func runCommand(e env) *cli.Command {
 			&cli.DurationFlag{Name: "duration", Aliases: []string{"d"}, Usage: "stop tracing after `TIME` (30s, 5m)", DefaultText: "when the target exits"},
 			&cli.DurationFlag{Name: "interval", Aliases: []string{"i"}, Usage: "show a table every `TIME`", DefaultText: "2s on a terminal with --pid, else never"},
 			&cli.DurationFlag{Name: "min-age", Value: 10 * time.Second, Usage: "do not accuse what is outstanding for less than `TIME`"},
-			&cli.StringSliceFlag{Name: "kind", Aliases: []string{"k"}, Usage: "report only `KIND` (" + kindNames() + "); may be repeated"},
+			&cli.StringSliceFlag{Name: "kind", Aliases: []string{"k"}, Usage: "report only `KIND` (" + tracer.KindNames() + "); may be repeated"},
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "write the report as `FORMAT` (" + strings.Join(export.Formats(), ", ") + ")"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the report to `FILE` instead of standard output"},
 			&cli.StringFlag{Name: "junit", Usage: "also write the report to `FILE` as JUnit XML, one test for each site"},
@@ -60,14 +60,6 @@ func runCommand(e env) *cli.Command {
 			return trace(e, options)
 		},
 	}
-}
-
-func kindNames() string {
-	var names []string
-	for _, kind := range tracer.Kinds() {
-		names = append(names, string(kind))
-	}
-	return strings.Join(names, ", ")
 }
 
 // parseRun checks the flags. Everything wrong with them is a usage error.
@@ -101,7 +93,7 @@ func parseRun(c *cli.Context, terminal bool) (runOptions, error) {
 	}
 	for _, name := range c.StringSlice("kind") {
 		if !slices.Contains(tracer.Kinds(), tracer.Kind(name)) {
-			return o, usageError("--kind %q: the kinds are %s", name, kindNames())
+			return o, usageError("--kind %q: the kinds are %s", name, tracer.KindNames())
 		}
 		o.kinds = append(o.kinds, tracer.Kind(name))
 	}

@@ -26,7 +26,7 @@ func ParseOwn(values []string) (Own, error) {
 		case !found:
 			return nil, fmt.Errorf("--limit %q: expected KIND=NUMBER, such as close-wait=1024", value)
 		case !slices.Contains(tracer.Kinds(), kind):
-			return nil, fmt.Errorf("--limit %q: no kind %q; the kinds are %s", value, name, kindNames())
+			return nil, fmt.Errorf("--limit %q: no kind %q; the kinds are %s", value, name, tracer.KindNames())
 		case err != nil || limit == 0 || limit >= boundless:
 			return nil, fmt.Errorf("--limit %q: expected a whole number from 1 on after %s=", value, name)
 		case twice:
@@ -35,14 +35,6 @@ func ParseOwn(values []string) (Own, error) {
 		own[kind] = limit
 	}
 	return own, nil
-}
-
-func kindNames() string {
-	var names []string
-	for _, kind := range tracer.Kinds() {
-		names = append(names, string(kind))
-	}
-	return strings.Join(names, ", ")
 }
 
 // Limit is the user's limit on a kind, of which there are so many outstanding,
