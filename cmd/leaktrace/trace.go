@@ -79,7 +79,7 @@ func (s *session) report(output, junit io.Writer) (leaks bool, err error) {
 // write writes the report in the format that was asked for, and briefly where
 // it goes to the log of a test.
 func (s *session) write(report *export.Report, output io.Writer) error {
-	if s.options.failOnLeak && s.options.format == "text" {
+	if s.command != nil && s.options.failOnLeak && s.options.format == "text" {
 		return report.WriteText(output, export.TextOptions{Brief: true, Samples: 1})
 	}
 	return report.Write(output, s.options.format)

@@ -51,30 +51,35 @@ func (h *History) correlate(s *tracer.Site, r *record, from int) []Correlation {
 		if skip[i] {
 			continue
 		}
+		best := Correlation{Activity: name}
 		for n := finest; n >= strongWindows; n /= 2 {
-			did, grew := h.perWindow(r, from, n, i)
-			if !varies(did) || sum(grew) < minGain {
+			did, grew, took := h.perWindow(r, from, n, i)
+			if len(did) < strongWindows || !varies(did, took) || sum(grew) < minGain {
 				continue
 			}
-			if r, slope := pearson(did, grew); r >= closely && slope >= 0.01 {
-				out = append(out, Correlation{Activity: name, PerActivity: slope, R: r})
-				break
+			// A burst that a snapshot cuts in two blurs the windows; the sums
+			// it leaves alone.
+			if r, slope := pearson(did, grew); r > best.R && slope >= 0.01 {
+				best.R, best.PerActivity = r, sum(grew)/sum(did)
 			}
+		}
+		if best.R >= closely {
+			out = append(out, best)
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Correlation) int { return cmp.Compare(b.R, a.R) })
 	return out
 }
 
-// perWindow returns what was done and by how much a site grew in n windows of
-// equal length after a point; none if a window is without a point.
-func (h *History) perWindow(r *record, from, n, activity int) (did, grew []float64) {
+// perWindow returns what was done and by how much a site grew in n windows after
+// a point, and how long each took: they are as long as the points allow.
+func (h *History) perWindow(r *record, from, n, activity int) (did, grew, took []float64) {
 	ends := h.axis.ends
 	start, length := ends[from], ends[len(ends)-1]-ends[from]
 	if length == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
-	did, grew = make([]float64, n), make([]float64, n)
+	did, grew, took = make([]float64, n), make([]float64, n), make([]float64, n)
 	filled := make([]bool, n)
 	before := float64(r.at(&h.axis, from).last)
 	for i := from + 1; i < len(ends); i++ {
@@ -84,21 +89,27 @@ func (h *History) perWindow(r *record, from, n, activity int) (did, grew []float
 		p := r.at(&h.axis, i)
 		did[w] += float64(p.did[activity])
 		grew[w] += float64(p.last) - before
-		before, filled[w] = float64(p.last), true
+		took[w] += (ends[i] - ends[i-1]).Seconds()
+		before, filled[w] = float64(p.last), took[w] > 0
 	}
-	if slices.Contains(filled, false) {
-		return nil, nil
-	}
-	return did, grew
+	return pick(did, filled), pick(grew, filled), pick(took, filled)
 }
 
-func varies(x []float64) bool {
-	if len(x) == 0 {
-		return false
+func pick(from []float64, wanted []bool) (out []float64) {
+	for i, x := range from {
+		if wanted[i] {
+			out = append(out, x)
+		}
 	}
-	m, variance := mean(x), 0.0
-	for _, v := range x {
-		variance += (v - m) * (v - m) / float64(len(x))
+	return out
+}
+
+// varies tells whether something was done now more and now less often.
+func varies(did, took []float64) bool {
+	m, variance := sum(did)/sum(took), 0.0
+	for w := range did {
+		deviation := did[w]/took[w] - m
+		variance += deviation * deviation / float64(len(did))
 	}
 	return m > 0 && math.Sqrt(variance) >= varied*m
 }
