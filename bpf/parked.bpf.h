@@ -7,10 +7,13 @@
 #ifndef LEAK_PARKED_BPF_H
 #define LEAK_PARKED_BPF_H
 
-/* A thread that has given up its processor and was not woken yet. */
+/*
+ * A thread that has given up its processor and was not woken yet. on_cpu is an
+ * int, but one byte in 7.2: only this macro reads what the kernel has.
+ */
 static __always_inline bool is_blocked(const struct task_struct *task)
 {
-	return task->__state && !task->on_cpu;
+	return task->__state && !BPF_CORE_READ_BITFIELD(task, on_cpu);
 }
 
 static __always_inline __u64 switches(const struct task_struct *task)
