@@ -20,6 +20,8 @@ static __always_inline struct leak_sock *socket_born(struct sock *sk, struct lea
 		return NULL;
 	}
 	record->accepted = accepted;
+	/* connect can use a socket again that was connected before. */
+	record->close_wait = record->eof_read = record->used = record->use_stack = 0;
 	/* The peer may have closed before the first use. */
 	if (sk->__sk_common.skc_state == TCP_CLOSE_WAIT)
 		record->close_wait = bpf_ktime_get_ns();
@@ -82,17 +84,18 @@ static __always_inline void use_record(struct leak_sock *record, enum leak_direc
 }
 
 /*
- * socket_used notes a use, and stamps a socket that no connect of ours made: an
+ * socket_used notes a use that took or gave something, and stamps a socket that no connect of ours made: an
  * accepted one. accept itself has no tracepoint; its first use runs in its
  * user's context.
  */
-static __always_inline int socket_used(struct sock *sk, enum leak_direction direction, bool eof)
+static __always_inline int socket_used(struct sock *sk, enum leak_direction direction, bool took, bool eof)
 {
 	struct leak_sock *record = bpf_sk_storage_get(&socks, sk, 0, 0);
 	struct leak_proc *proc;
 
 	if (record) {
-		use_record(record, direction);
+		if (took)
+			use_record(record, direction);
 	} else {
 		proc = traced();
 		if (!proc || !is_tcp(sk))
@@ -131,27 +134,28 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int old_state, int new_state)
 	return 0;
 }
 
-/* From 6.3 on. A read of 0 bytes by which data were only asked for is no EOF. */
+/* From 6.3 on. Who only peeks, or finds nothing, does not use the connection. */
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sock_recv_length, struct sock *sk, int length, int flags)
 {
-	return socket_used(sk, LEAK_READ,
-			   !length && sk->__sk_common.skc_state == TCP_CLOSE_WAIT &&
-				       !(flags & LEAK_MSG_PEEK));
+	bool took = length >= 0 && !(flags & LEAK_MSG_PEEK);
+
+	return socket_used(sk, LEAK_READ, took,
+			   took && !length && sk->__sk_common.skc_state == TCP_CLOSE_WAIT);
 }
 
 /* From 6.3 on. */
 SEC("tp_btf/sock_send_length")
-int BPF_PROG(sock_send_length, struct sock *sk)
+int BPF_PROG(sock_send_length, struct sock *sk, int length)
 {
-	return socket_used(sk, LEAK_WRITE, false);
+	return socket_used(sk, LEAK_WRITE, length >= 0, false);
 }
 
 /* Before 6.3: sees reads only. */
 SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(tcp_rcv_space_adjust, struct sock *sk)
 {
-	return socket_used(sk, LEAK_READ, false);
+	return socket_used(sk, LEAK_READ, true, false);
 }
 
 #endif

@@ -19,6 +19,17 @@ struct {
 	__type(value, struct leak_stack);
 } stacks SEC(".maps");
 
+/*
+ * uses: the same for stacks that used a socket. There may be any number of
+ * them, and only a socket's last one matters: those not seen for long make room.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct leak_stack);
+} uses SEC(".maps");
+
 /* slot_claim returns a free slot and its number, or NULL. */
 static __always_inline struct leak_slot *slot_claim(__u32 *number)
 {
@@ -77,9 +88,18 @@ static __always_inline __u64 walk_stack(struct leak_stack *stack, __u32 slot, __
 /* stack_store keeps a stack that was not seen before. */
 static __always_inline void stack_store(__u64 id, struct leak_stack *stack)
 {
-	if (bpf_map_lookup_elem(&stacks, &id))
-		return;
-	if (bpf_map_update_elem(&stacks, &id, stack, BPF_ANY))
+	long error;
+
+	if (stack->kind == LEAK_USE) {
+		if (bpf_map_lookup_elem(&uses, &id))
+			return;
+		error = bpf_map_update_elem(&uses, &id, stack, BPF_ANY);
+	} else {
+		if (bpf_map_lookup_elem(&stacks, &id))
+			return;
+		error = bpf_map_update_elem(&stacks, &id, stack, BPF_ANY);
+	}
+	if (error)
 		count(LEAK_LOST_STACK);
 	else
 		notify(LEAK_EVENT_STACK, bpf_get_current_pid_tgid() >> 32, id);
@@ -158,7 +178,8 @@ static __always_inline __u64 capture_stack(struct leak_proc *proc, enum leak_kin
 	slot->stack.kind = kind;
 	id = stack_id(walk_stack(&slot->stack, number, proc->space), kind);
 	if (slot->stack.quality == LEAK_STACK_NO_MAPPING) {
-		__u64 rescued = stack_rescue(proc, kind);
+		/* Of uses there will be more, when the mappings are known. */
+		__u64 rescued = kind == LEAK_USE ? 0 : stack_rescue(proc, kind);
 
 		if (rescued) {
 			slot_release(slot);

@@ -38,6 +38,8 @@ func (ss *stacks) borrowed(created, used Stack) bool {
 	switch {
 	case parted == len(u):
 		return false // the last use was by a caller of the creator
+	case parted < len(c) && (created.Frames[c[parted]].Function == "" || used.Frames[u[parted]].Function == ""):
+		return false // without names two calls of one function look like two
 	case parted < len(c):
 		_, uses := ss.callers[created.Frames[c[parted]].Function]
 		return parted <= 1 || uses
@@ -50,6 +52,10 @@ func (ss *stacks) call(used []symbol.Frame) {
 	caller := ""
 	for _, i := range application(used) {
 		function := used[i].Function
+		if function == "" || len(ss.callers) >= maxUses {
+			caller = ""
+			continue
+		}
 		if ss.callers[function] == nil {
 			ss.callers[function] = make(map[string]bool)
 		}

@@ -89,7 +89,7 @@ func TestBorrower(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			ss := newStacks(nil, nil)
+			ss := newStacks(nil, nil, nil)
 			for _, other := range append(tt.others, tt.used) {
 				ss.call(other.Frames)
 			}

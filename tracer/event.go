@@ -58,7 +58,9 @@ func (t *Tracer) handle(p []byte) {
 	pid, id := int(binary.NativeEndian.Uint32(p[4:])), binary.NativeEndian.Uint64(p[8:])
 	switch ledgerLeakEventType(binary.NativeEndian.Uint32(p)) {
 	case ledgerLeakEventTypeLEAK_EVENT_STACK:
-		t.note(t.stacks.resolve(id))
+		if !isUse(id) || t.stacks.usesKnown < maxUses {
+			t.note(t.stacks.resolve(id))
+		}
 	case ledgerLeakEventTypeLEAK_EVENT_FORK:
 		t.note(t.enter(t.process(pid), t.spaces.byID[uint32(id)]))
 	case ledgerLeakEventTypeLEAK_EVENT_EXEC:

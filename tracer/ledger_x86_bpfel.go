@@ -289,6 +289,7 @@ const (
 	ledgerMapStacks             = "stacks"
 	ledgerMapTasks              = "tasks"
 	ledgerMapTcbs               = "tcbs"
+	ledgerMapUses               = "uses"
 	ledgerProgInetSockSetState  = "inet_sock_set_state"
 	ledgerProgMarkSockets       = "mark_sockets"
 	ledgerProgMarkTasks         = "mark_tasks"
@@ -389,6 +390,7 @@ type ledgerMapSpecs struct {
 	Stacks     *ebpf.MapSpec `ebpf:"stacks"`
 	Tasks      *ebpf.MapSpec `ebpf:"tasks"`
 	Tcbs       *ebpf.MapSpec `ebpf:"tcbs"`
+	Uses       *ebpf.MapSpec `ebpf:"uses"`
 }
 
 // ledgerVariableSpecs contains global variables before they are loaded into the kernel.
@@ -441,6 +443,7 @@ type ledgerMaps struct {
 	Stacks     *ebpf.Map `ebpf:"stacks"`
 	Tasks      *ebpf.Map `ebpf:"tasks"`
 	Tcbs       *ebpf.Map `ebpf:"tcbs"`
+	Uses       *ebpf.Map `ebpf:"uses"`
 }
 
 func (m *ledgerMaps) Close() error {
@@ -459,6 +462,7 @@ func (m *ledgerMaps) Close() error {
 		m.Stacks,
 		m.Tasks,
 		m.Tcbs,
+		m.Uses,
 	)
 }
 

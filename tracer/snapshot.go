@@ -70,6 +70,7 @@ func (t *Tracer) take() (*Snapshot, error) {
 	for id := range l.after {
 		t.note(t.stacks.resolve(id))
 	}
+	t.stacks.pruneUses(l.sockets)
 	for i := range l.sockets {
 		t.note(t.stacks.resolve(l.sockets[i].UseStack))
 	}

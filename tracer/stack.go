@@ -25,18 +25,19 @@ type stack struct {
 
 // fingerprintKey says what a stack is the fingerprint of.
 type fingerprintKey struct {
-	kind  Kind
-	role  Role
-	frame int
+	kind Kind
+	role Role
 }
 
 // stacks resolves stack ids. What it has resolved it keeps, since objects may
 // outlive the process that created them.
 type stacks struct {
-	kernel  *ebpf.Map
-	spaces  *spaces
-	known   map[uint64]*stack
-	rescued map[string]*stack // by content: of many ids one stack is kept
+	kernel    *ebpf.Map
+	uses      *ebpf.Map // of stacks that used a socket
+	spaces    *spaces
+	known     map[uint64]*stack
+	usesKnown int               // how many of known are uses
+	rescued   map[string]*stack // by content: of many ids one stack is kept
 	// callers is, for each application function on the way to the use of a
 	// socket, the functions it was called by.
 	callers  map[string]map[string]bool
@@ -49,9 +50,9 @@ type perfMap struct {
 	read    time.Time
 }
 
-func newStacks(kernel *ebpf.Map, spaces *spaces) *stacks {
+func newStacks(kernel, uses *ebpf.Map, spaces *spaces) *stacks {
 	return &stacks{
-		kernel: kernel, spaces: spaces,
+		kernel: kernel, uses: uses, spaces: spaces,
 		known:    make(map[uint64]*stack),
 		rescued:  make(map[string]*stack),
 		callers:  make(map[string]map[string]bool),
@@ -74,7 +75,7 @@ func (ss *stacks) resolve(id uint64) error {
 		return nil
 	}
 	var raw ledgerLeakStack
-	if err := ss.kernel.Lookup(id, &raw); err != nil {
+	if err := ss.mapOf(id).Lookup(id, &raw); err != nil {
 		if errors.Is(err, ebpf.ErrKeyNotExist) {
 			return nil // the map was full: counted by the kernel
 		}
@@ -85,13 +86,47 @@ func (ss *stacks) resolve(id uint64) error {
 	return nil
 }
 
+// isUse tells the stacks that used a socket by their ids.
+func isUse(id uint64) bool { return ledgerLeakKind(id&stackKindMask) == ledgerLeakKindLEAK_USE }
+
+func (ss *stacks) mapOf(id uint64) *ebpf.Map {
+	if isUse(id) {
+		return ss.uses
+	}
+	return ss.kernel
+}
+
+// maxUses is how many stacks that used a socket are kept beyond those that
+// sockets refer to. A program can have any number of them.
+const maxUses = 4096
+
+// pruneUses forgets the uses that no socket refers to, once there are many.
+func (ss *stacks) pruneUses(sockets []socket) {
+	if ss.usesKnown < maxUses {
+		return
+	}
+	wanted := make(map[uint64]bool, len(sockets))
+	for i := range sockets {
+		wanted[sockets[i].UseStack] = true
+	}
+	ss.usesKnown = 0
+	for id := range ss.known {
+		if isUse(id) && !wanted[id] {
+			delete(ss.known, id)
+		} else if isUse(id) {
+			ss.usesKnown++
+		}
+	}
+}
+
 // keep symbolises a stack that objects may refer to from now on.
 func (ss *stacks) keep(id uint64, space uint32, frames []uint64, quality Quality) {
 	ss.known[id] = &stack{
 		Stack: ss.symbolise(space, frames, quality),
 		space: space, fingerprints: make(map[fingerprintKey]string),
 	}
-	if ledgerLeakKind(id&stackKindMask) == ledgerLeakKindLEAK_USE {
+	if isUse(id) {
+		ss.usesKnown++
 		ss.call(ss.known[id].Frames)
 	}
 }
@@ -124,21 +159,19 @@ func (ss *stacks) get(id uint64) Stack {
 	return Stack{Site: -1, Quality: NoStack}
 }
 
-// fingerprint returns the fingerprint of a site. The last use of a socket may
-// be one read or another of the same borrower: what counts is the way to it.
+// fingerprint returns the fingerprint of a site. Which frame of a last use is
+// shown does not matter: that depends on what other uses were seen so far.
 func (ss *stacks) fingerprint(kind Kind, from origin) string {
 	known := ss.known[from.stack]
 	if known == nil || len(known.Frames) == 0 {
 		return symbol.Fingerprint(string(kind)+" "+from.group, nil)
 	}
-	key := fingerprintKey{kind: kind, frame: -1}
-	what, frames := string(kind), known.Frames
+	key, what := fingerprintKey{kind: kind}, string(kind)
 	if from.role == LastUsed {
-		key.role, key.frame = LastUsed, from.frame
-		what, frames = what+" "+string(LastUsed), frames[from.frame:]
+		key.role, what = LastUsed, what+" "+string(LastUsed)
 	}
 	if _, ok := known.fingerprints[key]; !ok {
-		known.fingerprints[key] = symbol.Fingerprint(what, frames)
+		known.fingerprints[key] = symbol.Fingerprint(what, known.Frames)
 	}
 	return known.fingerprints[key]
 }
@@ -198,7 +231,7 @@ func (ss *stacks) forget(s *space) error {
 		if known.space != s.id {
 			continue
 		}
-		if err := ignoreMissing(ss.kernel.Delete(id)); err != nil {
+		if err := ignoreMissing(ss.mapOf(id).Delete(id)); err != nil {
 			errs = append(errs, fmt.Errorf("delete stack %#x: %w", id, err))
 		}
 	}

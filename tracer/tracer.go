@@ -82,7 +82,7 @@ func New(options Options) (*Tracer, error) {
 	}
 	t.files = &files{tables: newTables(t.maps.Rows, t.maps.Rules), byKey: make(map[fileKey]*file)}
 	t.spaces = newSpaces(t.maps.Spaces, t.files)
-	t.stacks = newStacks(t.maps.Stacks, t.spaces)
+	t.stacks = newStacks(t.maps.Stacks, t.maps.Uses, t.spaces)
 	t.watched = make(chan struct{})
 	go t.watch()
 	return t, nil
