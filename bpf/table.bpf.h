@@ -6,10 +6,12 @@
 #ifndef LEAK_TABLE_BPF_H
 #define LEAK_TABLE_BPF_H
 
+#define LEAK_SPACES 128 /* a power of two */
+
 /* spaces: space id modulo size -> leak_space. Written by Go. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 128); /* set by Go; a power of two */
+	__uint(max_entries, LEAK_SPACES);
 	__type(key, __u32);
 	__type(value, struct leak_space);
 } spaces SEC(".maps");
@@ -30,7 +32,6 @@ struct {
 	__type(value, __u64);
 } rules SEC(".maps");
 
-#define LEAK_SPACES 128
 #define LEAK_RULE_CACHE (1 << 12)
 
 /* leak_cached is a rule that was found before. */

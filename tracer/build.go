@@ -33,9 +33,9 @@ type builder struct {
 	now    time.Time
 	sites  map[siteKey]*siteBuilder
 	inits  map[Process]bool // which reapers are their namespace's pid 1
-	// listening is as in ledger; ending is the processes told to end, by pid.
+	// listening is as in ledger; going is the processes that are ending, by pid.
 	listening map[uint16]bool
-	ending    map[int]bool
+	going     map[int]bool
 	// seen is what has been seen first, and when: the next tracer.seen.
 	seen map[seenKey]time.Time
 }
@@ -69,12 +69,13 @@ func (b *builder) outstanding(from origin, o Object) {
 
 // isGoing tells whether all that could give an object back are ending.
 func (b *builder) isGoing(o Object) bool {
-	for _, p := range o.Responsible() {
-		if !b.ending[p.PID] {
+	responsible := o.Responsible()
+	for _, p := range responsible {
+		if !b.going[p.PID] {
 			return false
 		}
 	}
-	return len(b.ending) > 0
+	return len(responsible) > 0
 }
 
 // createdBy is the origin of a task.

@@ -50,8 +50,9 @@ func (o Object) group() string {
 	return NameGroup(o.Name)
 }
 
-// seenAgain finds, for sites of objects older than tracing, a site with a stack
-// that creates the same sort of objects now: it has likely created these too.
+// seenAgain finds, for sites of objects older than tracing, the one site with a
+// stack that creates the same sort of objects now: it has likely created these
+// too.
 func seenAgain(sites []Site) {
 	type sort struct {
 		kind  Kind
@@ -60,8 +61,14 @@ func seenAgain(sites []Site) {
 	seen := make(map[sort]string)
 	for _, s := range sites {
 		for _, o := range s.Outstanding {
-			if len(s.Stack.Frames) > 0 && !o.BeforeTracing {
-				seen[sort{s.Kind, o.group()}] = s.Fingerprint
+			if len(s.Stack.Frames) == 0 || o.BeforeTracing {
+				continue
+			}
+			which := sort{s.Kind, o.group()}
+			if known, ok := seen[which]; ok && known != s.Fingerprint {
+				seen[which] = "" // nobody knows which of the two
+			} else {
+				seen[which] = s.Fingerprint
 			}
 		}
 	}

@@ -91,8 +91,8 @@ type finishedThread struct {
 
 // readLedger reads the ledger in an order that bounds what a busy program does
 // meanwhile: an object counted in before that no list shows was given back. A
-// thread that ends while
-// the lists are read is alive in one and ended in the next, never neither.
+// thread that ends while the lists are read is alive in one and ended in the
+// next, never neither.
 func (t *Tracer) readLedger() (*ledger, error) {
 	now, err := monotonic()
 	if err != nil {
@@ -169,21 +169,30 @@ func comm(raw [16]uint8) string {
 	return string(name)
 }
 
-// readProcesses lists the traced processes, and those of them that have been
-// told to end: what was read of their objects before may be a part.
-func (t *Tracer) readProcesses() (alive []ProcessActivity, ending map[int]bool, err error) {
-	ending = make(map[int]bool)
+// readProcesses lists the traced processes that were not told to end.
+func (t *Tracer) readProcesses() (alive []ProcessActivity, err error) {
 	err = t.iterate(ledgerProgSnapshotProcesses, func(r io.Reader) error {
 		return readRecords(r, func(p *ledgerLeakProcessRecord) {
-			if p.Ending != 0 {
-				ending[int(p.Tgid)] = true
-			} else {
+			if p.Ending == 0 {
 				alive = append(alive, newProcessActivity(p))
 			}
 		})
 	})
 	slices.SortFunc(alive, func(a, b ProcessActivity) int { return cmp.Compare(a.PID, b.PID) })
-	return alive, ending, err
+	return alive, err
+}
+
+// going is which of the processes that were traced before the objects were read
+// are not alive after that: what was read of their objects may be a part.
+func going(traced []int, alive []ProcessActivity) map[int]bool {
+	out := make(map[int]bool, len(traced))
+	for _, pid := range traced {
+		out[pid] = true
+	}
+	for _, p := range alive {
+		delete(out, p.PID)
+	}
+	return out
 }
 
 func newProcessActivity(p *ledgerLeakProcessRecord) ProcessActivity {

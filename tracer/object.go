@@ -119,8 +119,9 @@ type SocketInfo struct {
 	// LastUsed is the last read or write that was seen, zero if none was.
 	LastUsed time.Time
 	// Creation and LastUse are the stacks where the socket was created (or, if
-	// accepted, first used) and last read or written. The latter may be
-	// up to 10 ms older than LastUsed. Either may be without frames.
+	// accepted, first used) and last read or written. Of a socket in constant use
+	// the latter may be that of a use a moment before, by the other of a reader
+	// and a writer. Either may be without frames.
 	Creation, LastUse Stack
 
 	group string // see socketGroup

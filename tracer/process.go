@@ -22,8 +22,8 @@ type process struct {
 	comm  string
 	space *space    // nil until it is known
 	read  time.Time // when its mappings were read last
-	// headless says that the main thread has ended. /proc has no mappings of
-	// such a process: what was known before still holds, as far as it goes.
+	// headless says that the main thread has ended. /proc/PID/maps is empty then:
+	// what was known before still holds, as far as it goes.
 	headless bool
 }
 
@@ -46,7 +46,7 @@ func openProcess(pid int) (*process, error) {
 	case status.TGID != pid:
 		return nil, fmt.Errorf("trace process %d (%q): it is a thread; name its process, %d", pid, stat.Comm, status.TGID)
 	case stat.State == "Z" && stat.NumThreads > 1:
-		return nil, fmt.Errorf("trace process %d (%q): its main thread has ended, and its mappings cannot be read any more", pid, stat.Comm)
+		return nil, fmt.Errorf("trace process %d (%q): its main thread has ended; that is not supported", pid, stat.Comm)
 	case stat.State == "Z":
 		return nil, fmt.Errorf("trace process %d (%q): it has ended and waits to be reaped by process %d", pid, stat.Comm, stat.PPID)
 	}

@@ -3,7 +3,9 @@ package tracer
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -61,8 +63,10 @@ func (t *Tracer) Snapshot() (*Snapshot, error) {
 func (t *Tracer) take() (*Snapshot, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.refresh()
+	// What was captured in these before is symbolised below, or was before.
 	retired := t.spaces.retired()
+	t.refresh()
+	traced := slices.Collect(maps.Keys(t.processes))
 	l, err := t.readLedger()
 	if err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", err)
@@ -75,7 +79,7 @@ func (t *Tracer) take() (*Snapshot, error) {
 		t.note(t.stacks.resolve(l.sockets[i].UseStack))
 	}
 	threads := t.judgeThreads(l)
-	processes, ending, err := t.readProcesses()
+	processes, err := t.readProcesses()
 	if err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", err)
 	}
@@ -83,7 +87,7 @@ func (t *Tracer) take() (*Snapshot, error) {
 	t.dropRescued(l)
 	b := &builder{
 		tracer: t, clock: t.clock, now: l.taken,
-		inits: make(map[Process]bool), listening: l.listening, ending: ending,
+		inits: make(map[Process]bool), listening: l.listening, going: going(traced, processes),
 		sites: make(map[siteKey]*siteBuilder),
 		seen:  make(map[seenKey]time.Time),
 	}

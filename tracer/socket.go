@@ -109,6 +109,8 @@ func (s *socket) sortHolders() {
 	slices.SortFunc(s.holders, func(a, b Holder) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.PID, b.PID), cmp.Compare(a.FD, b.FD))
 	})
+	// Once the main thread has ended the kernel lists each thread's files.
+	s.holders = slices.Compact(s.holders)
 }
 
 // queued tells a connection that nobody has accepted.
