@@ -100,6 +100,7 @@ func (t *Tracer) ended(pid int) {
 	}
 	t.note(t.enter(p, nil))
 	delete(t.processes, pid)
+	t.memory.forget(pid)
 	if p == t.target {
 		close(t.exited)
 	}

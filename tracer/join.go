@@ -50,32 +50,29 @@ const (
 	joinHeld              // neither: its stack and control block are leaked
 )
 
-// joinStateOf reads the control block of a finished thread.
+// joinState reads the control block of a finished thread.
 //
 // On x86-64 the block begins with its own address, and holds it again 16 bytes
 // on (tcbhead_t); a block that does not was unmapped and its memory reused.
-func joinStateOf(pid int, tcb uint64, layout threadLayout) joinState {
+func (m *memory) joinState(pid int, tcb uint64, layout threadLayout) joinState {
 	if !layout.known() {
 		return joinUnknown
 	}
-	var head [24]byte
-	var cancel [4]byte
-	local := []unix.Iovec{iovec(head[:]), iovec(cancel[:])}
-	remote := []unix.RemoteIovec{
-		{Base: uintptr(tcb), Len: len(head)},
-		{Base: uintptr(tcb) + uintptr(layout.cancelHandling), Len: len(cancel)},
-	}
-	n, err := unix.ProcessVMReadv(pid, local, remote, 0)
-	if err == unix.EFAULT || (err == nil && n < len(head)+len(cancel)) {
+	const headSize, cancelSize = 24, 4
+	var block [headSize + cancelSize]byte
+	n, err := m.read(pid, pid, block[:],
+		unix.RemoteIovec{Base: uintptr(tcb), Len: headSize},
+		unix.RemoteIovec{Base: uintptr(tcb) + uintptr(layout.cancelHandling), Len: cancelSize})
+	if err == unix.EFAULT || (err == nil && n < len(block)) {
 		return joinFreed
 	}
 	if err != nil {
 		return joinUnknown
 	}
-	if binary.NativeEndian.Uint64(head[:]) != tcb || binary.NativeEndian.Uint64(head[16:]) != tcb {
+	if binary.NativeEndian.Uint64(block[:]) != tcb || binary.NativeEndian.Uint64(block[16:]) != tcb {
 		return joinFreed
 	}
-	switch bits := binary.NativeEndian.Uint32(cancel[:]); {
+	switch bits := binary.NativeEndian.Uint32(block[headSize:]); {
 	case bits&glibcTerminated != 0:
 		return joinFreed
 	case bits&glibcExiting != 0:
@@ -104,7 +101,7 @@ func (t *Tracer) judgeThreads(l *ledger) verdicts {
 	for _, thread := range l.threads {
 		state := joinFreed
 		if p := t.processes[int(thread.key.Tgid)]; p != nil && p.space != nil {
-			state = joinStateOf(p.pid, thread.key.Tcb, p.space.threadLayout())
+			state = t.memory.joinState(p.pid, thread.key.Tcb, p.space.threadLayout())
 		}
 		// The block may have got a new thread while it was read.
 		var now ledgerLeakTcb

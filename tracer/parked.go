@@ -34,6 +34,7 @@ func (t *Tracer) Parked(threads []Object) ([]Parked, error) {
 	defer t.mu.Unlock()
 	p := &parking{
 		tracer:    t,
+		memory:    remote{memory: t.memory},
 		awake:     make(map[int]int),
 		byAddress: make(map[string]*Parked),
 		byName:    make(map[string]*Parked),
@@ -130,7 +131,7 @@ func (p *parking) walk(thread *ledgerLeakParked) walked {
 	}
 	regs := walkRegs(&thread.Regs)
 	regs.Interrupted = thread.Interrupted != 0
-	p.memory.turn(int(thread.Tid))
+	p.memory.turn(int(thread.Tgid), int(thread.Tid))
 	frames, outcome := unwind.Walk(regs, &p.memory, image{owner.space, p.tracer.files.tables})
 	if regs.Interrupted {
 		frames[0]++ // as if it were a return address, like the others

@@ -11,13 +11,15 @@ import (
 // remote is the memory of a live process. It is read up to the end of a page,
 // which is mapped if its beginning is: the words of a stack are near each other.
 type remote struct {
+	memory *memory
+	pid    int
 	tid    int // any thread of the process
 	window unwind.Copy
 	page   [4096]byte
 }
 
 // turn forgets what was read, and turns to the process of a thread.
-func (r *remote) turn(tid int) { r.tid, r.window = tid, unwind.Copy{} }
+func (r *remote) turn(pid, tid int) { r.pid, r.tid, r.window = pid, tid, unwind.Copy{} }
 
 // Word implements unwind.Memory.
 func (r *remote) Word(address uint64) (uint64, bool) {
@@ -37,8 +39,7 @@ func (r *remote) Word(address uint64) (uint64, bool) {
 
 // read returns how many bytes could be read.
 func (r *remote) read(p []byte, address uint64) int {
-	n, err := unix.ProcessVMReadv(r.tid, []unix.Iovec{iovec(p)},
-		[]unix.RemoteIovec{{Base: uintptr(address), Len: len(p)}}, 0)
+	n, err := r.memory.read(r.pid, r.tid, p, unix.RemoteIovec{Base: uintptr(address), Len: len(p)})
 	if err != nil {
 		return 0
 	}

@@ -30,8 +30,9 @@ func TestRemoteWord(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(memory))))
-	var r remote
-	r.turn(os.Getpid())
+	r := remote{memory: newMemory()}
+	defer r.memory.close()
+	r.turn(os.Getpid(), os.Getpid())
 	for _, offset := range []int{0, 3, 8, page - 8, page - 4, page, 2*page - 8, 2*page - 4, 2 * page, 2*page + 1} {
 		wanted, mapped := want[offset]
 		got, ok := r.Word(start + uint64(offset))

@@ -42,6 +42,7 @@ type Tracer struct {
 	files     *files
 	spaces    *spaces
 	stacks    *stacks
+	memory    *memory
 	processes map[int]*process
 	target    *process
 	started   time.Time
@@ -66,6 +67,7 @@ func New(options Options) (*Tracer, error) {
 	t := &Tracer{
 		options:   options,
 		iterators: make(map[string]*link.Iter),
+		memory:    newMemory(),
 		processes: make(map[int]*process),
 		exited:    make(chan struct{}),
 		drained:   make(chan struct{}),
@@ -213,6 +215,10 @@ func (t *Tracer) Close() error {
 			errs = append(errs, f.symbols.Close())
 		}
 		t.files.byKey = nil
+	}
+	if t.memory != nil {
+		t.memory.close()
+		t.memory = nil
 	}
 	errs = append(errs, t.maps.Close())
 	if t.collection != nil {

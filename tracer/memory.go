@@ -1,0 +1,85 @@
+package tracer
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// memory reads the memory of traced processes without stopping them.
+//
+// Reading faults pages in, and a page may be one that a program has to provide
+// (userfaultfd, a file of a FUSE mount) and does not. The kernel then waits for
+// as long as that process lives. So another goroutine reads, and is given up
+// when it takes too long; that process's memory is not read again.
+type memory struct {
+	requests chan *memoryRequest
+	hung     map[int]bool // by pid
+}
+
+type memoryRequest struct {
+	tid    int
+	remote []unix.RemoteIovec
+	bytes  []byte
+	done   chan memoryResult
+}
+
+type memoryResult struct {
+	n   int
+	err error
+}
+
+// memoryPatience bounds a read. One of memory that is there takes a microsecond.
+const memoryPatience = time.Second
+
+// errHung is returned for a process whose memory cannot be waited for.
+var errHung = errors.New("the process's memory does not come")
+
+func newMemory() *memory {
+	m := &memory{hung: make(map[int]bool)}
+	m.begin()
+	return m
+}
+
+// begin starts a reader, and leaves one that hangs to itself.
+func (m *memory) begin() {
+	requests := make(chan *memoryRequest)
+	m.requests = requests
+	go func() {
+		for r := range requests {
+			n, err := unix.ProcessVMReadv(r.tid, []unix.Iovec{iovec(r.bytes)}, r.remote, 0)
+			r.done <- memoryResult{n, err}
+		}
+	}()
+}
+
+// read fills p from pieces of the memory of a process, by way of any of its
+// threads, as process_vm_readv(2) does.
+func (m *memory) read(pid, tid int, p []byte, remote ...unix.RemoteIovec) (int, error) {
+	if m.hung[pid] {
+		return 0, errHung
+	}
+	r := &memoryRequest{tid, remote, make([]byte, len(p)), make(chan memoryResult, 1)}
+	m.requests <- r
+	enough := time.NewTimer(memoryPatience)
+	defer enough.Stop()
+	select {
+	case result := <-r.done:
+		if result.err != nil {
+			return 0, result.err
+		}
+		return copy(p, r.bytes[:result.n]), nil
+	case <-enough.C:
+		m.hung[pid] = true
+		close(m.requests)
+		m.begin()
+		return 0, errHung
+	}
+}
+
+// forget lets a pid be read again: another process may get it.
+func (m *memory) forget(pid int) { delete(m.hung, pid) }
+
+// close ends the reader.
+func (m *memory) close() { close(m.requests) }
