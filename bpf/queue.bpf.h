@@ -9,16 +9,20 @@
 /* record_addresses copies both ends of a connection. */
 static __always_inline void record_addresses(struct leak_sock_record *out, const struct sock *sk)
 {
-	out->local_port = sk->__sk_common.skc_num;
-	out->remote_port = sk->__sk_common.skc_dport;
-	if (sk->__sk_common.skc_family == LEAK_AF_INET6) {
+	__u32 local, remote;
+
+	out->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	out->remote_port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == LEAK_AF_INET6) {
 		out->ipv6 = 1;
 		BPF_CORE_READ_INTO(&out->local, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8);
 		BPF_CORE_READ_INTO(&out->remote, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
 		return;
 	}
-	__builtin_memcpy(out->local, &(__u32){ sk->__sk_common.skc_rcv_saddr }, 4);
-	__builtin_memcpy(out->remote, &(__u32){ sk->__sk_common.skc_daddr }, 4);
+	local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+	remote = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+	__builtin_memcpy(out->local, &local, sizeof(local));
+	__builtin_memcpy(out->remote, &remote, sizeof(remote));
 }
 
 /*
@@ -29,10 +33,11 @@ static __always_inline void record_addresses(struct leak_sock_record *out, const
 static __always_inline void record_queued(struct bpf_iter__task_file *ctx, const struct request_sock *request,
 					  const struct sock *listener, struct leak_sock_record *out)
 {
-	struct sock *sk = request->sk;
+	struct sock *sk = BPF_CORE_READ(request, sk);
 	__u32 waiting;
 
-	if (!sk || request->__req_common.skc_listener != listener || sk->__sk_common.skc_state != TCP_CLOSE_WAIT)
+	if (!sk || BPF_CORE_READ(request, __req_common.skc_listener) != listener ||
+	    BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE_WAIT)
 		return;
 	record_addresses(out, sk);
 	waiting = BPF_CORE_READ((struct tcp_sock *)sk, rcv_nxt) -
@@ -41,26 +46,23 @@ static __always_inline void record_queued(struct bpf_iter__task_file *ctx, const
 	bpf_seq_write(ctx->meta->seq, out, sizeof(*out));
 }
 
-/* snapshot_queue writes out the accept queue of a listener. */
+/* snapshot_queue writes out a listener and its accept queue. */
 static __always_inline int snapshot_queue(struct bpf_iter__task_file *ctx, struct sock *sk,
 					  struct leak_sock_record *out)
 {
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 	struct request_sock *request;
 
-	if (!tcp)
-		return 0;
 	out->role = LEAK_SOCK_LISTENER;
 	out->state = TCP_LISTEN;
-	out->unread = sk->sk_ack_backlog;
+	out->unread = BPF_CORE_READ(sk, sk_ack_backlog);
 	record_addresses(out, sk);
 	bpf_seq_write(ctx->meta->seq, out, sizeof(*out));
 	out->role = LEAK_SOCK_QUEUED;
 	out->state = TCP_CLOSE_WAIT;
-	request = tcp->inet_conn.icsk_accept_queue.rskq_accept_head;
+	request = BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_accept_queue.rskq_accept_head);
 	for (int i = 0; i < LEAK_QUEUE_MAX && request; i++) {
 		record_queued(ctx, request, sk, out);
-		request = request->dl_next;
+		request = BPF_CORE_READ(request, dl_next);
 	}
 	return 0;
 }

@@ -60,6 +60,25 @@ static __always_inline struct sock *tcp_sock_of(struct file *file)
 	return sk && is_tcp(sk) ? sk : NULL;
 }
 
+/*
+ * listener_of returns the TCP socket that listens for a file, or NULL. That of a
+ * listener for multipath TCP, as Go makes them from 1.24 on, is its first
+ * subflow. It may only be read by BPF_CORE_READ.
+ */
+static __always_inline struct sock *listener_of(struct file *file)
+{
+	struct socket *socket = bpf_sock_from_file(file);
+	struct sock *sk = socket ? socket->sk : NULL;
+
+	if (!sk || sk->__sk_common.skc_state != TCP_LISTEN)
+		return NULL;
+	if (is_tcp(sk))
+		return sk;
+	if (sk->sk_protocol != IPPROTO_MPTCP || !bpf_core_field_exists(struct mptcp_sock, first))
+		return NULL;
+	return BPF_CORE_READ((struct mptcp_sock *)sk, first);
+}
+
 SEC("iter/task_file")
 int mark_sockets(struct bpf_iter__task_file *ctx)
 {
@@ -195,13 +214,14 @@ int snapshot_sockets(struct bpf_iter__task_file *ctx)
 
 	if (!task || !file)
 		return 0;
+	record_holder(&out, ctx, task);
+	sk = listener_of(file);
+	if (sk)
+		return snapshot_queue(ctx, sk, &out);
 	sk = tcp_sock_of(file);
 	if (!sk)
 		return 0;
 	record = bpf_sk_storage_get(&socks, sk, 0, 0);
-	record_holder(&out, ctx, task);
-	if (sk->__sk_common.skc_state == TCP_LISTEN)
-		return snapshot_queue(ctx, sk, &out);
 	if (!record && !bpf_task_storage_get(&procs, task->group_leader, 0, 0)) {
 		if (!may_be_peer(sk))
 			return 0;

@@ -3,7 +3,7 @@
 #ifndef LEAK_SOCKET_BPF_H
 #define LEAK_SOCKET_BPF_H
 
-/* is_tcp keeps MPTCP, DCCP and SCTP out, which share some tracepoints. */
+/* is_tcp keeps DCCP and SCTP out, which share some tracepoints. */
 static __always_inline bool is_tcp(const struct sock *sk)
 {
 	return sk->sk_protocol == IPPROTO_TCP &&

@@ -36,11 +36,17 @@ func socketGroup(s *SocketInfo, accepted bool) string {
 	switch {
 	case s.Listeners != nil:
 		return "never accepted at " + s.Local.String()
-	case accepted:
+	case accepted, s.Local.Port() < ephemeral && s.Remote.Port() >= ephemeral:
 		return fmt.Sprintf("accepted at port %d", s.Local.Port())
+	case s.Remote.Port() >= ephemeral:
+		return "connected with " + s.Remote.Addr().String()
 	}
 	return "connected to " + s.Remote.String()
 }
+
+// ephemeral is where the ports begin that the kernel gives to those who ask for
+// none (net.ipv4.ip_local_port_range). Such a port names no service.
+const ephemeral = 32768
 
 // group is what an object has in common with others of its sort.
 func (o Object) group() string {
