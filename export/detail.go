@@ -47,7 +47,9 @@ func (s Site) facts() []string {
 	if len(s.GrowsWith) > 0 {
 		facts = append(facts, s.GrowsWith[0].String())
 	}
-	facts = append(facts, s.bound()...)
+	if near := s.bound(); near != "" {
+		facts = append(facts, near)
+	}
 	if s.Created > 0 {
 		w := words[s.Kind]
 		facts = append(facts, fmt.Sprintf("while traced: %s %s, %s %s",
