@@ -16,7 +16,7 @@ func (t text) detail(n int, s Site) {
 	blame := s.blame()
 	for _, fact := range append(s.facts(), blame, s.initHint()) {
 		if fact != "" {
-			t.line("    %s", fact)
+			t.sentence("    ", "%s", fact)
 		}
 	}
 	if again := t.r.again(s); again != nil {

@@ -154,7 +154,7 @@ func (t text) near(described []Site) {
 	}
 	t.line("\nnear a limit")
 	for _, line := range lines[:min(len(lines), t.o.rows())] {
-		t.line("  %s", line)
+		t.sentence("  ", "%s", line)
 	}
 	if more := len(lines) - t.o.rows(); more > 0 {
 		t.line("... and %s", plural(more, "more limit", "more limits"))

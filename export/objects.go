@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -40,29 +39,13 @@ func (t text) samples(s Site, withBlame bool) {
 // unseen tells that the heading already says the objects precede tracing.
 func (s Site) unseen() bool { return s.SiteFrame < 0 }
 
-// wrap writes the parts as one paragraph, broken only between parts.
+// wrap writes the parts of an object's description, broken only between parts.
 func (t text) wrap(parts []string) {
-	const indent = "       "
-	line := indent
-	for i, part := range parts {
-		if part == "" {
-			continue
-		}
-		if i < len(parts)-1 {
-			part += ","
-		}
-		full := utf8.RuneCountInString(line)+1+utf8.RuneCountInString(part) > t.o.width()
-		switch {
-		case line == indent:
-			line += part
-		case full:
-			t.line("%s", line)
-			line = indent + "    " + part
-		default:
-			line += " " + part
-		}
+	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
+	for i := range len(parts) - 1 {
+		parts[i] += ","
 	}
-	t.line("%s", line)
+	t.fill("       ", parts)
 }
 
 func (s Sample) describe(kind tracer.Kind) []string {

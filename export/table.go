@@ -101,7 +101,7 @@ func (t text) scant(sites []Site) {
 	for _, s := range sites {
 		if s.State == verdict.Unknown && !said[s.Reason] {
 			said[s.Reason] = true
-			t.line("unknown: %s", s.Reason)
+			t.sentence("", "unknown: %s", s.Reason)
 		}
 	}
 }

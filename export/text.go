@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/verdict"
@@ -43,6 +44,29 @@ type text struct {
 func (t text) line(format string, args ...any) {
 	fmt.Fprintf(t, format, args...)
 	t.WriteByte('\n')
+}
+
+// sentence writes a line, broken between words where it is too wide.
+func (t text) sentence(indent, format string, args ...any) {
+	t.fill(indent, strings.Split(fmt.Sprintf(format, args...), " "))
+}
+
+// fill writes pieces side by side, and further in on lines of their own what
+// does not fit.
+func (t text) fill(indent string, pieces []string) {
+	line := indent
+	for i, piece := range pieces {
+		switch {
+		case i == 0:
+			line += piece
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(piece) > t.o.width():
+			t.line("%s", line)
+			line = indent + "    " + piece
+		default:
+			line += " " + piece
+		}
+	}
+	t.line("%s", line)
 }
 
 // WriteText writes the report for a person: the verdict, a table of all sites,
@@ -168,18 +192,18 @@ func (r *Report) writeHeadline(t text) {
 	watched := humanSpan(r.DurationS)
 	leaking, suspect, _ := r.split()
 	if len(leaking) > 0 {
-		t.line("%s in %s, watched for %s", r.summary(), target, watched)
-		t.line("not given back: %s", enumerate(countKinds(leaking)))
+		t.sentence("", "%s in %s, watched for %s", r.summary(), target, watched)
+		t.sentence("", "not given back: %s", enumerate(countKinds(leaking)))
 	} else {
-		t.line("no leak found in %s, watched for %s", target, watched)
+		t.sentence("", "no leak found in %s, watched for %s", target, watched)
 		r.writeDoubts(t, len(suspect))
 	}
 	if n := r.Unjudged; n > 0 {
-		t.line("%s younger than --min-age %s when %s process ended: not judged; give a shorter --min-age",
+		t.sentence("", "%s younger than --min-age %s when %s process ended: not judged; give a shorter --min-age",
 			plural(n, "object was", "objects were"), humanSpan(r.MinAgeS), whose(n))
 	}
 	for _, l := range r.OwnLimits {
-		t.line("%s", l.line())
+		t.sentence("", "%s", l.line())
 	}
 }
 
@@ -193,13 +217,13 @@ func whose(n int) string {
 // writeDoubts says what to mind when no leak was found.
 func (r *Report) writeDoubts(t text, suspect int) {
 	if suspect > 0 {
-		t.line("but %s", plural(suspect, "site is suspect", "sites are suspect"))
+		t.sentence("", "but %s", plural(suspect, "site is suspect", "sites are suspect"))
 	}
 	if r.lossy() {
-		t.line("but not everything was seen: the losses are below")
+		t.sentence("", "but not everything was seen: the losses are below")
 	}
 	if r.DurationS < r.MinAgeS {
-		t.line("that is less than --min-age %s: nothing could grow old enough", humanSpan(r.MinAgeS))
+		t.sentence("", "that is less than --min-age %s: nothing could grow old enough", humanSpan(r.MinAgeS))
 	}
 }
 
@@ -221,7 +245,7 @@ func countKinds(sites []Site) (counts []string) {
 
 func (r *Report) writeFooter(t text) {
 	t.line("")
-	t.line("%s", r.qualityLine())
+	t.sentence("", "%s", r.qualityLine())
 	r.writeLosses(t)
 	o := r.Overhead
 	cost := fmt.Sprintf("leaktrace used %.2fs of CPU", o.CPUSeconds)
