@@ -12,7 +12,7 @@ import (
 // detail writes all there is to know of a site that leaks, or may.
 func (t text) detail(n int, s Site) {
 	number := fmt.Sprintf("\n[%d] %s  ", n, s.Kind)
-	t.line("%s%s", number, s.heading(t.o.width()-len(number)+1))
+	t.line("%s%s", number, s.title(t.o.width()-len(number)+1))
 	blame := s.blame()
 	for _, fact := range append(s.facts(), blame, s.initHint()) {
 		if fact != "" {
@@ -20,7 +20,7 @@ func (t text) detail(n int, s Site) {
 		}
 	}
 	if again := t.r.again(s); again != nil {
-		t.line("    the same sort is created now, so likely these were, at %s", again.heading(t.o.width()-58))
+		t.line("    the same sort is created now, so likely these were, at %s", again.title(t.o.width()-58))
 	}
 	if len(s.Stack) > 0 {
 		t.line("\n    %s (innermost call first)", roleTitles[s.Role])

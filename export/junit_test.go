@@ -40,7 +40,7 @@ func ciReports() map[string]*Report {
 	odd.Fingerprint = "f\n1"
 	reports := reports()
 	return map[string]*Report{
-		"nothing": reports["nothing"], "hostile": reports["hostile"], "judged": reports["judged"],
+		"nothing": reports["nothing"], "hostile": reports["hostile"], "judged": reports["judged"], "past": reports["past"],
 		"odd": watch([]tracer.Site{odd}, 15, clean),
 	}
 }
