@@ -36,17 +36,19 @@ func NewReport(run Setting, h *verdict.History, last *tracer.Snapshot) *Report {
 		Started:      run.Started.Round(time.Millisecond),
 		DurationS:    seconds(max(0, last.Time.Sub(run.Started))),
 		MinAgeS:      seconds(h.MinAge()),
+		Unjudged:     h.Unjudged(),
 		Sites:        []Site{},
 		Lost:         map[string]uint64{},
 		StackQuality: map[tracer.Quality]uint64{},
 		Overhead:     run.Overhead,
 	}
 	sites := h.Sites()
-	total := outstandingOf(sites)
+	total, pace := outstandingOf(sites), newPace(sites)
+	r.OwnLimits = run.ownLimits(total, pace)
 	for _, s := range sites {
 		if len(s.Outstanding) > 0 {
-			site := newSite(s, last.Time)
-			site.Limits, site.Parked = run.limits(s, total[s.Kind]), run.parked(s)
+			site := newSite(s)
+			site.Limits, site.Parked = run.limits(s, total, pace), run.parked(s)
 			r.Sites = append(r.Sites, site)
 		}
 	}
@@ -59,7 +61,7 @@ func NewReport(run Setting, h *verdict.History, last *tracer.Snapshot) *Report {
 	return r
 }
 
-func newSite(s verdict.Site, taken time.Time) Site {
+func newSite(s verdict.Site) Site {
 	site := Site{
 		Fingerprint: s.Fingerprint,
 		Kind:        s.Kind,
@@ -85,7 +87,7 @@ func newSite(s verdict.Site, taken time.Time) Site {
 		Quality:     cmp.Or(s.Stack.Quality, tracer.NoStack),
 		Samples:     []Sample{},
 		objects:     s.Outstanding,
-		taken:       taken,
+		taken:       s.Seen,
 	}
 	if i := s.Stack.Site; i >= 0 && i < len(site.Stack) {
 		f := site.Stack[i]
@@ -99,7 +101,7 @@ func newSite(s verdict.Site, taken time.Time) Site {
 		site.relate(s.Outstanding)
 	}
 	for _, o := range oldest(s.Outstanding) {
-		site.Samples = append(site.Samples, newSample(o, taken))
+		site.Samples = append(site.Samples, newSample(o, s.Seen))
 	}
 	return site
 }

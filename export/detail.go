@@ -12,15 +12,15 @@ import (
 // detail writes all there is to know of a site that leaks, or may.
 func (t text) detail(n int, s Site) {
 	number := fmt.Sprintf("\n[%d] %s  ", n, s.Kind)
-	t.line("%s%s", number, s.heading(t.o.width()-len(number)+1))
+	t.line("%s%s", number, s.title(t.o.width()-len(number)+1))
 	blame := s.blame()
 	for _, fact := range append(s.facts(), blame, s.initHint()) {
 		if fact != "" {
-			t.line("    %s", fact)
+			t.sentence("    ", "%s", fact)
 		}
 	}
 	if again := t.r.again(s); again != nil {
-		t.line("    the same sort is created now, so likely these were, at %s", again.heading(t.o.width()-58))
+		t.line("    the same sort is created now, so likely these were, at %s", again.title(t.o.width()-58))
 	}
 	if len(s.Stack) > 0 {
 		t.line("\n    %s (innermost call first)", roleTitles[s.Role])
@@ -47,7 +47,9 @@ func (s Site) facts() []string {
 	if len(s.GrowsWith) > 0 {
 		facts = append(facts, s.GrowsWith[0].String())
 	}
-	facts = append(facts, s.bound()...)
+	if near := s.bound(); near != "" {
+		facts = append(facts, near)
+	}
 	if s.Created > 0 {
 		w := words[s.Kind]
 		facts = append(facts, fmt.Sprintf("while traced: %s %s, %s %s",

@@ -184,6 +184,10 @@ func networks() []tracer.Site {
 
 // watch shows the sites to a history once a second and returns the report.
 func watch(sites []tracer.Site, run int, finish func(*tracer.Snapshot)) *Report {
+	return watchWith(Setting{}, sites, run, finish)
+}
+
+func watchWith(setting Setting, sites []tracer.Site, run int, finish func(*tracer.Snapshot)) *Report {
 	h := verdict.New(began, 3*time.Second)
 	var last *tracer.Snapshot
 	for s := range run + 1 {
@@ -201,7 +205,9 @@ func watch(sites []tracer.Site, run int, finish func(*tracer.Snapshot)) *Report 
 		finish(last)
 		h.Add(last)
 	}
-	return NewReport(Setting{Target: target, Started: began, Overhead: Overhead{CPUSeconds: 0.213, RSSBytes: 41 << 20}}, h, last)
+	setting.Target, setting.Started = target, began
+	setting.Overhead = Overhead{CPUSeconds: 0.213, RSSBytes: 41 << 20}
+	return NewReport(setting, h, last)
 }
 
 func clean(s *tracer.Snapshot) {
@@ -233,6 +239,7 @@ func reports() map[string]*Report {
 		"judged":  judged(),
 		"nothing": watch(nil, 15, func(*tracer.Snapshot) {}),
 		"network": watch(networks(), 15, clean),
+		"past":    past(),
 		"hostile": watch([]tracer.Site{hostile}, 15, clean),
 	}
 }

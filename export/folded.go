@@ -33,7 +33,7 @@ func (s Site) folded() string {
 		frames = append(frames, name)
 	}
 	if len(s.Stack) == 0 {
-		frames = append(frames, s.heading(0))
+		frames = append(frames, foldedName(s.nameless()))
 	}
 	return strings.Join(frames, ";")
 }

@@ -105,7 +105,7 @@ func (r *Report) junitSuite() junitSuite {
 // writeRun is what the text report says of the run as a whole.
 func (r *Report) writeRun(t text) {
 	r.writeHeadline(t)
-	t.line("%s", r.qualityLine())
+	t.sentence("", "%s", r.qualityLine())
 	for _, p := range r.UnusedSuppressions {
 		t.line("%s", p.unused())
 	}

@@ -40,7 +40,7 @@ func ciReports() map[string]*Report {
 	odd.Fingerprint = "f\n1"
 	reports := reports()
 	return map[string]*Report{
-		"nothing": reports["nothing"], "hostile": reports["hostile"], "judged": reports["judged"],
+		"nothing": reports["nothing"], "hostile": reports["hostile"], "judged": reports["judged"], "past": reports["past"],
 		"odd": watch([]tracer.Site{odd}, 15, clean),
 	}
 }
@@ -118,7 +118,7 @@ func TestJUnitOutcomes(t *testing.T) {
 		"run tracing orders": "passed: ",
 		"thread std::thread::_State_impl<>::start() [77e0]": "skipped: suppressed: one flusher per shard",
 		"thread Pool::grow() [77e1]":                        "passed: suspect: grew by 5 in 10s",
-		"thread (created before tracing: timer-N) [77e2]":   "passed: ",
+		"thread (before tracing: timer-N) [77e2]":           "passed: ",
 		"unjoined-thread Audit::log_async [90aa]":           "failed: 12 of 15 not joined for 3s or longer",
 		"zombie Thumbnailer::spawn() [b1a6]":                "failed: 12 of 15 not reaped for 3s or longer",
 		"zombie libacme.so.2+0x1c2f0 [b1a7]":                "failed: 3 of 3 not reaped for 3s or longer",

@@ -22,30 +22,44 @@ type Limit struct {
 	FullInS *float64 `json:"full_in_s,omitempty"`
 }
 
+// newLimit relates a limit to how many units of it are used up per second.
+func newLimit(l limit.Limit, perS float64) Limit {
+	out := Limit{Name: l.Name, Resource: l.Resource, Used: l.Used, Max: l.Max}
+	if left, ok := verdict.TimeToFull(l.Used, l.Max, perS); ok {
+		out.FullInS = new(seconds(left))
+	}
+	return out
+}
+
+// ownLimits lists the limits that the user knows of, whatever is outstanding.
+func (run *Setting) ownLimits(total map[tracer.Kind]uint64, p pace) (all []Limit) {
+	for _, kind := range tracer.Kinds() {
+		if l, ok := run.OwnLimits.Limit(kind, total[kind]); ok {
+			all = append(all, newLimit(l, p.uses(l, 0)))
+		}
+	}
+	return all
+}
+
 // limits lists what bounds a site, the limit that is reached first at the top.
-func (run *Setting) limits(s verdict.Site, outstanding uint64) (all []Limit) {
+func (run *Setting) limits(s verdict.Site, total map[tracer.Kind]uint64, p pace) (all []Limit) {
+	if l, ok := run.OwnLimits.Limit(s.Kind, total[s.Kind]); ok {
+		all = append(all, newLimit(l, p.uses(l, 0)))
+	}
 	found := make(map[string]bool)
-	add := func(l limit.Limit) {
-		each := l.Each[s.Kind]
-		if each == 0 || found[l.Name] {
-			return
-		}
-		found[l.Name] = true
-		out := Limit{Name: l.Name, Resource: l.Resource, Used: l.Used, Max: l.Max}
-		if left, ok := verdict.TimeToFull(l.Used, l.Max, s.GrowthPerS*float64(each)); ok {
-			out.FullInS = new(seconds(left))
-		}
-		all = append(all, out)
-	}
-	if own, ok := run.OwnLimits.Limit(s.Kind, outstanding); ok {
-		add(own)
-	}
-	for _, o := range s.Outstanding {
-		for _, p := range append(o.Responsible(), o.Owner) {
-			for _, l := range run.Limits[p.PID] {
-				add(l)
+	add := func(holder tracer.Process, holds bool) {
+		for _, l := range run.Limits[holder.PID] {
+			if l.Each[s.Kind] > 0 && !found[l.Name] && (holds || l.Shared) {
+				found[l.Name] = true
+				all = append(all, newLimit(l, p.uses(l, holder.PID)))
 			}
 		}
+	}
+	for _, o := range s.Outstanding {
+		for _, holder := range o.Responsible() {
+			add(holder, true)
+		}
+		add(o.Owner, false)
 	}
 	slices.SortStableFunc(all, func(a, b Limit) int {
 		return cmp.Or(cmp.Compare(a.wait(), b.wait()), cmp.Compare(b.share(), a.share()))
@@ -88,22 +102,61 @@ const (
 	nearWait  = 7 * 24 * time.Hour
 )
 
-// bound says what bounds the site, if it is near.
-func (s Site) bound() (lines []string) {
-	for _, l := range s.Limits {
-		own := l.Resource == limit.Objects
-		if own || len(lines) == 0 && (l.share() >= nearShare || l.wait() <= nearWait.Seconds()) {
-			lines = append(lines, fmt.Sprintf("%s: %s", Escape(l.Name), l))
-		}
+// bound says what bounds the site, if it is near. What has ended fills nothing,
+// and the limits that the user knows of are said at the top.
+func (s Site) bound() string {
+	i := slices.IndexFunc(s.Limits, func(l Limit) bool { return l.Resource != limit.Objects })
+	if s.Ended || i < 0 {
+		return ""
 	}
-	return lines
+	l := s.Limits[i]
+	if l.share() < nearShare && l.wait() > nearWait.Seconds() {
+		return ""
+	}
+	return l.line()
 }
 
-// outstandingOf counts the objects of a kind, of all sites.
+func (l Limit) line() string { return Escape(l.Name) + ": " + l.String() }
+
+// outstandingOf counts the objects of a kind, of all sites: of ended processes
+// only once nothing else is left, as it was at the end.
 func outstandingOf(sites []verdict.Site) map[tracer.Kind]uint64 {
+	alive := slices.ContainsFunc(sites, func(s verdict.Site) bool { return !s.Ended })
 	total := make(map[tracer.Kind]uint64)
 	for _, s := range sites {
-		total[s.Kind] += uint64(len(s.Outstanding))
+		if !s.Ended || !alive {
+			total[s.Kind] += uint64(len(s.Outstanding))
+		}
 	}
 	return total
+}
+
+// alarming is from which share on a limit is said of sites not described too.
+const alarming = 0.75
+
+// near lists the limits that are nearly reached, by what is not described.
+func (t text) near(described []Site) {
+	said := make(map[string]bool)
+	for _, s := range described {
+		said[s.bound()] = true
+	}
+	var lines []string
+	for _, s := range t.r.Sites {
+		for _, l := range s.Limits {
+			if line := l.line(); !s.Ended && l.Resource != limit.Objects && l.share() >= alarming && !said[line] {
+				said[line] = true
+				lines = append(lines, line)
+			}
+		}
+	}
+	if len(lines) == 0 || t.o.Brief {
+		return
+	}
+	t.line("\nnear a limit")
+	for _, line := range lines[:min(len(lines), t.o.rows())] {
+		t.sentence("  ", "%s", line)
+	}
+	if more := len(lines) - t.o.rows(); more > 0 {
+		t.line("... and %s", plural(more, "more limit", "more limits"))
+	}
 }

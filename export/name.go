@@ -95,6 +95,14 @@ func cutScope(name string) (inner string, ok bool) {
 	return "", false
 }
 
+// head keeps the first columns of s.
+func head(s string, width int) string {
+	if utf8.RuneCountInString(s) <= width {
+		return s
+	}
+	return string([]rune(s)[:max(0, width-3)]) + "..."
+}
+
 // tail keeps the last columns of s.
 func tail(s string, width int) string {
 	n := utf8.RuneCountInString(s)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -28,7 +27,7 @@ func (t text) samples(s Site, withBlame bool) {
 	for _, sample := range shown {
 		parts := sample.describe(s.Kind)
 		if withBlame && sample.ChildSample != nil {
-			parts = append(parts, sample.blame())
+			parts = append(parts, sample.blame(s.Ended))
 		}
 		if sample.BeforeTracing && !s.unseen() {
 			parts = append(parts, "created before tracing")
@@ -40,33 +39,20 @@ func (t text) samples(s Site, withBlame bool) {
 // unseen tells that the heading already says the objects precede tracing.
 func (s Site) unseen() bool { return s.SiteFrame < 0 }
 
-// wrap writes the parts as one paragraph, broken only between parts.
+// wrap writes the parts of an object's description, broken only between parts.
 func (t text) wrap(parts []string) {
-	const indent = "       "
-	line := indent
-	for i, part := range parts {
-		if part == "" {
-			continue
-		}
-		if i < len(parts)-1 {
-			part += ","
-		}
-		full := utf8.RuneCountInString(line)+1+utf8.RuneCountInString(part) > t.o.width()
-		switch {
-		case line == indent:
-			line += part
-		case full:
-			t.line("%s", line)
-			line = indent + "    " + part
-		default:
-			line += " " + part
-		}
+	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
+	for i := range len(parts) - 1 {
+		parts[i] += ","
 	}
-	t.line("%s", line)
+	t.fill("       ", parts)
 }
 
 func (s Sample) describe(kind tracer.Kind) []string {
 	age := humanAge(s.AgeS)
+	if s.atLeast(kind) {
+		age = "at least " + age
+	}
 	switch {
 	case s.ChildSample != nil:
 		return []string{fmt.Sprintf("pid %d %s", s.PID, quote(s.Name)), s.ended(), age + " ago"}
@@ -78,6 +64,10 @@ func (s Sample) describe(kind tracer.Kind) []string {
 		return []string{fmt.Sprintf("tid %d %s", s.TID, quote(s.Name)), "alive for " + age}
 	}
 }
+
+// atLeast tells that the age is a lower bound: of what is older than tracing,
+// only when threads began is known.
+func (s Sample) atLeast(kind tracer.Kind) bool { return s.BeforeTracing && kind != tracer.Thread }
 
 func (s ChildSample) ended() string {
 	if s.Signal == 0 && s.ExitCode < 0 {
@@ -140,11 +130,15 @@ func (p *Process) String() string {
 
 // blame says who must reap a child: not the one that forked it once that one
 // has ended.
-func (s ChildSample) blame() string {
-	if s.ForkedBy != nil && s.Reaper != nil && *s.ForkedBy == *s.Reaper {
-		return "must be reaped by " + s.Reaper.String() + ", which forked it"
+func (s ChildSample) blame(ended bool) string {
+	must := "must be reaped by "
+	if ended {
+		must = "was to be reaped by "
 	}
-	return "must be reaped by " + s.Reaper.String() + ", was forked by " + s.ForkedBy.String()
+	if s.ForkedBy != nil && s.Reaper != nil && *s.ForkedBy == *s.Reaper {
+		return must + s.Reaper.String() + ", which forked it"
+	}
+	return must + s.Reaper.String() + ", was forked by " + s.ForkedBy.String()
 }
 
 // initHint says what to do where the pid 1 of a container does not reap.
@@ -164,7 +158,7 @@ func (s Site) blame() string {
 		if sample.ChildSample == nil {
 			return ""
 		}
-		if b := sample.blame(); said == "" {
+		if b := sample.blame(s.Ended); said == "" {
 			said = b
 		} else if b != said {
 			return ""
@@ -173,5 +167,10 @@ func (s Site) blame() string {
 	if s.Outstanding == 1 {
 		return said
 	}
-	return strings.Replace(strings.Replace(said, "which forked it", "which forked them", 1), "was forked", "were forked", 1)
+	return plurals.Replace(said)
 }
+
+// plurals make of what is said of one child what is said of several.
+var plurals = strings.NewReplacer(
+	"was to be reaped", "were to be reaped", ", which forked it", ", which forked them", ", was forked", ", were forked",
+)

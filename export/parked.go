@@ -2,6 +2,7 @@ package export
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/symbol"
@@ -47,19 +48,20 @@ func (run *Setting) parked(s verdict.Site) (all []Parked) {
 	return all
 }
 
-// parked writes where the threads are stuck: of most the stack, of the others a
-// line.
+// parked writes where the threads are stuck: of most of those that are, the
+// stack, of the others a line.
 func (t text) parked(s Site) {
 	one, many, when := "thread is", "threads are", "now"
 	if s.Ended {
 		one, many, when = "thread was", "threads were", "last"
 	}
+	stuck := slices.IndexFunc(s.Parked, func(p Parked) bool { return !p.Running })
 	for i, p := range s.Parked {
 		who := plural(p.Count, one, many)
 		switch {
 		case p.Running:
 			t.line("\n    %s running %s", who, when)
-		case i == 0:
+		case i == stuck:
 			t.line("\n    %s blocked %s in", who, when)
 			t.frames(p.Stack, p.SiteFrame)
 		default:

@@ -111,7 +111,7 @@ func (b *profileBuilder) stack(s Site) []*profile.Location {
 		rest = rest[n:]
 	}
 	if len(s.Stack) == 0 {
-		stack = append(stack, b.location([]symbol.Frame{{Function: s.heading(0)}}))
+		stack = append(stack, b.location([]symbol.Frame{{Function: s.nameless()}}))
 	}
 	return stack
 }

@@ -103,7 +103,7 @@ func expected(t reflect.Type) string {
 
 // Bounds of what a report can hold, far beyond what one does.
 const (
-	maxSeconds = 1e10 // 300 years
+	maxSeconds = 9e9 // 285 years: a time.Duration holds no more
 	maxRate    = 1e9
 	maxCount   = 1 << 40
 )

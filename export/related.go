@@ -37,7 +37,7 @@ func (s *Site) relate(objects []tracer.Object) {
 
 // related counts one stack of each socket, most common first.
 func related(objects []tracer.Object, stack func(*tracer.SocketInfo) tracer.Stack) []Related {
-	index := make(map[string]int)
+	stacks := newStackIndex()
 	var all []Related
 	for _, o := range objects {
 		if o.Socket == nil {
@@ -47,15 +47,47 @@ func related(objects []tracer.Object, stack func(*tracer.SocketInfo) tracer.Stac
 		if len(st.Frames) == 0 {
 			continue
 		}
-		key := fmt.Sprint(st.Frames)
-		if _, known := index[key]; !known {
-			index[key] = len(all)
+		i := stacks.of(st.Frames)
+		if i == len(all) {
 			all = append(all, Related{Site: newPlace(st.Frames[st.Site]), SiteFrame: st.Site, Stack: st.Frames})
 		}
-		all[index[key]].Count++
+		all[i].Count++
 	}
 	slices.SortStableFunc(all, func(a, b Related) int { return cmp.Compare(b.Count, a.Count) })
 	return all[:min(len(all), maxRelated)]
+}
+
+// stackIndex numbers stacks by what they read. Most objects of a site share one
+// slice of frames, and to look at all of them each time takes long.
+type stackIndex struct {
+	byText  map[string]int
+	bySlice map[frames]int
+}
+
+// frames is the identity of a slice of frames.
+type frames struct {
+	first *symbol.Frame
+	n     int
+}
+
+func newStackIndex() stackIndex {
+	return stackIndex{make(map[string]int), make(map[frames]int)}
+}
+
+// of returns the number of a stack, the next one if it is new. It has a frame.
+func (x stackIndex) of(stack []symbol.Frame) int {
+	id := frames{&stack[0], len(stack)}
+	i, known := x.bySlice[id]
+	if known {
+		return i
+	}
+	text := fmt.Sprint(stack)
+	if i, known = x.byText[text]; !known {
+		i = len(x.byText)
+		x.byText[text] = i
+	}
+	x.bySlice[id] = i
+	return i
 }
 
 // names counts what threads and children are called, most common first. Where

@@ -26,7 +26,12 @@ type Report struct {
 	Started   time.Time `json:"started"`
 	DurationS float64   `json:"duration_s"`
 	MinAgeS   float64   `json:"min_age_s"`
-	Sites     []Site    `json:"sites"`
+	// Unjudged is how many objects were too young to judge when the processes
+	// that held them ended.
+	Unjudged int    `json:"unjudged"`
+	Sites    []Site `json:"sites"`
+	// OwnLimits is the limits that the user knows of.
+	OwnLimits []Limit `json:"own_limits,omitempty"`
 	// UnusedSuppressions matched no site: what they accept may be fixed.
 	UnusedSuppressions []Suppression `json:"unused_suppressions,omitempty"`
 

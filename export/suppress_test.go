@@ -88,7 +88,7 @@ func TestSuppress(t *testing.T) {
 		"a runtime's site":       {[]Suppression{{1, "thread", "std::thread::*::start(*)", "r"}}, outcome{4, map[string]string{"77e0": "r"}, nil}},
 		"a frame without a name": {[]Suppression{{1, "*", "libacme.so.2+*", "r"}}, outcome{4, map[string]string{"b1a7": "r"}, nil}},
 		"steady, so used":        {[]Suppression{{1, "thread", "Pool::grow()", "r"}}, outcome{5, map[string]string{}, nil}},
-		"before tracing":         {[]Suppression{{1, "thread", "(created before tracing: timer-?)", "r"}}, outcome{5, map[string]string{}, nil}},
+		"before tracing":         {[]Suppression{{1, "thread", "(before tracing: timer-?)", "r"}}, outcome{5, map[string]string{}, nil}},
 		"the first that matches": {[]Suppression{{1, "zombie", "Thumb*", "a"}, {2, "*", "*", "b"}, {3, "*", "Audit*", "c"}},
 			outcome{0, map[string]string{"b1a6": "a", "b1a7": "b", "77e0": "b", "90aa": "b", "c0de": "b"}, []int{3}}},
 	}

@@ -50,13 +50,21 @@ func numbers(sites, all []Site) []column {
 		func(s Site) string { return string(s.Kind) },
 		func(s Site) string { return humanCount(s.Outstanding) },
 		func(s Site) string { return humanGrowth(s.GrowthPerS) },
-		func(s Site) string { return humanAge(s.OldestS) },
+		Site.oldest,
 	} {
 		c := &columns[i]
 		c.cells = cells(all, cell)
 		c.title, c.cells = c.pad(c.title), cells(sites, cell)
 	}
 	return columns
+}
+
+// oldest is the age of the oldest object, with a mark where it is a lower bound.
+func (s Site) oldest() string {
+	if len(s.Samples) > 0 && s.Samples[0].atLeast(s.Kind) {
+		return ">" + humanAge(s.OldestS)
+	}
+	return humanAge(s.OldestS)
 }
 
 func cells(sites []Site, cell func(Site) string) (all []string) {
@@ -93,7 +101,7 @@ func (t text) scant(sites []Site) {
 	for _, s := range sites {
 		if s.State == verdict.Unknown && !said[s.Reason] {
 			said[s.Reason] = true
-			t.line("unknown: %s", s.Reason)
+			t.sentence("", "unknown: %s", s.Reason)
 		}
 	}
 }
@@ -117,13 +125,23 @@ func siteColumn(sites []Site, width int) column {
 	return column{title: "SITE", cells: cells(sites, func(s Site) string { return s.heading(width) })}
 }
 
-// heading names the site in so many columns.
+// endedMark is behind sites whose processes have ended.
+const endedMark = " (ended)"
+
+// heading names the site in so many columns, and says if that is the past.
 func (s Site) heading(width int) string {
+	if s.Ended {
+		return s.title(width-len(endedMark)) + endedMark
+	}
+	return s.title(width)
+}
+
+func (s Site) title(width int) string {
 	if s.SiteFrame >= 0 {
 		name := s.telling()
 		return placeIn(s.Stack[s.SiteFrame], width-utf8.RuneCountInString(name)) + name
 	}
-	return tail(s.nameless(), width)
+	return head(s.nameless(), width)
 }
 
 // telling is what the objects of a site are called, where the site's place is no
@@ -139,8 +157,8 @@ func (s Site) telling() string {
 func (s Site) nameless() string {
 	what := "no stack captured"
 	switch {
-	case len(s.Samples) > 0 && s.Samples[0].BeforeTracing:
-		what = "created before tracing"
+	case s.before():
+		what = "before tracing"
 	case s.Kind == tracer.CloseWait && s.Group != "":
 		return "(" + Escape(s.Group) + ")"
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/verdict"
@@ -24,7 +25,8 @@ type TextOptions struct {
 	Rows int
 	// Samples is how many objects to show of each leaking site; 0 means 4.
 	Samples int
-	// Brief leaves out what does not leak, for the log of a test.
+	// Brief leaves out what does not leak, and of suspects all but the table: for
+	// the log of a test.
 	Brief bool
 }
 
@@ -44,6 +46,29 @@ func (t text) line(format string, args ...any) {
 	t.WriteByte('\n')
 }
 
+// sentence writes a line, broken between words where it is too wide.
+func (t text) sentence(indent, format string, args ...any) {
+	t.fill(indent, strings.Split(fmt.Sprintf(format, args...), " "))
+}
+
+// fill writes pieces side by side, and further in on lines of their own what
+// does not fit.
+func (t text) fill(indent string, pieces []string) {
+	line := indent
+	for i, piece := range pieces {
+		switch {
+		case i == 0:
+			line += piece
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(piece) > t.o.width():
+			t.line("%s", line)
+			line = indent + "    " + piece
+		default:
+			line += " " + piece
+		}
+	}
+	t.line("%s", line)
+}
+
 // WriteText writes the report for a person: the verdict, a table of all sites,
 // then all there is to know of those that leak.
 func (r *Report) WriteText(w io.Writer, o TextOptions) error {
@@ -51,20 +76,30 @@ func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 	r.writeHeadline(t)
 	leaking, suspect, others := r.split()
 	if o.Brief {
-		suspect, others = nil, nil
+		others = nil
 	}
 	t.part("", leaking, len(leaking))
 	t.part("suspect", suspect, o.rows())
-	t.part("not leaking", others, o.rows())
+	t.part(innocence(others), others, o.rows())
 	r.writeSuppressed(t)
-	for i, s := range slices.Concat(leaking, suspect[:min(len(suspect), maxSuspects)]) {
+	described := r.described(o)
+	for i, s := range described {
 		t.detail(i+1, s)
 	}
+	t.near(described)
 	if o.Brief && !r.lossy() {
 		return t.Flush()
 	}
 	r.writeFooter(t)
 	return t.Flush()
+}
+
+// innocence is what is true of all sites that are neither leaking nor suspect.
+func innocence(sites []Site) string {
+	if slices.ContainsFunc(sites, func(s Site) bool { return s.State == verdict.Unknown }) {
+		return "not leaking, or not enough evidence yet"
+	}
+	return "not leaking"
 }
 
 // part writes a table of sites below a title.
@@ -81,8 +116,30 @@ func (t text) part(title string, sites []Site, rows int) {
 	t.more(len(sites) - len(shown))
 }
 
-// maxSuspects bounds how many suspects are described in full.
-const maxSuspects = 5
+// How many sites are described in full that do not leak.
+const (
+	maxSuspects = 5
+	maxOld      = 5
+)
+
+// described are the sites that are described in full: leaks, suspects, and live
+// threads that are older than tracing, of which the table says next to nothing.
+func (r *Report) described(o TextOptions) []Site {
+	leaking, suspect, others := r.split()
+	if o.Brief {
+		return leaking
+	}
+	var old []Site
+	for _, s := range others {
+		if s.Kind == tracer.Thread && s.before() && len(s.Stack) == 0 {
+			old = append(old, s)
+		}
+	}
+	return slices.Concat(leaking, suspect[:min(len(suspect), maxSuspects)], old[:min(len(old), maxOld)])
+}
+
+// before tells that a site's objects are older than tracing.
+func (s Site) before() bool { return len(s.Samples) > 0 && s.Samples[0].BeforeTracing }
 
 // split parts the sites by what a reader has to do about them.
 func (r *Report) split() (leaking, suspect, others []Site) {
@@ -134,21 +191,40 @@ func (r *Report) writeHeadline(t text) {
 	target := fmt.Sprintf("%s (pid %d)", Escape(r.Target.Comm), r.Target.PID)
 	watched := humanSpan(r.DurationS)
 	leaking, suspect, _ := r.split()
-	if len(leaking) == 0 {
-		t.line("no leak found in %s, watched for %s", target, watched)
-		if len(suspect) > 0 {
-			t.line("but %s", plural(len(suspect), "site is suspect", "sites are suspect"))
-		}
-		if r.lossy() {
-			t.line("but not everything was seen: the losses are below")
-		}
-		if r.DurationS < r.MinAgeS {
-			t.line("that is less than --min-age %s: nothing could grow old enough", humanSpan(r.MinAgeS))
-		}
-		return
+	if len(leaking) > 0 {
+		t.sentence("", "%s in %s, watched for %s", r.summary(), target, watched)
+		t.sentence("", "not given back: %s", enumerate(countKinds(leaking)))
+	} else {
+		t.sentence("", "no leak found in %s, watched for %s", target, watched)
+		r.writeDoubts(t, len(suspect))
 	}
-	t.line("%s in %s, watched for %s", r.summary(), target, watched)
-	t.line("not given back: %s", enumerate(countKinds(leaking)))
+	if n := r.Unjudged; n > 0 {
+		t.sentence("", "%s younger than --min-age %s when %s process ended: not judged; give a shorter --min-age",
+			plural(n, "object was", "objects were"), humanSpan(r.MinAgeS), whose(n))
+	}
+	for _, l := range r.OwnLimits {
+		t.sentence("", "%s", l.line())
+	}
+}
+
+func whose(n int) string {
+	if n == 1 {
+		return "its"
+	}
+	return "their"
+}
+
+// writeDoubts says what to mind when no leak was found.
+func (r *Report) writeDoubts(t text, suspect int) {
+	if suspect > 0 {
+		t.sentence("", "but %s", plural(suspect, "site is suspect", "sites are suspect"))
+	}
+	if r.lossy() {
+		t.sentence("", "but not everything was seen: the losses are below")
+	}
+	if r.DurationS < r.MinAgeS {
+		t.sentence("", "that is less than --min-age %s: nothing could grow old enough", humanSpan(r.MinAgeS))
+	}
 }
 
 // countKinds says how many objects of each kind the sites hold.
@@ -169,7 +245,7 @@ func countKinds(sites []Site) (counts []string) {
 
 func (r *Report) writeFooter(t text) {
 	t.line("")
-	t.line("%s", r.qualityLine())
+	t.sentence("", "%s", r.qualityLine())
 	r.writeLosses(t)
 	o := r.Overhead
 	cost := fmt.Sprintf("leaktrace used %.2fs of CPU", o.CPUSeconds)

@@ -17,42 +17,97 @@ const (
 	inspectShare = 50
 )
 
-// inspection is what snapshots do not tell of the accused.
+// inspection is what snapshots do not tell.
 type inspection struct {
 	parked []tracer.Parked
 	limits map[int][]limit.Limit // by pid
 }
 
-// inspect looks at the processes and threads that hold what looks like a leak,
-// and at threads that nothing else is known of.
+// subjects are the objects and processes that are looked at, and those that have
+// ended, of which only what was seen before is left.
+type subjects struct {
+	threads []tracer.Object
+	owners  map[int]tracer.Process
+	ended   map[int]bool // tids and pids
+}
+
+// inspect looks at the processes that hold anything, at the threads that look
+// like a leak, and at those that nothing else is known of.
 func (s *session) inspect() error {
-	var threads []tracer.Object
-	owners := make(map[int]tracer.Process)
-	for _, site := range s.history.Sites() {
-		nameless := len(site.Stack.Frames) == 0
-		accused := site.State == verdict.Leaking || site.State == verdict.Suspect
-		if site.Ended || !accused && !nameless {
-			continue
-		}
-		for _, o := range site.Outstanding {
-			if o.Kind == tracer.Thread {
-				threads = append(threads, o)
-			}
-			for _, p := range append(o.Responsible(), o.Owner) {
-				owners[p.PID] = p
-			}
-		}
-	}
-	parked, err := s.tracer.Parked(threads)
+	of := subjectsOf(s.history.Sites())
+	parked, err := s.tracer.Parked(of.threads)
 	if err != nil {
 		return err
 	}
-	limits, err := readLimits(owners)
+	limits, err := readLimits(of.owners)
 	if err != nil {
 		return err
 	}
-	s.seen = inspection{parked, limits}
+	s.seen = inspection{append(parked, s.seen.parkedOf(of)...), s.seen.limitsOf(of, limits)}
 	return nil
+}
+
+func subjectsOf(sites []verdict.Site) subjects {
+	of := subjects{owners: make(map[int]tracer.Process), ended: make(map[int]bool)}
+	for _, site := range sites {
+		accused := site.State == verdict.Leaking || site.State == verdict.Suspect
+		telling := accused || len(site.Stack.Frames) == 0
+		for _, o := range site.Outstanding {
+			holders := append(o.Responsible(), o.Owner)
+			if site.Ended {
+				of.end(o, holders)
+				continue
+			}
+			if o.Kind == tracer.Thread && telling {
+				of.threads = append(of.threads, o)
+			}
+			for _, p := range holders {
+				of.owners[p.PID] = p
+			}
+		}
+	}
+	return of
+}
+
+func (of subjects) end(o tracer.Object, holders []tracer.Process) {
+	if o.Kind == tracer.Thread {
+		of.ended[o.ID] = true
+	}
+	for _, p := range holders {
+		of.ended[p.PID] = true
+	}
+}
+
+// parkedOf is where the threads that have ended were at the look before. An id
+// that is used again is not theirs any more.
+func (i inspection) parkedOf(of subjects) (parked []tracer.Parked) {
+	again := make(map[int]bool, len(of.threads))
+	for _, o := range of.threads {
+		again[o.ID] = true
+	}
+	for _, group := range i.parked {
+		var left []int
+		for _, tid := range group.Threads {
+			if of.ended[tid] && !again[tid] {
+				left = append(left, tid)
+			}
+		}
+		if len(left) > 0 {
+			group.Threads = left
+			parked = append(parked, group)
+		}
+	}
+	return parked
+}
+
+// limitsOf adds to what was read now what bounded the processes that have ended.
+func (i inspection) limitsOf(of subjects, limits map[int][]limit.Limit) map[int][]limit.Limit {
+	for pid, known := range i.limits {
+		if _, read := limits[pid]; of.ended[pid] && !read {
+			limits[pid] = known
+		}
+	}
+	return limits
 }
 
 // readLimits reads what bounds some processes. Of one that has ended meanwhile
@@ -60,7 +115,7 @@ func (s *session) inspect() error {
 func readLimits(owners map[int]tracer.Process) (map[int][]limit.Limit, error) {
 	reader, err := limit.NewReader("/")
 	if err != nil {
-		return nil, fmt.Errorf("look at the accused: %w", err)
+		return nil, fmt.Errorf("look at what bounds the processes: %w", err)
 	}
 	limits := make(map[int][]limit.Limit)
 	for pid, p := range owners {

@@ -76,13 +76,20 @@ func (s *session) report(output, junit io.Writer) (leaks bool, err error) {
 	return report.Leaking() > 0, nil
 }
 
-// write writes the report in the format that was asked for, and briefly where
-// it goes to the log of a test.
+// write writes the report in the format that was asked for: as wide as the
+// terminal it goes to, and briefly where it goes to the log of a test.
 func (s *session) write(report *export.Report, output io.Writer) error {
-	if s.command != nil && s.options.failOnLeak && s.options.format == "text" {
-		return report.WriteText(output, export.TextOptions{Brief: true, Samples: 1})
+	if s.options.format != "text" {
+		return report.Write(output, s.options.format)
 	}
-	return report.Write(output, s.options.format)
+	var o export.TextOptions
+	if s.options.output == "" {
+		o.Width = terminalWidth(s.env.stdout)
+	}
+	if s.command != nil && s.options.failOnLeak {
+		o.Brief, o.Samples = true, 1
+	}
+	return report.WriteText(output, o)
 }
 
 // status turns the outcome into leaktrace's exit status. A command outlives

@@ -38,7 +38,16 @@ func (v *view) width() int {
 	if !v.terminal {
 		return 0
 	}
-	width, _, err := term.GetSize(int(v.out.(*os.File).Fd()))
+	return terminalWidth(v.out)
+}
+
+// terminalWidth is how many columns a terminal has; 0 for what is none.
+func terminalWidth(w any) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
 	if err != nil {
 		return 0
 	}

@@ -53,7 +53,7 @@ func (r *Reader) pidsMax(m mount, below []string) []Limit {
 			limits = append(limits, Limit{
 				Name:     "pids.max of /" + strings.Join(slices.Concat(m.root, below[:depth]), "/"),
 				Resource: Tasks, Each: each(Tasks, 1),
-				Used: used, Max: limit,
+				Used: used, Max: limit, Shared: true,
 			})
 		}
 	}

@@ -21,7 +21,7 @@ func hostTasks(p *process) []Limit {
 			limits = append(limits, Limit{
 				Name:     "kernel." + name,
 				Resource: Tasks, Each: each(Tasks, 1),
-				Used: used, Max: limit,
+				Used: used, Max: limit, Shared: true,
 			})
 		}
 	}
@@ -74,6 +74,6 @@ func hostFiles(p *process) []Limit {
 	return []Limit{{
 		Name:     "fs.file-max",
 		Resource: Descriptors, Each: each(Descriptors, 1),
-		Used: used, Max: limit,
+		Used: used, Max: limit, Shared: true,
 	}}
 }

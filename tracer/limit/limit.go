@@ -61,6 +61,9 @@ type Limit struct {
 	// Used is how many units are taken, by whomever. It can exceed Max where a
 	// limit was lowered. Max can be 0: that allows nothing at all.
 	Used, Max uint64
+	// Shared says that Used counts what other processes use up too: the tasks of a
+	// user, of a cgroup, of the host, and its open files.
+	Shared bool
 }
 
 // source reads the limits of a process on one resource. What cannot be read,

@@ -47,6 +47,6 @@ func (o Own) Limit(kind tracer.Kind, outstanding uint64) (Limit, bool) {
 	return Limit{
 		Name:     fmt.Sprintf("--limit %s=%d", kind, limit),
 		Resource: Objects, Each: map[tracer.Kind]uint64{kind: 1},
-		Used: outstanding, Max: limit,
+		Used: outstanding, Max: limit, Shared: true,
 	}, true
 }

@@ -52,7 +52,7 @@ func TestParseOwn(t *testing.T) {
 func TestOwnLimit(t *testing.T) {
 	own := Own{tracer.CloseWait: 1024}
 	got, ok := own.Limit(tracer.CloseWait, 312)
-	want := Limit{"--limit close-wait=1024", Objects, map[tracer.Kind]uint64{tracer.CloseWait: 1}, 312, 1024}
+	want := Limit{"--limit close-wait=1024", Objects, map[tracer.Kind]uint64{tracer.CloseWait: 1}, 312, 1024, true}
 	if diff := cmp.Diff(want, got); diff != "" || !ok {
 		t.Errorf("%v\n%s", ok, diff)
 	}

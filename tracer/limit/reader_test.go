@@ -117,16 +117,16 @@ var (
 	mapEach   = map[tracer.Kind]uint64{tracer.Thread: 2, tracer.UnjoinedThread: 2}
 	spaceEach = map[tracer.Kind]uint64{tracer.Thread: 0x801000, tracer.UnjoinedThread: 0x801000}
 
-	nproc      = Limit{"RLIMIT_NPROC of server (pid 12) for user 33", Tasks, taskEach, 7, 100}
-	threadsMax = Limit{"kernel.threads-max", Tasks, taskEach, 290, 192730}
-	pidMax     = Limit{"kernel.pid_max", Tasks, taskEach, 290, 4194304}
-	nofile     = Limit{"RLIMIT_NOFILE of server (pid 12)", Descriptors, fileEach, 3, 1024}
-	fileMax    = Limit{"fs.file-max", Descriptors, fileEach, 485, 2466177}
-	mapCount   = Limit{"vm.max_map_count of server (pid 12)", Mappings, mapEach, 9, 65530}
+	nproc      = Limit{"RLIMIT_NPROC of server (pid 12) for user 33", Tasks, taskEach, 7, 100, true}
+	threadsMax = Limit{"kernel.threads-max", Tasks, taskEach, 290, 192730, true}
+	pidMax     = Limit{"kernel.pid_max", Tasks, taskEach, 290, 4194304, true}
+	nofile     = Limit{"RLIMIT_NOFILE of server (pid 12)", Descriptors, fileEach, 3, 1024, false}
+	fileMax    = Limit{"fs.file-max", Descriptors, fileEach, 485, 2466177, true}
+	mapCount   = Limit{"vm.max_map_count of server (pid 12)", Mappings, mapEach, 9, 65530, false}
 )
 
 func pids(path string, used, limit uint64) Limit {
-	return Limit{"pids.max of " + path, Tasks, taskEach, used, limit}
+	return Limit{"pids.max of " + path, Tasks, taskEach, used, limit, true}
 }
 
 func readFake(t *testing.T, files tree, kinds ...tracer.Kind) []Limit {
@@ -203,11 +203,11 @@ func TestRead(t *testing.T) {
 		"no maps":               {change: tree{"proc/12/maps": gone}, want: without(mapCount)},
 		"neighbours that ended": {
 			change: tree{"proc/13/status": gone, "proc/13/": "", "proc/16/status": "Name:\tx\n", "proc/17/status": ""},
-			want:   append([]Limit{{nproc.Name, Tasks, taskEach, 3, 100}}, all[1:]...),
+			want:   append([]Limit{{nproc.Name, Tasks, taskEach, 3, 100, true}}, all[1:]...),
 		},
 		"more threads than stacks": {
 			change: tree{"proc/12/status": statusFile(33, 6, none)},
-			want:   append([]Limit{{nproc.Name, Tasks, taskEach, 10, 100}}, without(nproc, mapCount)...),
+			want:   append([]Limit{{nproc.Name, Tasks, taskEach, 10, 100, true}}, without(nproc, mapCount)...),
 		},
 		"ended, with no address space": {
 			change: tree{
@@ -218,7 +218,7 @@ func TestRead(t *testing.T) {
 		},
 		"address space": {
 			change: tree{"proc/12/limits": limitsFile("100", "1024", "104857600")},
-			want:   append(without(), Limit{"RLIMIT_AS of server (pid 12)", AddressSpace, spaceEach, 20000 << 10, 100 << 20}),
+			want:   append(without(), Limit{"RLIMIT_AS of server (pid 12)", AddressSpace, spaceEach, 20000 << 10, 100 << 20, false}),
 		},
 		"cgroup": {
 			change: tree{
@@ -259,7 +259,7 @@ func TestReaderIsOneLook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Limit{{"RLIMIT_NPROC of bash\n (pid 13) for user 33", Tasks, taskEach, 7, 200}, threadsMax, pidMax}
+	want := []Limit{{"RLIMIT_NPROC of bash\n (pid 13) for user 33", Tasks, taskEach, 7, 200, true}, threadsMax, pidMax}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -49,7 +49,7 @@ func userTasks(p *process) []Limit {
 	return []Limit{{
 		Name:     fmt.Sprintf("RLIMIT_NPROC of %s for user %d", p.name, p.status.uid),
 		Resource: Tasks, Each: each(Tasks, 1),
-		Used: used, Max: p.limits.Processes,
+		Used: used, Max: p.limits.Processes, Shared: true,
 	}}
 }
 

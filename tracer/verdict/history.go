@@ -40,6 +40,7 @@ type History struct {
 
 	processes processes
 	kept      map[key]Site
+	unjudged  int
 	sites     []tracer.Site
 }
 

@@ -64,8 +64,13 @@ type Site struct {
 	// Ended says that the processes that held the objects have ended. The
 	// objects are as they were last seen.
 	Ended bool
-	// GrowthPerS is the trend of the outstanding count over the whole run, in
-	// objects per second: the median of the slopes between any two snapshots.
+	// Seen is when the objects were last seen: the time of the last snapshot,
+	// or where Ended of the last one before the processes ended.
+	Seen time.Time
+	// GrowthPerS is the trend of the outstanding count, in objects per second:
+	// the median of the slopes between any two of some 16 counts. It is that of
+	// the time since the site began to grow where it is leaking or suspect, else
+	// of the whole run.
 	GrowthPerS float64
 	// Past is how many objects have been outstanding for at least min-age.
 	Past int
@@ -153,7 +158,7 @@ func compare(a, b Site) int {
 }
 
 func (h *History) judge(s tracer.Site) Site {
-	j := Site{Site: s, State: Steady, Reason: "nothing outstanding"}
+	j := Site{Site: s, State: Steady, Reason: "nothing outstanding", Seen: h.clock.wall}
 	r := h.records[keyOf(&s)]
 	if len(s.Outstanding) == 0 {
 		return j

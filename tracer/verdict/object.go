@@ -105,8 +105,14 @@ func (h *History) sweep() {
 // vanished notes that an object was given back, unless the kernel took it from
 // a process that ended.
 func (h *History) vanished(o *object) {
+	if o.watched && !h.processes.any(o.holders) {
+		if _, kept := h.kept[o.site]; !kept && o.site.kind != tracer.Thread {
+			h.unjudged++
+		}
+		return
+	}
 	r := h.records[o.site]
-	if r == nil || (o.watched && !h.processes.any(o.holders)) {
+	if r == nil {
 		return
 	}
 	// It lived until somewhere between the two snapshots.

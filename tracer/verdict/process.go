@@ -114,6 +114,11 @@ func (h *History) keepOne(k key, j Site) {
 	delete(h.kept, least)
 }
 
+// Unjudged is how many objects ended with the processes that held them before
+// their sites could be accused: they were still too young. Live threads are not
+// counted, which end with every process, nor are the sites that Sites reports.
+func (h *History) Unjudged() int { return h.unjudged }
+
 // release drops the kept verdicts that only the end of everything justified.
 func (h *History) release() {
 	if len(h.processes.total) == 0 {

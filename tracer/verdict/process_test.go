@@ -54,6 +54,7 @@ func TestProcessesThatEnd(t *testing.T) {
 		Site        string
 		State       State
 		Ended       bool
+		Seen        float64 // seconds after the first snapshot
 		Outstanding int
 		Reason      string
 	}
@@ -65,67 +66,94 @@ func TestProcessesThatEnd(t *testing.T) {
 		want     []verdict
 	}{
 		"leaked and ended a minute before": {2 * minute, []program{mainly, {2, 5, minute, "test", dead, rate(5, minute, 0.2, forever)}}, []verdict{
-			{"test", Leaking, true, 11, "9 of 11 not reaped for 10s or longer"},
-			{"main", Steady, false, 2, "stays at 2"},
+			{"test", Leaking, true, 59, 11, "9 of 11 not reaped for 10s or longer"},
+			{"main", Steady, false, 120, 2, "stays at 2"},
 		}},
 		"threads leaked until the end": {2 * minute, []program{mainly, {2, 0, 80, "test", th, rate(0, 80, 0.5, forever)}}, []verdict{
-			{"test", Leaking, true, 40, "grew from 0 to 40 in 1m16s and did not stop"},
-			{"main", Steady, false, 2, "stays at 2"},
+			{"test", Leaking, true, 79, 40, "grew from 0 to 40 in 1m16s and did not stop"},
+			{"main", Steady, false, 120, 2, "stays at 2"},
 		}},
 		"steady and ended": {2 * minute, []program{mainly, {2, 5, minute, "test", th, pool(8, 6)}}, []verdict{
-			{"main", Steady, false, 2, "stays at 2"},
+			{"main", Steady, false, 120, 2, "stays at 2"},
 		}},
 		"too young when it ended": {2 * minute, []program{mainly, {2, 50, 55, "test", dead, pool(8, 51)}}, []verdict{
-			{"main", Steady, false, 2, "stays at 2"},
+			{"main", Steady, false, 120, 2, "stays at 2"},
 		}},
 		"nothing left": {minute + 5, []program{{1, 0, minute, "main", th, pool(2, 0)}, {2, 0, minute, "test", dead, pool(3, 55)}}, []verdict{
-			{"test", Steady, true, 3, "all younger than 10s"},
-			{"main", Steady, true, 2, "stays at 2"},
+			{"test", Steady, true, 59, 3, "all younger than 10s"},
+			{"main", Steady, true, 59, 2, "stays at 2"},
 		}},
 		"main ends before its child, which leaks": {2 * minute, []program{{1, 0, minute, "main", th, pool(2, 0)}, {2, 0, forever, "test", dead, pool(3, 55)}}, []verdict{
-			{"test", Leaking, false, 3, "3 of 3 not reaped for 10s or longer"},
+			{"test", Leaking, false, 120, 3, "3 of 3 not reaped for 10s or longer"},
 		}},
 		"orphans of an untraced reaper": {minute, []program{{1, 0, 50, "main", th, pool(2, 0)}, {-7, 45, forever, "test", dead, pool(3, 48)}}, []verdict{
-			{"test", Leaking, false, 3, "3 of 3 not reaped for 10s or longer"},
-			{"main", Steady, true, 2, "stays at 2"},
+			{"test", Leaking, false, 60, 3, "3 of 3 not reaped for 10s or longer"},
+			{"main", Steady, true, 49, 2, "stays at 2"},
 		}},
 		"orphans at the site of the ended": {minute, []program{{1, 0, 50, "test", dead, pool(2, 45)}, {-7, 45, forever, "test", dead, pool(3, 55)}}, []verdict{
-			{"test", Steady, true, 2, "all younger than 10s"},
+			{"test", Steady, true, 49, 2, "all younger than 10s"},
 		}},
 		"restarted with a leak": {3 * minute, []program{mainly, {2, 0, 100, "test", th, rate(0, 100, 0.5, forever)}, {2, 101, forever, "test", th, rate(101, 3*minute, 0.5, forever)}}, []verdict{
-			{"test", Leaking, false, 39, "grew from 0 to 39 in 1m17s and did not stop"},
-			{"main", Steady, false, 2, "stays at 2"},
+			{"test", Leaking, false, 180, 39, "grew from 0 to 39 in 1m17s and did not stop"},
+			{"main", Steady, false, 180, 2, "stays at 2"},
 		}},
 		"restarted without a leak": {4 * minute, []program{mainly, {2, 0, 100, "test", th, pool(8, 1)}, {2, 101, forever, "test", th, pool(8, 101)}}, []verdict{
-			{"test", Steady, false, 8, "settled at 8"},
-			{"main", Steady, false, 2, "stays at 2"},
+			{"test", Steady, false, 240, 8, "settled at 8"},
+			{"main", Steady, false, 240, 2, "stays at 2"},
 		}},
 		"leaked, ended, and the next is fine": {4 * minute, []program{mainly, {2, 0, 100, "test", th, rate(0, 100, 0.5, forever)}, {3, 101, forever, "test", th, pool(8, 101)}}, []verdict{
-			{"test", Leaking, true, 50, "grew from 0 to 50 in 1m36s and did not stop"},
-			{"main", Steady, false, 2, "stays at 2"},
+			{"test", Leaking, true, 99, 50, "grew from 0 to 50 in 1m36s and did not stop"},
+			{"main", Steady, false, 240, 2, "stays at 2"},
 		}},
 		"two at one site, the leaking one ends": {3 * minute, []program{{1, 0, forever, "same", th, pool(8, 0)}, {2, 0, 100, "same", th, rate(0, 100, 0.5, forever)}}, []verdict{
-			{"same", Leaking, true, 58, "grew from 8 to 58 in 1m36s and did not stop"},
+			{"same", Leaking, true, 99, 58, "grew from 8 to 58 in 1m36s and did not stop"},
 		}},
 		"two at one site, the other ends": {2 * minute, []program{{1, 0, 100, "same", th, pool(8, 0)}, {2, 0, forever, "same", dead, pool(1, 5)}}, []verdict{
-			{"same", Leaking, false, 1, "1 of 1 not reaped for 10s or longer"},
+			{"same", Leaking, false, 120, 1, "1 of 1 not reaped for 10s or longer"},
 		}},
 		"a new process every second": {2 * minute, append(shortLived(120, 0.9), mainly), []verdict{
-			{"main", Steady, false, 2, "stays at 2"},
+			{"main", Steady, false, 120, 2, "stays at 2"},
 		}},
 		"workers replaced one by one": {10 * minute, append(shortLived(700, 20), mainly), []verdict{
-			{"short", Steady, false, 20, "settled at 20"},
-			{"main", Steady, false, 2, "stays at 2"},
+			{"short", Steady, false, 600, 20, "settled at 20"},
+			{"main", Steady, false, 600, 2, "stays at 2"},
 		}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var got []verdict
 			for _, s := range act(tt.run, tt.programs...).Sites() {
-				got = append(got, verdict{s.Fingerprint, s.State, s.Ended, len(s.Outstanding), s.Reason})
+				got = append(got, verdict{s.Fingerprint, s.State, s.Ended, s.Seen.Sub(start).Seconds(), len(s.Outstanding), s.Reason})
 			}
 			if diff := gocmp.Diff(tt.want, got); diff != "" {
 				t.Error(diff)
+			}
+		})
+	}
+}
+
+// What a process takes with it before it is old was never judged.
+func TestUnjudged(t *testing.T) {
+	const th, dead = tracer.Thread, tracer.Zombie
+	mainly := program{1, 0, forever, "main", th, pool(2, 0)}
+	tests := map[string]struct {
+		programs []program
+		want     int
+	}{
+		"young":                       {[]program{mainly, {2, 50, 55, "test", dead, pool(8, 51)}}, 8},
+		"young ones of two processes": {[]program{mainly, {2, 50, 55, "test", dead, pool(8, 51)}, {3, 20, 28, "test", dead, pool(1, 21)}}, 9},
+		"young threads":               {[]program{mainly, {2, 50, 55, "test", th, pool(8, 51)}}, 0},
+		"old":                         {[]program{mainly, {2, 30, 55, "test", dead, pool(8, 31)}}, 0},
+		"old and young":               {[]program{mainly, {2, 30, 55, "test", dead, append(pool(8, 31), pool(3, 51)...)}}, 0},
+		"given back":                  {[]program{mainly, {2, 30, 55, "test", dead, rate(31, 50, 1, 3)}}, 0},
+		"held by one that lives on":   {[]program{mainly, {2, 0, 55, "test", th, pool(8, 1)}, {3, 0, forever, "test", dead, pool(3, 53)}}, 0},
+		"of another site":             {[]program{mainly, {2, 30, 55, "old", dead, pool(8, 31)}, {2, 30, 55, "young", dead, pool(2, 51)}}, 2},
+		"when the last process ended": {[]program{{1, 0, 55, "main", th, pool(2, 0)}, {2, 50, 55, "test", dead, pool(8, 51)}}, 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := act(minute, tt.programs...).Unjudged(); got != tt.want {
+				t.Errorf("got %d, want %d", got, tt.want)
 			}
 		})
 	}
