@@ -173,7 +173,7 @@ static __always_inline void record_queue(struct leak_sock_record *out, struct so
 		return;
 	waiting = tcp->rcv_nxt - tcp->copied_seq;
 	/* splice reads without a tracepoint: then the guess is all there is. */
-	if (record && sees_reads && (record->eof_read || record->used >= record->close_wait))
+	if (record && sees_reads && record->was_read)
 		out->eof_read = record->eof_read;
 	else
 		out->eof_read = out->state == TCP_CLOSE_WAIT && !waiting;

@@ -21,7 +21,8 @@ static __always_inline struct leak_sock *socket_born(struct sock *sk, struct lea
 	}
 	record->accepted = accepted;
 	/* connect can use a socket again that was connected before. */
-	record->close_wait = record->eof_read = record->used = record->use_stack = 0;
+	record->close_wait = record->used = record->use_stack = 0;
+	record->eof_read = record->was_read = 0;
 	/* The peer may have closed before the first use. */
 	if (sk->__sk_common.skc_state == TCP_CLOSE_WAIT)
 		record->close_wait = bpf_ktime_get_ns();
@@ -106,6 +107,8 @@ static __always_inline int socket_used(struct sock *sk, enum leak_direction dire
 		record->use_stack = record->birth.stack;
 		record->used = record->birth.created;
 	}
+	if (took && direction == LEAK_READ)
+		record->was_read = 1;
 	if (eof)
 		record->eof_read = 1;
 	return 0;

@@ -180,6 +180,7 @@ type ledgerLeakSock struct {
 	Path      [2]uint64
 	Accepted  uint32
 	EofRead   uint32
+	WasRead   uint64
 }
 
 type ledgerLeakSockRecord struct {
