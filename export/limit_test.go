@@ -71,6 +71,12 @@ func TestFullIn(t *testing.T) {
 			nil, limit.Own{tracer.CloseWait: 20}, []verdict.Site{sockets, sockets},
 			map[string]float64{"--limit close-wait=20": 1.5},
 		},
+		"of what is alive": {
+			nil, limit.Own{tracer.Thread: 30}, []verdict.Site{threads, ended}, map[string]float64{"--limit thread=30": 13},
+		},
+		"full at the end": {
+			nil, limit.Own{tracer.Thread: 4}, []verdict.Site{ended}, map[string]float64{"--limit thread=4": 0},
+		},
 		"never": {map[int][]limit.Limit{target.PID: {tasks}}, nil, []verdict.Site{ended}, map[string]float64{"pids.max": -1}},
 	}
 	for name, tt := range tests {

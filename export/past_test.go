@@ -1,6 +1,9 @@
 package export
 
 import (
+	"bytes"
+	"strings"
+	"testing"
 	"time"
 
 	"github.com/leaktrace/leaktrace/tracer"
@@ -69,4 +72,15 @@ func pasts() []tracer.Site {
 		sites[5].Outstanding[i].Socket.Holders = []tracer.Holder{{Process: cron, FD: 40}}
 	}
 	return sites
+}
+
+// That its processes have ended is no difference between two runs of a test.
+func TestDiffOfEnded(t *testing.T) {
+	var out bytes.Buffer
+	if err := NewDiff(reports()["nothing"], past()).WriteText(&out, TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); !strings.Contains(text, "convert()") || strings.Contains(text, "(ended)") {
+		t.Error(text)
+	}
 }

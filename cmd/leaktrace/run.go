@@ -50,7 +50,7 @@ func runCommand(e env) *cli.Command {
 			&cli.StringFlag{Name: "junit", Usage: "also write the report to `FILE` as JUnit XML, one test for each site"},
 			&cli.StringFlag{Name: "suppress", Usage: "accept the leaks listed in `FILE`, one a line: KIND FUNCTION # REASON"},
 			&cli.StringSliceFlag{Name: "limit", Usage: "say how near `KIND=N` is, a limit that only you know of (close-wait=1024); may be repeated"},
-			&cli.BoolFlag{Name: "fail-on-leak", Usage: "exit with status 3 when something leaks that --suppress does not list", DisableDefaultText: true},
+			&cli.BoolFlag{Name: "fail-on-leak", Usage: "exit with status 3 when something leaks that --suppress does not list; with a COMMAND the report is short", DisableDefaultText: true},
 		},
 		Action: func(c *cli.Context) error {
 			options, err := parseRun(c, isTerminal(e.stderr))

@@ -185,7 +185,7 @@ func (h *History) threshold(r *record, past int) time.Duration {
 func (h *History) overdue(s *tracer.Site, threshold time.Duration) (n int) {
 	for i := range s.Outstanding {
 		o := h.remembered(s, i)
-		if h.age(o) >= threshold && h.idle(o) >= min(threshold, h.minAge) {
+		if h.age(o) >= threshold && h.idle(o) >= h.minAge {
 			n++
 		}
 	}

@@ -50,15 +50,12 @@ type object struct {
 	seen    uint64 // number of the snapshot
 }
 
-// reuse is by how much two creation times of one object may differ, as they
-// are converted from another clock each time.
-const reuse = time.Second
-
-// track finds or begins the memory of an object in the current snapshot.
+// track finds or begins the memory of an object in the current snapshot. One
+// that was created later is another one, whose number is the same.
 func (h *History) track(k key, o *tracer.Object, step time.Duration) *object {
 	id := k.identify(o)
 	known := h.objects[id]
-	if known != nil && known.seen != h.number && o.Created.Sub(known.created) > reuse {
+	if known != nil && known.seen != h.number && o.Created.After(known.created) {
 		h.vanished(known)
 		known = nil
 	}
