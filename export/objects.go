@@ -25,7 +25,7 @@ func (t text) samples(s Site, withBlame bool) {
 		t.line("\n    all of them")
 	}
 	for _, sample := range shown {
-		parts := sample.describe(s.Kind)
+		parts := sample.describe(s.Kind, s.Ended)
 		if withBlame && sample.ChildSample != nil {
 			parts = append(parts, sample.blame(s.Ended))
 		}
@@ -48,7 +48,7 @@ func (t text) wrap(parts []string) {
 	t.fill("       ", parts)
 }
 
-func (s Sample) describe(kind tracer.Kind) []string {
+func (s Sample) describe(kind tracer.Kind, ended bool) []string {
 	age := humanAge(s.AgeS)
 	if s.atLeast(kind) {
 		age = "at least " + age
@@ -60,6 +60,8 @@ func (s Sample) describe(kind tracer.Kind) []string {
 		return s.socket(age)
 	case kind == tracer.UnjoinedThread:
 		return []string{fmt.Sprintf("tid %d %s", s.TID, quote(s.Name)), "ended " + age + " ago"}
+	case ended:
+		return []string{fmt.Sprintf("tid %d %s", s.TID, quote(s.Name)), "was alive for " + age}
 	default:
 		return []string{fmt.Sprintf("tid %d %s", s.TID, quote(s.Name)), "alive for " + age}
 	}
