@@ -8,6 +8,7 @@ import (
 
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/limit"
+	"github.com/leaktrace/leaktrace/tracer/verdict"
 )
 
 var cron = tracer.Process{PID: 4713, Start: 3, Comm: "cron"}
@@ -87,5 +88,23 @@ func TestDiffOfEnded(t *testing.T) {
 	}
 	if text := out.String(); !strings.Contains(text, "convert()") || strings.Contains(text, "(ended)") {
 		t.Error(text)
+	}
+}
+
+func TestUnjudged(t *testing.T) {
+	site := func(kind tracer.Kind, state verdict.State, ended bool, past, young int) verdict.Site {
+		s := verdict.Site{State: state, Ended: ended, Past: past}
+		s.Kind, s.Outstanding = kind, make([]tracer.Object, past+young)
+		return s
+	}
+	got := unjudged(verdict.New(began, time.Second), []verdict.Site{
+		site(tracer.Zombie, verdict.Steady, true, 100, 2),
+		site(tracer.CloseWait, verdict.Unknown, true, 0, 5),
+		site(tracer.Zombie, verdict.Steady, false, 0, 1000),
+		site(tracer.Zombie, verdict.Leaking, true, 10, 1000),
+		site(tracer.Thread, verdict.Steady, true, 0, 1000),
+	})
+	if got != 7 {
+		t.Errorf("%d not judged, want 7", got)
 	}
 }
