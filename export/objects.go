@@ -39,15 +39,6 @@ func (t text) samples(s Site, withBlame bool) {
 // unseen tells that the heading already says the objects precede tracing.
 func (s Site) unseen() bool { return s.SiteFrame < 0 }
 
-// wrap writes the parts of an object's description, broken only between parts.
-func (t text) wrap(parts []string) {
-	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
-	for i := range len(parts) - 1 {
-		parts[i] += ","
-	}
-	t.fill("       ", parts)
-}
-
 func (s Sample) describe(kind tracer.Kind, ended bool) []string {
 	age := humanAge(s.AgeS)
 	if s.atLeast(kind) {
