@@ -30,19 +30,19 @@ type Setting struct {
 // NewReport makes the report of a run from its history. last is the last
 // snapshot added to the history.
 func NewReport(run Setting, h *verdict.History, last *tracer.Snapshot) *Report {
+	sites := h.Sites()
 	r := &Report{
 		Version:      Version,
 		Target:       Process{run.Target.PID, run.Target.Comm},
 		Started:      run.Started.Round(time.Millisecond),
 		DurationS:    seconds(max(0, last.Time.Sub(run.Started))),
 		MinAgeS:      seconds(h.MinAge()),
-		Unjudged:     h.Unjudged(),
+		Unjudged:     unjudged(h, sites),
 		Sites:        []Site{},
 		Lost:         map[string]uint64{},
 		StackQuality: map[tracer.Quality]uint64{},
 		Overhead:     run.Overhead,
 	}
-	sites := h.Sites()
 	total, pace := outstandingOf(sites), newPace(sites)
 	r.OwnLimits = run.ownLimits(total, pace)
 	for _, s := range sites {
@@ -59,6 +59,18 @@ func NewReport(run Setting, h *verdict.History, last *tracer.Snapshot) *Report {
 		r.StackQuality[q] = n
 	}
 	return r
+}
+
+// unjudged counts what was too young when its processes ended, in the sites that
+// the last of them left too.
+func unjudged(h *verdict.History, sites []verdict.Site) int {
+	n := h.Unjudged()
+	for _, s := range sites {
+		if s.Ended && s.Kind != tracer.Thread && s.State != verdict.Leaking {
+			n += len(s.Outstanding) - s.Past
+		}
+	}
+	return n
 }
 
 func newSite(s verdict.Site) Site {

@@ -239,7 +239,8 @@ func reports() map[string]*Report {
 		"judged":  judged(),
 		"nothing": watch(nil, 15, func(*tracer.Snapshot) {}),
 		"network": watch(networks(), 15, clean),
-		"past":    past(),
+		"past":    past(false),
+		"over":    past(true),
 		"hostile": watch([]tracer.Site{hostile}, 15, clean),
 	}
 }

@@ -25,7 +25,7 @@ func (t text) samples(s Site, withBlame bool) {
 		t.line("\n    all of them")
 	}
 	for _, sample := range shown {
-		parts := sample.describe(s.Kind)
+		parts := sample.describe(s.Kind, s.Ended)
 		if withBlame && sample.ChildSample != nil {
 			parts = append(parts, sample.blame(s.Ended))
 		}
@@ -39,16 +39,7 @@ func (t text) samples(s Site, withBlame bool) {
 // unseen tells that the heading already says the objects precede tracing.
 func (s Site) unseen() bool { return s.SiteFrame < 0 }
 
-// wrap writes the parts of an object's description, broken only between parts.
-func (t text) wrap(parts []string) {
-	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
-	for i := range len(parts) - 1 {
-		parts[i] += ","
-	}
-	t.fill("       ", parts)
-}
-
-func (s Sample) describe(kind tracer.Kind) []string {
+func (s Sample) describe(kind tracer.Kind, ended bool) []string {
 	age := humanAge(s.AgeS)
 	if s.atLeast(kind) {
 		age = "at least " + age
@@ -60,6 +51,8 @@ func (s Sample) describe(kind tracer.Kind) []string {
 		return s.socket(age)
 	case kind == tracer.UnjoinedThread:
 		return []string{fmt.Sprintf("tid %d %s", s.TID, quote(s.Name)), "ended " + age + " ago"}
+	case ended:
+		return []string{fmt.Sprintf("tid %d %s", s.TID, quote(s.Name)), "was alive for " + age}
 	default:
 		return []string{fmt.Sprintf("tid %d %s", s.TID, quote(s.Name)), "alive for " + age}
 	}

@@ -8,13 +8,14 @@ import (
 
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/limit"
+	"github.com/leaktrace/leaktrace/tracer/verdict"
 )
 
 var cron = tracer.Process{PID: 4713, Start: 3, Comm: "cron"}
 
 // past is what a worker had when it ended after ten seconds, beside what the
-// target has had since before tracing and what bounds it.
-func past() *Report {
+// target has had since before tracing and what bounds it. Or the target ends too.
+func past(over bool) *Report {
 	main := frame("main", "/srv/orders/src/main.cc", 31, 0x11f3)
 	parked := func(function string, line int) tracer.Stack {
 		return stack(1, libcFrame("poll", 0x10a2f4), frame(function, "/srv/orders/src/worker.cc", line, 0x9100), main)
@@ -39,8 +40,11 @@ func past() *Report {
 			s.Processes = append(s.Processes, tracer.ProcessActivity{Process: worker})
 			return
 		}
+		if over {
+			s.Processes = nil
+		}
 		for i := range s.Sites {
-			if o := s.Sites[i].Outstanding; len(o) > 0 && o[0].Responsible()[0] == worker {
+			if o := s.Sites[i].Outstanding; len(o) > 0 && (over || o[0].Responsible()[0] == worker) {
 				s.Sites[i].Outstanding = nil
 			}
 		}
@@ -65,7 +69,9 @@ func pasts() []tracer.Site {
 		site(tracer.Zombie, "b1c2", nameless, children([]time.Time{began}, target)),
 		site(tracer.CloseWait, "c0f0", nameless, sockets([]time.Time{began, began.Add(14 * time.Second)})[:1]),
 		site(tracer.CloseWait, "c0f1", stack(1, libcFrame("connect", 0x10a2f4), main), sockets([]time.Time{began, began.Add(13 * time.Second)})[1:]),
+		site(tracer.Thread, "77f1", nameless, threads(tracer.Thread, "idle", []time.Time{began.Add(-time.Hour)})),
 	}
+	sites[6].Group, sites[6].Outstanding[0].Owner, sites[6].Outstanding[0].ID = "idle-N", worker, 4910
 	sites[2].Group, sites[4].Group = "a-very-long-name-of-threads-N", "connected to 10.0.9.2:5432"
 	sites[3].Outstanding[0].BeforeTracing, sites[4].Outstanding[0].BeforeTracing = true, true
 	for i := range sites[5].Outstanding {
@@ -77,10 +83,28 @@ func pasts() []tracer.Site {
 // That its processes have ended is no difference between two runs of a test.
 func TestDiffOfEnded(t *testing.T) {
 	var out bytes.Buffer
-	if err := NewDiff(reports()["nothing"], past()).WriteText(&out, TextOptions{}); err != nil {
+	if err := NewDiff(reports()["nothing"], past(false)).WriteText(&out, TextOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if text := out.String(); !strings.Contains(text, "convert()") || strings.Contains(text, "(ended)") {
 		t.Error(text)
+	}
+}
+
+func TestUnjudged(t *testing.T) {
+	site := func(kind tracer.Kind, state verdict.State, ended bool, past, young int) verdict.Site {
+		s := verdict.Site{State: state, Ended: ended, Past: past}
+		s.Kind, s.Outstanding = kind, make([]tracer.Object, past+young)
+		return s
+	}
+	got := unjudged(verdict.New(began, time.Second), []verdict.Site{
+		site(tracer.Zombie, verdict.Steady, true, 100, 2),
+		site(tracer.CloseWait, verdict.Unknown, true, 0, 5),
+		site(tracer.Zombie, verdict.Steady, false, 0, 1000),
+		site(tracer.Zombie, verdict.Leaking, true, 10, 1000),
+		site(tracer.Thread, verdict.Steady, true, 0, 1000),
+	})
+	if got != 7 {
+		t.Errorf("%d not judged, want 7", got)
 	}
 }

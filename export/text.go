@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/verdict"
@@ -44,29 +43,6 @@ type text struct {
 func (t text) line(format string, args ...any) {
 	fmt.Fprintf(t, format, args...)
 	t.WriteByte('\n')
-}
-
-// sentence writes a line, broken between words where it is too wide.
-func (t text) sentence(indent, format string, args ...any) {
-	t.fill(indent, strings.Split(fmt.Sprintf(format, args...), " "))
-}
-
-// fill writes pieces side by side, and further in on lines of their own what
-// does not fit.
-func (t text) fill(indent string, pieces []string) {
-	line := indent
-	for i, piece := range pieces {
-		switch {
-		case i == 0:
-			line += piece
-		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(piece) > t.o.width():
-			t.line("%s", line)
-			line = indent + "    " + piece
-		default:
-			line += " " + piece
-		}
-	}
-	t.line("%s", line)
 }
 
 // WriteText writes the report for a person: the verdict, a table of all sites,
