@@ -9,7 +9,8 @@ import (
 
 const (
 	// enough is how many minimal ages a climb must last, from the birth of the
-	// first object that survives.
+	// first object that survives. That of older survivors must last a part of
+	// their age as well: a pool that filled in a moment climbs past every age.
 	enough = 4
 	// inFlight is how many usual lifetimes an object may be old before it
 	// counts against its site.
@@ -67,14 +68,22 @@ func (h *History) growth(r *record) growth {
 }
 
 // lag is for how long nothing was born that may survive beyond a threshold of
-// age. The survivors themselves tell of a stop only when that time has passed.
+// age. The survivors themselves tell of a stop only when that time has passed;
+// younger ones tell before, if they are known not to be in flight.
 func (r *record) lag(c climb, k int, base time.Duration) time.Duration {
-	last := r.last()
-	younger := float64(last.last - min(last.last, last.before+last.survivors[k]))
-	if younger > c.slope*(base<<k).Seconds()/patience/2 {
+	last, usual := r.last(), r.lives.usual()
+	younger, lag := last.last-min(last.last, last.before+last.survivors[k]), base<<k
+	for j := range k {
+		if usual > 0 && base<<j/inFlight >= usual {
+			// Those in flight are not among them.
+			younger, lag = last.survivors[j]-last.survivors[k], base<<k-base<<j
+			break
+		}
+	}
+	if float64(younger) > c.slope*lag.Seconds()/patience/2 {
 		return 0
 	}
-	return base << k
+	return lag
 }
 
 // weigh judges one climb of the objects older than one threshold.
@@ -96,9 +105,12 @@ func (h *History) weigh(r *record, k int, c climb) growth {
 	if !g.usual && r.outlived(k) > weak {
 		return g
 	}
+	if !g.usual && r.died[0] > 0 {
+		more = max(more, mortal)
+	}
 	g.state = Suspect
 	switch {
-	case c.trend.Over+g.survivors < enough*h.minAge || c.trend.Snapshots < strongWindows:
+	case c.trend.Over < max(enough*h.minAge-h.base, g.survivors/inFlight) || c.trend.Snapshots < strongWindows:
 		g.lack = "not for long enough to tell"
 	case c.gain < more*minGain+deviations*noise:
 		g.lack = "too few to tell"
