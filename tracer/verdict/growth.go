@@ -68,22 +68,14 @@ func (h *History) growth(r *record) growth {
 }
 
 // lag is for how long nothing was born that may survive beyond a threshold of
-// age. The survivors themselves tell of a stop only when that time has passed;
-// younger ones tell before, if they are known not to be in flight.
+// age. The survivors themselves tell of a stop only when that time has passed.
 func (r *record) lag(c climb, k int, base time.Duration) time.Duration {
-	last, usual := r.last(), r.lives.usual()
-	younger, lag := last.last-min(last.last, last.before+last.survivors[k]), base<<k
-	for j := range k {
-		if usual > 0 && base<<j/inFlight >= usual {
-			// Those in flight are not among them.
-			younger, lag = last.survivors[j]-last.survivors[k], base<<k-base<<j
-			break
-		}
-	}
-	if float64(younger) > c.slope*lag.Seconds()/patience/2 {
+	last := r.last()
+	younger := float64(last.last - min(last.last, last.before+last.survivors[k]))
+	if younger > c.slope*(base<<k).Seconds()/patience/2 {
 		return 0
 	}
-	return lag
+	return base << k
 }
 
 // weigh judges one climb of the objects older than one threshold.
