@@ -21,6 +21,10 @@ const (
 	// before: that as many of them ended as were born, but later, is luck with
 	// a chance of exp(-growth).
 	besides = 1.6
+	// mortal is by how much more there must be growth where old objects were
+	// seen to end, and it is not known when they usually do: a pool that
+	// follows its load grows for minutes.
+	mortal = 2
 	// deviations is by how many standard deviations growth must exceed what
 	// turnover explains: many, as stretches are picked for starting low.
 	deviations = 4

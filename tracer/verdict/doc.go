@@ -32,8 +32,9 @@
 //
 //   - rise by the test of Mann (1945) and Kendall (1975), with Z above 3.3,
 //   - by at least 8 objects, and from each quarter of the stretch to the next,
-//   - hardly die,
-//   - have done so for 4 times min-age and 8 windows, and
+//   - hardly die (where old ones were seen to end and the usual lifetime is not
+//     known, they must rise by 16),
+//   - have done so for 4 times min-age and 8 windows, the older the longer, and
 //   - have not stopped: the last plateau is not longer than twice any before,
 //     unless the slope by Sen (1968) had not raised the count in that time.
 //
@@ -45,9 +46,13 @@
 //
 // A service that has just begun, and whose threads live for an hour, looks the
 // same as one that leaks until the first of them ends. So does a pool while it
-// fills slowly, one thread after another, and what a collector gives back, in
-// the first of its rounds. The verdict changes when they stop. Site.Assumed says
-// what a verdict has taken for granted.
+// fills slowly, one thread after another, one that follows a load which rises
+// for minutes, and what a collector gives back, in the first of its rounds. The
+// verdict changes when they stop. Site.Assumed says what a verdict has taken for
+// granted. Of simulated services that leak nothing and were warm when tracing
+// began, sampled every second for 40 minutes and judged every 5, none was ever
+// called leaking, but for one in a hundred whose collector had not been seen to
+// run; in hours of that a few in a thousand are, for a while.
 //
 // # Time
 //

@@ -9,7 +9,8 @@ import (
 
 const (
 	// enough is how many minimal ages a climb must last, from the birth of the
-	// first object that survives.
+	// first object that survives. That of older survivors must last a part of
+	// their age as well: a pool that filled in a moment climbs past every age.
 	enough = 4
 	// inFlight is how many usual lifetimes an object may be old before it
 	// counts against its site.
@@ -96,9 +97,12 @@ func (h *History) weigh(r *record, k int, c climb) growth {
 	if !g.usual && r.outlived(k) > weak {
 		return g
 	}
+	if !g.usual && r.died[0] > 0 {
+		more = max(more, mortal)
+	}
 	g.state = Suspect
 	switch {
-	case c.trend.Over+g.survivors < enough*h.minAge || c.trend.Snapshots < strongWindows:
+	case c.trend.Over < max(enough*h.minAge-h.base, g.survivors/inFlight) || c.trend.Snapshots < strongWindows:
 		g.lack = "not for long enough to tell"
 	case c.gain < more*minGain+deviations*noise:
 		g.lack = "too few to tell"

@@ -127,9 +127,9 @@ func slowing(from, to float64, n int, constant float64) (lives []life) {
 
 // collected grows by perS and is emptied by a collector about every period,
 // which overlooks a few.
-func collected(seed uint64, run, perS, period float64) (lives []life) {
+func collected(seed uint64, from, run, perS, period float64) (lives []life) {
 	r := rand.New(rand.NewPCG(seed, 3))
-	for from := 0.0; from < run; {
+	for from < run {
 		to := from + period*(0.5+r.Float64())
 		for _, l := range rate(from, to, perS, 0) {
 			end := to
@@ -212,6 +212,7 @@ func TestThreads(t *testing.T) {
 		"pool that grows and shrinks":             {append(pool(4, -1), bursts(0, hour, 10*minute, 12, 5*minute)...), hour, 5, judgement{Steady, 4, "moves between 4 and 16"}},
 		"pool of replaced workers":                {rate(-100, hour, 0.2, 100), hour, 10, judgement{Steady, 18, "stays at 20"}},
 		"pool replaced at once":                   {append(rate(-1, 0, 20, 10*minute), pool(20, 10*minute)...), 20 * minute, 1, judgement{Steady, 20, "stays at 20"}},
+		"pool filled under churn, a while ago":    {append(churn(1, 148, 2, 0.3), rate(100, 115, 2, forever)...), 148, 1, judgement{Suspect, 30, "those older than 40s grew from 0 to 16 in 49s, not for long enough to tell"}},
 		"burst that stays":                        {rate(100, 101, 100, forever), 10 * minute, 1, judgement{Steady, 100, "settled at 100"}},
 		"burst that drains":                       {append(pool(1, -1), drain(100, 100, 200, 2)...), 230, 1, judgement{Draining, 40, "falls from 101 to 40"}},
 		"burst that drained":                      {append(pool(1, -1), drain(100, 100, 200, 2)...), 10 * minute, 1, judgement{Steady, 1, "settled at 1"}},
@@ -226,7 +227,7 @@ func TestThreads(t *testing.T) {
 		"sawtooth that returns":                   {append(pool(1, -1), sawtooth(10*minute, 20, 1)...), 10 * minute, 1, judgement{Steady, 1, "moves between 1 and 20"}},
 		"sawtooth on its last climb":              {sawtooth(10*minute, 95, 1), 560, 1, judgement{Steady, 75, "moves between 0 and 94"}},
 		"long sawtooth, third climb":              {sawtooth(10*minute, 200, 1), 595, 1, judgement{Steady, 185, "moves between 0 and 199"}},
-		"sawtooth under a collector with jitter":  {collected(1, hour, 0.5, 90), hour, 1, judgement{Steady, 24, "moves between 0 and 67"}},
+		"sawtooth under a collector with jitter":  {collected(1, 0, hour, 0.5, 90), hour, 1, judgement{Steady, 24, "moves between 0 and 67"}},
 		"rising load of short lives":              {append(pool(1, -1), slices.Concat(rate(0, 15, 5, 2), rate(15, 30, 10, 2), rate(30, 45, 15, 2), rate(45, 61, 20, 2))...), minute, 1, judgement{Steady, 1, "moves between 1 and 41"}},
 		"day of short lives, in the morning":      {diurnal(5, day, 0.5, 20), 7 * hour, 30, judgement{Steady, 3, "moves between 0 and 13"}},
 		"day of long lives, in the morning":       {diurnal(6, day, 0.02, 30*minute), 7 * hour, 30, judgement{Steady, 22, "moves between 3 and 32"}},

@@ -36,7 +36,12 @@ func arrivals(r *rand.Rand, from, to, perS float64, l lifetime, load func(at flo
 	return lives
 }
 
-// steadyService draws a service that leaks nothing, and says what it is.
+// inRounds is the service that cannot be told from a leak in its first rounds,
+// each of which takes up to 5 minutes.
+const inRounds = "collected in rounds"
+
+// steadyService draws a service that leaks nothing, and says what it is. It has
+// run for a while when tracing begins.
 func steadyService(r *rand.Rand, run float64) (lives []life, what string) {
 	load := func(at float64) float64 { return 1 }
 	if r.IntN(2) == 0 {
@@ -60,7 +65,7 @@ func steadyService(r *rand.Rand, run float64) (lives []life, what string) {
 	shape := shapes[r.IntN(len(shapes))]
 	l := shape.lifetime
 	what += fmt.Sprintf("%s %.1fs × %.2f/s", shape.name, mean, perS)
-	lives = arrivals(r, -5*mean, run, perS, l, load)
+	lives = arrivals(r, -20*mean, run, perS, l, load)
 	switch r.IntN(8) {
 	case 0:
 		n, born := r.IntN(60), r.Float64()*run/2
@@ -75,7 +80,7 @@ func steadyService(r *rand.Rand, run float64) (lives []life, what string) {
 		return restarts(r, lives), what + ", restarts"
 	case 3:
 		period := math.Exp(math.Log(20) + r.Float64()*math.Log(15))
-		return collected(r.Uint64(), run, (5+20*r.Float64())/period, period), "collected in rounds"
+		return collected(r.Uint64(), -5*period, run, (5+20*r.Float64())/period, period), inRounds
 	case 4:
 		for at := r.Float64() * hour; at < run; at += r.ExpFloat64() * 2 * hour {
 			for range 5 + r.IntN(60) {
@@ -105,7 +110,7 @@ func restarts(r *rand.Rand, lives []life) []life {
 func elastic(r *rand.Rand, run float64) (lives []life) {
 	var alive []int
 	want, least, most := 5.0, 2.0, 4+r.Float64()*60
-	for at := -1.0; at < run; at += 10 {
+	for at := -1.0 - hour; at < run; at += 10 {
 		want = min(most, max(least, want+r.NormFloat64()*most/20))
 		for len(alive) < int(want) {
 			alive = append(alive, len(lives))

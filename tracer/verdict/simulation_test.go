@@ -3,7 +3,6 @@ package verdict
 import (
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"testing"
 	"time"
 
@@ -47,37 +46,37 @@ func TestSlowLeakUnderHeavyChurn(t *testing.T) {
 }
 
 // census counts the verdicts on steady services.
-type census struct {
-	sync.Mutex
-	states map[State]int
-}
+type census map[State]int
 
-func (c *census) day(t *testing.T, seed uint64, services int) {
+// schedule says, in seconds, for how long services run, how often they are
+// sampled and how often judged.
+type schedule struct{ run, sample, judge int }
+
+func (c census) take(t *testing.T, seed uint64, services int, s schedule) {
 	r := rand.New(rand.NewPCG(seed, 6))
 	var sites [][]life
 	what := make(map[string]string)
 	for i := range services {
-		lives, w := steadyService(r, day)
+		lives, w := steadyService(r, float64(s.run))
 		sites, what[fmt.Sprint(i)] = append(sites, lives), w
 	}
 	th := newTheatre(10, sites...)
-	states, accused := make(map[State]int), make(map[string]string)
-	for at := 0.0; at <= day; at += minute {
-		th.snapshot(at)
-		if int(at)%(5*minute) != 0 {
+	accused := make(map[string]string)
+	for at := 0; at <= s.run; at += s.sample {
+		th.snapshot(float64(at))
+		if at%s.judge != 0 {
 			continue
 		}
-		for _, s := range th.history.Sites() {
-			states[s.State]++
-			if s.State == Leaking && accused[s.Fingerprint] == "" {
-				accused[s.Fingerprint] = fmt.Sprintf("after %s: %s", seconds(at), s.Reason)
+		for _, site := range th.history.Sites() {
+			f := site.Fingerprint
+			if what[f] == inRounds && at < 10*minute {
+				continue
+			}
+			c[site.State]++
+			if site.State == Leaking && accused[f] == "" {
+				accused[f] = fmt.Sprintf("after %s: %s", seconds(float64(at)), site.Reason)
 			}
 		}
-	}
-	c.Lock()
-	defer c.Unlock()
-	for state, n := range states {
-		c.states[state] += n
 	}
 	for f, reason := range accused {
 		t.Errorf("seed %d, site %s (%s): %s", seed, f, what[f], reason)
@@ -85,19 +84,25 @@ func (c *census) day(t *testing.T, seed uint64, services int) {
 }
 
 func TestSteadyServicesAreNeverAccused(t *testing.T) {
-	t.Parallel()
-	const histories, services = 40, 25
-	c := census{states: make(map[State]int)}
-	var wg sync.WaitGroup
-	for w := range 2 {
-		wg.Go(func() {
-			for seed := w; seed < histories; seed += 2 {
-				c.day(t, uint64(seed), services)
+	tests := map[string]struct {
+		schedule
+		seeds [2]int
+	}{
+		"for a day":             {schedule{day, minute, 5 * minute}, [2]int{0, 10}},
+		"for another day":       {schedule{day, minute, 5 * minute}, [2]int{10, 20}},
+		"as the tool looks":     {schedule{40 * minute, 1, 5}, [2]int{6, 14}},
+		"as it looks, for long": {schedule{2 * hour, 1, 5}, [2]int{126, 127}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := make(census)
+			for seed := tt.seeds[0]; seed < tt.seeds[1]; seed++ {
+				c.take(t, uint64(seed), 25, tt.schedule)
 			}
+			t.Log(c)
 		})
 	}
-	wg.Wait()
-	t.Log(c.states)
 }
 
 func BenchmarkAdd(b *testing.B)   { benchmark(b, func(h *History, s *tracer.Snapshot) { h.Add(s) }) }
