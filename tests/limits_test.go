@@ -87,7 +87,7 @@ func (l limited) nproc(uid, used, most int) limit.Limit {
 	return limit.Limit{
 		Name:     fmt.Sprintf("RLIMIT_NPROC of limits (pid %d) for user %d", l.pid, uid),
 		Resource: limit.Tasks, Each: map[tracer.Kind]uint64{tracer.Zombie: 1, tracer.Thread: 1},
-		Used: uint64(used), Max: uint64(most),
+		Used: uint64(used), Max: uint64(most), Shared: true,
 	}
 }
 
@@ -178,8 +178,8 @@ func TestLimitOfCgroups(t *testing.T) {
 	pids := func(used int) []limit.Limit {
 		each := map[tracer.Kind]uint64{tracer.Zombie: 1, tracer.Thread: 1}
 		return []limit.Limit{
-			{Name: inner.name(), Resource: limit.Tasks, Each: each, Used: uint64(used), Max: 60},
-			{Name: outer.name(), Resource: limit.Tasks, Each: each, Used: uint64(used), Max: 50},
+			{Name: inner.name(), Resource: limit.Tasks, Each: each, Used: uint64(used), Max: 60, Shared: true},
+			{Name: outer.name(), Resource: limit.Tasks, Each: each, Used: uint64(used), Max: 50, Shared: true},
 		}
 	}
 	read := func() []limit.Limit {
