@@ -2,6 +2,7 @@ package tracer
 
 import (
 	"encoding/binary"
+	"errors"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -63,7 +64,7 @@ func (m *memory) joinState(pid int, tcb uint64, layout threadLayout) joinState {
 	n, err := m.read(pid, pid, block[:],
 		unix.RemoteIovec{Base: uintptr(tcb), Len: headSize},
 		unix.RemoteIovec{Base: uintptr(tcb) + uintptr(layout.cancelHandling), Len: cancelSize})
-	if err == unix.EFAULT || (err == nil && n < len(block)) {
+	if errors.Is(err, unix.EFAULT) || (err == nil && n < len(block)) {
 		return joinFreed
 	}
 	if err != nil {
