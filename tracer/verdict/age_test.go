@@ -175,9 +175,6 @@ func TestIdentity(t *testing.T) {
 		"a reused number": {func(at, i int) (tracer.Object, bool) {
 			return tracer.Object{ID: 7, Created: start.Add(seconds(float64(at / 5 * 5)))}, i == 0
 		}, 0, 5},
-		"a number reused at once": {func(at, i int) (tracer.Object, bool) {
-			return tracer.Object{ID: 7, Created: start.Add(seconds(float64(at) / 2))}, i == 0
-		}, 0, 27},
 		"three never accepted, one closed": {func(at, i int) (tracer.Object, bool) {
 			s := &tracer.SocketInfo{Remote: netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(i))}
 			return tracer.Object{Created: start, Socket: s}, i < 3 && (i > 0 || at < 20)

@@ -50,12 +50,15 @@ type object struct {
 	seen    uint64 // number of the snapshot
 }
 
-// track finds or begins the memory of an object in the current snapshot. One
-// that was created later is another one, whose number is the same.
+// reuse is by how much later an object must have been created to be another
+// one of the same number: sockets that nobody accepted may share theirs.
+const reuse = time.Second
+
+// track finds or begins the memory of an object in the current snapshot.
 func (h *History) track(k key, o *tracer.Object, step time.Duration) *object {
 	id := k.identify(o)
 	known := h.objects[id]
-	if known != nil && known.seen != h.number && o.Created.After(known.created) {
+	if known != nil && known.seen != h.number && o.Created.Sub(known.created) > reuse {
 		h.vanished(known)
 		known = nil
 	}
