@@ -88,8 +88,8 @@ func TestSteadyServicesAreNeverAccused(t *testing.T) {
 		schedule
 		seeds [2]int
 	}{
-		"for a day":             {schedule{day, minute, 5 * minute}, [2]int{0, 10}},
-		"for another day":       {schedule{day, minute, 5 * minute}, [2]int{10, 20}},
+		"for a day":             {schedule{day, minute, 5 * minute}, [2]int{0, 20}},
+		"for another day":       {schedule{day, minute, 5 * minute}, [2]int{20, 40}},
 		"as the tool looks":     {schedule{40 * minute, 1, 5}, [2]int{6, 14}},
 		"as it looks, for long": {schedule{2 * hour, 1, 5}, [2]int{126, 127}},
 	}
