@@ -102,7 +102,8 @@ struct leak_sock {
 	__u64 path[LEAK_DIRECTIONS]; /* what is cheaply known of the last stacks */
 	__u32 accepted; /* stamped at first use, not at connect */
 	__u32 eof_read; /* a read has returned 0 */
-	__u64 was_read; /* a read was seen at all */
+	__u32 was_read; /* a read was seen at all */
+	__u32 direction; /* of the last use */
 };
 
 /* leak_site counts what one stack created. */

@@ -70,10 +70,14 @@ static __always_inline void use_record(struct leak_sock *record, enum leak_direc
 	__u64 tick = bpf_jiffies64(), path;
 	struct leak_proc *proc;
 
+	/* Of reads in a row, or writes, one a tick is looked at: a borrower does both. */
 	if (tick != record->tick) {
 		record->tick = tick;
 		record->used = bpf_ktime_get_ns();
+	} else if (record->direction == direction) {
+		return;
 	}
+	record->direction = direction;
 	if (current->flags & LEAK_PF_KERNEL_WORKER)
 		return;
 	path = arch_path((struct pt_regs *)bpf_task_pt_regs(current));

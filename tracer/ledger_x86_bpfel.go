@@ -180,7 +180,8 @@ type ledgerLeakSock struct {
 	Path      [2]uint64
 	Accepted  uint32
 	EofRead   uint32
-	WasRead   uint64
+	WasRead   uint32
+	Direction uint32
 }
 
 type ledgerLeakSockRecord struct {
