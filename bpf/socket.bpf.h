@@ -89,9 +89,9 @@ static __always_inline void use_record(struct leak_sock *record, enum leak_direc
 }
 
 /*
- * socket_used notes a use that took or gave something, and stamps a socket that no connect of ours made: an
- * accepted one. accept itself has no tracepoint; its first use runs in its
- * user's context.
+ * socket_used notes a use that took or gave something, and stamps a socket that
+ * no connect of ours made: an accepted one. accept itself has no tracepoint; its
+ * first use runs in its user's context.
  */
 static __always_inline int socket_used(struct sock *sk, enum leak_direction direction, bool took, bool eof)
 {

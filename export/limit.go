@@ -18,7 +18,8 @@ type Limit struct {
 	Resource limit.Resource `json:"resource"`
 	Used     uint64         `json:"used"`
 	Max      uint64         `json:"max"`
-	// FullInS is when the limit is reached at the site's growth, nil if never.
+	// FullInS is when the limit is reached at the growth of all sites that leak
+	// or are suspect and fill it, nil if never.
 	FullInS *float64 `json:"full_in_s,omitempty"`
 }
 

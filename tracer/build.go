@@ -145,8 +145,7 @@ func (b *builder) zombieInfo(r *ledgerLeakTaskRecord) *ZombieInfo {
 func (b *builder) isInit(p Process) bool {
 	is, known := b.inits[p]
 	if !known {
-		inner := innerPID(p.PID)
-		is = inner == 1
+		is = innerPID(p.PID) == 1
 		b.inits[p] = is
 	}
 	return is
