@@ -69,9 +69,10 @@ static __always_inline int walk_begin(struct leak_walk *walk, __u32 space_id)
 }
 
 /* walk_stack fills stack and returns the hash of its frames. */
-static __always_inline __u64 walk_stack(struct leak_stack *stack, __u32 slot, __u64 hash)
+static __always_inline __u64 walk_stack(struct leak_slot *slot, __u32 number, __u64 hash)
 {
-	struct leak_walk walk = { .slot = slot };
+	struct leak_stack *stack = &slot->stack;
+	struct leak_walk walk = { .slot = number };
 	int done = walk_begin(&walk, stack->space);
 
 	stack->depth = 0;
@@ -79,7 +80,8 @@ static __always_inline __u64 walk_stack(struct leak_stack *stack, __u32 slot, __
 		stack->frames[i] = walk.regs.ip;
 		stack->depth = i + 1;
 		hash = hash_mix(hash, walk.regs.ip);
-		done = step(&walk);
+		if (!step_plain(&walk, slot))
+			done = step(&walk);
 	}
 	stack->quality = done == LEAK_STEP_ON ? LEAK_STACK_TRUNCATED : done;
 	return hash_mix(hash, stack->quality);
@@ -176,7 +178,7 @@ static __always_inline __u64 capture_stack(struct leak_proc *proc, enum leak_kin
 	}
 	slot->stack.space = proc->space;
 	slot->stack.kind = kind;
-	id = stack_id(walk_stack(&slot->stack, number, proc->space), kind);
+	id = stack_id(walk_stack(slot, number, proc->space), kind);
 	if (slot->stack.quality == LEAK_STACK_NO_MAPPING) {
 		/* Of uses there will be more, when the mappings are known. */
 		__u64 rescued = kind == LEAK_USE ? 0 : stack_rescue(proc, kind);

@@ -34,7 +34,7 @@ struct {
 
 #define LEAK_RULE_CACHE (1 << 12)
 
-/* leak_cached is a rule that was found before. */
+/* leak_cached is a plain rule that was found before. */
 struct leak_cached {
 	__u64 check; /* rule ^ rule_key: an entry torn by two writers fails */
 	__u64 rule;
@@ -146,42 +146,65 @@ __noinline int find_number(__u32 space_index, __u64 ip)
 	return row->rule;
 }
 
+/* find_rule finds the rule that applies at ip. It returns 0, or why there is none. */
+static __always_inline int find_rule(__u32 space_id, __u64 ip, __u64 *rule)
+{
+	int result = find_number(space_id % LEAK_SPACES, ip);
+	__u32 number = result;
+	__u64 *found;
+
+	if (result < 0)
+		return result;
+	found = bpf_map_lookup_elem(&rules, &number);
+	if (!found)
+		return LEAK_FIND_NO_TABLE;
+	*rule = *found;
+	return 0;
+}
+
 static __always_inline __u64 hash_mix(__u64 hash, __u64 value)
 {
 	hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
 	return hash ^ hash >> 32;
 }
 
-/*
- * find_rule finds the rule that applies at ip. It returns 0, or why there is
- * none. A few hundred addresses make up most stacks, and searching for them
- * again would be a third of the walk, hence the cache.
- */
-static __always_inline int find_rule(__u32 space_id, __u64 ip, __u64 *rule)
+/* rule_key is what rule_cache knows an address by. */
+static __always_inline __u64 rule_key(__u32 space_id, __u64 ip)
 {
-	__u64 check = hash_mix(space_id, ip), *found;
-	__u32 slot = check % LEAK_RULE_CACHE, number;
-	struct leak_cached *cached = bpf_map_lookup_elem(&rule_cache, &slot);
-	int result;
+	return hash_mix(space_id, ip);
+}
+
+static __always_inline struct leak_cached *rule_slot(__u64 key)
+{
+	__u32 index = key % LEAK_RULE_CACHE;
+
+	return bpf_map_lookup_elem(&rule_cache, &index);
+}
+
+/* rule_cached returns the plain rule known for an address, or 0. */
+static __always_inline __u64 rule_cached(__u64 key)
+{
+	struct leak_cached *cached = rule_slot(key);
+	__u64 rule;
+
+	if (!cached)
+		return 0;
+	rule = cached->rule;
+	return (cached->check ^ rule) == key ? rule : 0;
+}
+
+/*
+ * rule_remember keeps a plain rule. A few hundred addresses make up most stacks,
+ * and searching for each of them again would be half of the walk.
+ */
+static __always_inline void rule_remember(__u64 key, __u64 rule)
+{
+	struct leak_cached *cached = rule_slot(key);
 
 	if (cached) {
-		*rule = cached->rule;
-		if ((cached->check ^ *rule) == check)
-			return 0;
+		cached->rule = rule;
+		cached->check = rule ^ key;
 	}
-	result = find_number(space_id % LEAK_SPACES, ip);
-	if (result < 0)
-		return result;
-	number = result;
-	found = bpf_map_lookup_elem(&rules, &number);
-	if (!found)
-		return LEAK_FIND_NO_TABLE;
-	*rule = *found;
-	if (cached) {
-		cached->rule = *rule;
-		cached->check = *rule ^ check;
-	}
-	return 0;
 }
 
 #endif

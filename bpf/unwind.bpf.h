@@ -57,14 +57,11 @@ static __always_inline int window_fill(struct leak_walk *walk, struct leak_slot 
  * stack are near each other, and one copy of a page costs as much as five of
  * its words.
  */
-static __always_inline int read_user(struct leak_walk *walk, __u64 *value, __u64 address)
+static __always_inline int read_user(struct leak_walk *walk, struct leak_slot *slot, __u64 *value,
+				     __u64 address)
 {
-	__u32 key = walk->slot; /* 6.1 takes no key out of *walk */
-	struct leak_slot *slot = bpf_map_lookup_elem(&slots, &key);
 	__u64 offset = address - walk->window;
 
-	if (!slot)
-		return -1;
 	if (offset + sizeof(*value) > walk->window_size || offset > LEAK_WINDOW) {
 		/* A word across two pages, or none of a stack's. */
 		if (address & (sizeof(*value) - 1))
@@ -79,6 +76,16 @@ static __always_inline int read_user(struct leak_walk *walk, __u64 *value, __u64
 	*value = *(__u64 *)&slot->window[offset];
 	return 0;
 }
+
+#define LEAK_RULE(base, param, aux, aux_param) \
+	((__u64)LEAK_RULE_PLAIN | (__u64)(base) << LEAK_RULE_BASE_SHIFT | \
+	 (__u64)(aux) << LEAK_RULE_AUX_SHIFT | (__u64)((param) & 0xffffff) << LEAK_RULE_PARAM_SHIFT | \
+	 (__u64)(aux_param) << LEAK_RULE_AUX_PARAM_SHIFT)
+
+/* The return address is on top of the stack. */
+#define LEAK_RULE_TOP LEAK_RULE(LEAK_REG_SP, 8, 0, 0)
+/* As where all code keeps a frame pointer: see step_fp. */
+#define LEAK_RULE_FRAME LEAK_RULE(LEAK_REG_FP, 16, LEAK_REG_CFA, -16)
 
 static __always_inline __u8 rule_flags(__u64 rule)
 {
@@ -117,13 +124,13 @@ static __always_inline int walk_root(const struct leak_walk *walk)
  * step_fp takes the frame pointer's word: [fp] is the caller's fp, then ip. The
  * caller may be on another stack: Go's runtime switches to its own and back.
  */
-static __always_inline int step_fp(struct leak_walk *walk)
+static __always_inline int step_fp(struct leak_walk *walk, struct leak_slot *slot)
 {
 	__u64 fp = walk->regs.fp, caller_fp, ip;
 
 	if (!fp)
 		return walk_root(walk);
-	if (read_user(walk, &caller_fp, fp) || read_user(walk, &ip, fp + 8))
+	if (read_user(walk, slot, &caller_fp, fp) || read_user(walk, slot, &ip, fp + 8))
 		return LEAK_STACK_TRUNCATED;
 	walk->regs.fp = caller_fp;
 	walk->regs.ip = ip;
@@ -135,10 +142,10 @@ static __always_inline int step_fp(struct leak_walk *walk)
  * step_guess crosses a frame that no rule describes, hoping for a frame
  * pointer. That there is none does not prove that this is the root.
  */
-static __always_inline int step_guess(struct leak_walk *walk)
+static __always_inline int step_guess(struct leak_walk *walk, struct leak_slot *slot)
 {
 	walk->fp_used = 1;
-	return walk->regs.fp < walk->regs.sp ? LEAK_STACK_TRUNCATED : step_fp(walk);
+	return walk->regs.fp < walk->regs.sp ? LEAK_STACK_TRUNCATED : step_fp(walk, slot);
 }
 
 /*
@@ -146,7 +153,7 @@ static __always_inline int step_guess(struct leak_walk *walk)
  * of clone and clone3 before their syscall instruction, where the return
  * address is on top of the stack; vfork keeps it in rdi.
  */
-static __always_inline int step_leaf(struct leak_walk *walk)
+static __always_inline int step_leaf(struct leak_walk *walk, struct leak_slot *slot)
 {
 	__u64 ip;
 
@@ -154,37 +161,39 @@ static __always_inline int step_leaf(struct leak_walk *walk)
 		walk->regs.ip = walk->regs.rdi;
 		return LEAK_STEP_ON;
 	}
-	if (read_user(walk, &ip, walk->regs.sp) || find_mapping(walk->space % LEAK_SPACES, ip) < 0)
-		return step_guess(walk);
+	if (read_user(walk, slot, &ip, walk->regs.sp) || find_mapping(walk->space % LEAK_SPACES, ip) < 0)
+		return step_guess(walk, slot);
+	rule_remember(rule_key(walk->space, walk->regs.ip - 1), LEAK_RULE_TOP);
 	walk->regs.ip = ip;
 	walk->regs.sp += 8;
 	return LEAK_STEP_ON;
 }
 
-static __always_inline int step_signal(struct leak_walk *walk)
+static __always_inline int step_signal(struct leak_walk *walk, struct leak_slot *slot)
 {
 	__u64 context = walk->regs.sp;
 
-	if (read_user(walk, &walk->regs.ip, context + ARCH_SIGCONTEXT_IP) ||
-	    read_user(walk, &walk->regs.fp, context + ARCH_SIGCONTEXT_FP) ||
-	    read_user(walk, &walk->regs.sp, context + ARCH_SIGCONTEXT_SP))
+	if (read_user(walk, slot, &walk->regs.ip, context + ARCH_SIGCONTEXT_IP) ||
+	    read_user(walk, slot, &walk->regs.fp, context + ARCH_SIGCONTEXT_FP) ||
+	    read_user(walk, slot, &walk->regs.sp, context + ARCH_SIGCONTEXT_SP))
 		return LEAK_STACK_TRUNCATED;
 	walk->exact = 1;
 	return LEAK_STEP_ON;
 }
 
-static __always_inline int step_command(struct leak_walk *walk, int command)
+static __always_inline int step_command(struct leak_walk *walk, struct leak_slot *slot, int command)
 {
 	switch (command) {
 	case LEAK_COMMAND_STOP:
 		return walk_root(walk);
 	case LEAK_COMMAND_SIGNAL:
-		return step_signal(walk);
+		return step_signal(walk, slot);
 	case LEAK_COMMAND_FRAME_POINTER:
 		/* Go keeps frame pointers by its calling convention. */
-		return step_fp(walk);
+		rule_remember(rule_key(walk->space, walk->regs.ip - 1), LEAK_RULE_FRAME);
+		return step_fp(walk, slot);
 	default:
-		return walk->leaf ? step_leaf(walk) : step_guess(walk);
+		return walk->leaf ? step_leaf(walk, slot) : step_guess(walk, slot);
 	}
 }
 
@@ -219,7 +228,7 @@ static __always_inline __u64 walk_register(const struct leak_walk *walk, __u8 nu
 }
 
 /* rule_cfa computes the canonical frame address; 0 when it cannot be known. */
-static __always_inline __u64 rule_cfa(struct leak_walk *walk, __u64 rule)
+static __always_inline __u64 rule_cfa(struct leak_walk *walk, struct leak_slot *slot, __u64 rule)
 {
 	__u64 base = walk_register(walk, rule_base(rule)), cfa;
 	__s64 param = rule_param(rule);
@@ -228,14 +237,14 @@ static __always_inline __u64 rule_cfa(struct leak_walk *walk, __u64 rule)
 		return 0;
 	if (!(rule_flags(rule) & LEAK_RULE_DEREF))
 		return base + param;
-	if (read_user(walk, &cfa, base + (param & ~LEAK_DEREF_MASK)))
+	if (read_user(walk, slot, &cfa, base + (param & ~LEAK_DEREF_MASK)))
 		return 0;
 	return cfa + (param & LEAK_DEREF_MASK) * LEAK_DEREF_MULTIPLIER;
 }
 
-static __always_inline int step_rule(struct leak_walk *walk, __u64 rule)
+static __always_inline int step_rule(struct leak_walk *walk, struct leak_slot *slot, __u64 rule)
 {
-	__u64 cfa = rule_cfa(walk, rule), fp = walk->regs.fp, ip;
+	__u64 cfa = rule_cfa(walk, slot, rule), fp = walk->regs.fp, ip;
 	__u8 aux = rule_aux(rule);
 
 	/* The stack grows down: a caller's frame is above. */
@@ -243,11 +252,11 @@ static __always_inline int step_rule(struct leak_walk *walk, __u64 rule)
 		return LEAK_STACK_TRUNCATED;
 	if (rule_flags(rule) & LEAK_RULE_REGISTER_RA)
 		ip = walk_register(walk, aux);
-	else if (read_user(walk, &ip, cfa - 8))
+	else if (read_user(walk, slot, &ip, cfa - 8))
 		return LEAK_STACK_TRUNCATED;
-	else if (aux == LEAK_REG_CFA && read_user(walk, &fp, cfa + rule_aux_param(rule)))
+	else if (aux == LEAK_REG_CFA && read_user(walk, slot, &fp, cfa + rule_aux_param(rule)))
 		return LEAK_STACK_TRUNCATED;
-	else if (aux == LEAK_REG_FP && read_user(walk, &fp, walk->regs.fp + rule_aux_param(rule)))
+	else if (aux == LEAK_REG_FP && read_user(walk, slot, &fp, walk->regs.fp + rule_aux_param(rule)))
 		return LEAK_STACK_TRUNCATED;
 	walk->regs.ip = ip;
 	walk->regs.sp = cfa;
@@ -256,15 +265,38 @@ static __always_inline int step_rule(struct leak_walk *walk, __u64 rule)
 }
 
 /*
+ * step_plain takes the step that nearly all frames need, in place: from a frame
+ * whose plain rule is known, with a window that moves up the stack. It leaves all
+ * else to step, and says so.
+ */
+static __always_inline bool step_plain(struct leak_walk *walk, struct leak_slot *slot)
+{
+	__u64 rule = rule_cached(rule_key(walk->space, walk->regs.ip - 1)), fp = walk->regs.fp;
+	__u64 cfa = (rule_base(rule) == LEAK_REG_SP ? walk->regs.sp : fp) + rule_param(rule), ip;
+
+	if (!rule || walk->exact || cfa < walk->regs.sp || read_user(walk, slot, &ip, cfa - 8) || !ip)
+		return false;
+	if (rule_aux(rule) && read_user(walk, slot, &fp, cfa + rule_aux_param(rule)))
+		return false;
+	walk->regs.ip = ip;
+	walk->regs.sp = cfa;
+	walk->regs.fp = fp;
+	walk->leaf = 0;
+	return true;
+}
+
+/*
  * step replaces the registers by those of the caller. It is a global function
  * so that the verifier checks it once, not once per frame.
  */
 __noinline int step(struct leak_walk *walk)
 {
+	__u32 key = walk ? walk->slot : 0; /* 6.1 takes no key out of *walk */
+	struct leak_slot *slot = bpf_map_lookup_elem(&slots, &key);
 	__u64 rule = 0;
 	int found, done;
 
-	if (!walk)
+	if (!walk || !slot)
 		return LEAK_STACK_TRUNCATED;
 	/*
 	 * A return address may be past the end of a function that does not
@@ -273,13 +305,15 @@ __noinline int step(struct leak_walk *walk)
 	found = find_rule(walk->space, walk->regs.ip - !walk->exact, &rule);
 	if (found == LEAK_FIND_UNMAPPED)
 		return LEAK_STACK_NO_MAPPING;
+	if (!found && rule_flags(rule) & LEAK_RULE_PLAIN && !walk->exact)
+		rule_remember(rule_key(walk->space, walk->regs.ip - 1), rule);
 	walk->exact = 0;
 	if (found)
-		done = walk->leaf ? step_leaf(walk) : step_guess(walk);
+		done = walk->leaf ? step_leaf(walk, slot) : step_guess(walk, slot);
 	else if (rule_flags(rule) & LEAK_RULE_COMMAND)
-		done = step_command(walk, rule_param(rule));
+		done = step_command(walk, slot, rule_param(rule));
 	else
-		done = step_rule(walk, rule);
+		done = step_rule(walk, slot, rule);
 	walk->leaf = 0;
 	if (done == LEAK_STEP_ON && !walk->regs.ip)
 		return walk_root(walk);

@@ -59,6 +59,8 @@ enum leak_rule_flags {
 	LEAK_RULE_LEAF_ONLY = 4, /* base is a register callees do not keep */
 	LEAK_RULE_DEREF = 8, /* CFA = *(base + pre) + post, packed in param */
 	LEAK_RULE_REGISTER_RA = 16, /* return address is in aux_base */
+	/* base is sp or fp, the return address at CFA - 8, rbp kept or at the CFA */
+	LEAK_RULE_PLAIN = 32,
 };
 
 enum leak_command {
