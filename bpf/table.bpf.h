@@ -6,7 +6,7 @@
 #ifndef LEAK_TABLE_BPF_H
 #define LEAK_TABLE_BPF_H
 
-#define LEAK_SPACES 128 /* a power of two */
+#define LEAK_SPACES 4096 /* a power of two */
 
 /* spaces: space id modulo size -> leak_space. Written by Go. */
 struct {
@@ -15,6 +15,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct leak_space);
 } spaces SEC(".maps");
+
+/* mappings: the mappings of all spaces, each space's together. Written by Go. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << 16);
+	__type(key, __u32);
+	__type(value, struct leak_mapping);
+} mappings SEC(".maps");
 
 /* rows: the rows of all files, each file's together. Written by Go. */
 struct {
@@ -56,44 +64,43 @@ enum leak_find {
 	LEAK_FIND_NO_TABLE = -2, /* the mapping has no rows */
 };
 
-/* mapping_at bounds index where the verifier sees it: clang moves checks away. */
-static __always_inline struct leak_mapping *mapping_at(struct leak_space *space, __u32 index)
-{
-	barrier_var(index);
-	return index < LEAK_MAX_MAPPINGS ? &space->mapping[index] : NULL;
-}
-
-/* find_mapping returns the index of the mapping that covers ip, or negative. */
+/*
+ * find_mapping returns the number of the mapping that covers ip, or negative. It
+ * halves the range by arithmetic the verifier takes no bounds from: with them
+ * every turn of the loop would be a state of its own.
+ */
 __noinline int find_mapping(__u32 space_index, __u64 ip)
 {
 	struct leak_space *space = bpf_map_lookup_elem(&spaces, &space_index);
 	struct leak_mapping *mapping;
-	__u32 low = 0, high;
+	__u32 number, count;
 
-	if (!space)
+	if (!space || !space->mappings)
 		return LEAK_FIND_UNMAPPED;
-	high = space->mappings;
-	for (int i = 0; i < LEAK_MAPPING_STEPS && low < high; i++) {
-		__u32 middle = (low + high) / 2;
+	number = space->first;
+	count = space->mappings;
+	for (int i = 0; i < LEAK_MAPPING_STEPS && count > 1; i++) {
+		__u32 half = count / 2, middle = number + half;
+		__u64 below;
 
-		mapping = mapping_at(space, middle);
+		mapping = bpf_map_lookup_elem(&mappings, &middle);
 		if (!mapping)
 			return LEAK_FIND_UNMAPPED;
-		if (mapping->end <= ip)
-			low = middle + 1;
-		else
-			high = middle;
+		below = mapping->start <= ip;
+		barrier_var(below);
+		if (below)
+			number = middle;
+		count -= half;
 	}
-	mapping = mapping_at(space, low);
-	if (!mapping || low >= space->mappings || ip < mapping->start)
+	mapping = bpf_map_lookup_elem(&mappings, &number);
+	if (!mapping || ip < mapping->start || ip >= mapping->end)
 		return LEAK_FIND_UNMAPPED;
-	return low;
+	return number;
 }
 
 /*
  * find_row returns the last of count rows from first on that is not above pc,
- * or -1. It halves the range by arithmetic the verifier takes no bounds from:
- * with them every turn of the loop would be a state of its own.
+ * or -1.
  */
 __noinline int find_row(__u32 first, __u32 count, __u32 pc)
 {
@@ -121,16 +128,15 @@ __noinline int find_row(__u32 first, __u32 count, __u32 pc)
 /* find_number returns the number of the rule that applies at ip, or negative. */
 __noinline int find_number(__u32 space_index, __u64 ip)
 {
-	struct leak_space *space = bpf_map_lookup_elem(&spaces, &space_index);
 	int index = find_mapping(space_index, ip);
 	struct leak_mapping *mapping;
 	struct leak_row *row;
+	__u32 key = index;
 	__u64 pc;
-	__u32 key;
 
-	if (!space || index < 0)
+	if (index < 0)
 		return LEAK_FIND_UNMAPPED;
-	mapping = mapping_at(space, index);
+	mapping = bpf_map_lookup_elem(&mappings, &key);
 	if (!mapping)
 		return LEAK_FIND_UNMAPPED;
 	pc = ip - mapping->bias;

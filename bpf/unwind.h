@@ -8,10 +8,10 @@
 #define LEAK_UNWIND_H
 
 #define LEAK_MAX_FRAMES 128
-#define LEAK_MAX_MAPPINGS 512
+#define LEAK_MAX_MAPPINGS 4096 /* of one process image */
 /* Rows and mappings are searched in at most this many halvings. */
 #define LEAK_ROW_STEPS 21
-#define LEAK_MAPPING_STEPS 10
+#define LEAK_MAPPING_STEPS 13
 
 /* leak_mapping is one executable mapping. */
 struct leak_mapping {
@@ -30,9 +30,10 @@ struct leak_mapping {
 struct leak_space {
 	__u32 id;
 	__u32 mappings;
+	__u32 first; /* of its mappings, in the mappings map */
+	__u32 pad;
 	/* mm->start_stack of the image, which differs after exec (ASLR) */
 	__u64 start_stack;
-	struct leak_mapping mapping[LEAK_MAX_MAPPINGS];
 };
 
 /* leak_row says that rule applies from address pc of a file to the next row. */

@@ -72,8 +72,7 @@ func TestExec(t *testing.T) {
 	}
 }
 
-// Images come and go, far more of them than the tracer has room for at once,
-// and it lets go of every one.
+// Images come and go by the hundred, and the tracer lets go of every one.
 func TestManyImages(t *testing.T) {
 	const images = 300
 	open := descriptors(t)

@@ -220,8 +220,9 @@ type ledgerLeakSpace struct {
 	_          structs.HostLayout
 	Id         uint32
 	Mappings   uint32
+	First      uint32
+	Pad        uint32
 	StartStack uint64
-	Mapping    [512]ledgerLeakMapping
 }
 
 type ledgerLeakStack struct {
@@ -280,6 +281,7 @@ const (
 	ledgerMapActivities         = "activities"
 	ledgerMapCounters           = "counters"
 	ledgerMapEvents             = "events"
+	ledgerMapMappings           = "mappings"
 	ledgerMapProcs              = "procs"
 	ledgerMapRows               = "rows"
 	ledgerMapRuleCache          = "rule_cache"
@@ -381,6 +383,7 @@ type ledgerMapSpecs struct {
 	Activities *ebpf.MapSpec `ebpf:"activities"`
 	Counters   *ebpf.MapSpec `ebpf:"counters"`
 	Events     *ebpf.MapSpec `ebpf:"events"`
+	Mappings   *ebpf.MapSpec `ebpf:"mappings"`
 	Procs      *ebpf.MapSpec `ebpf:"procs"`
 	Rows       *ebpf.MapSpec `ebpf:"rows"`
 	RuleCache  *ebpf.MapSpec `ebpf:"rule_cache"`
@@ -434,6 +437,7 @@ type ledgerMaps struct {
 	Activities *ebpf.Map `ebpf:"activities"`
 	Counters   *ebpf.Map `ebpf:"counters"`
 	Events     *ebpf.Map `ebpf:"events"`
+	Mappings   *ebpf.Map `ebpf:"mappings"`
 	Procs      *ebpf.Map `ebpf:"procs"`
 	Rows       *ebpf.Map `ebpf:"rows"`
 	RuleCache  *ebpf.Map `ebpf:"rule_cache"`
@@ -453,6 +457,7 @@ func (m *ledgerMaps) Close() error {
 		m.Activities,
 		m.Counters,
 		m.Events,
+		m.Mappings,
 		m.Procs,
 		m.Rows,
 		m.RuleCache,

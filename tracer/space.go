@@ -26,6 +26,7 @@ type space struct {
 	pid        int // whose maps it was read from
 	startStack uint64
 	mappings   []mapping         // sorted by start
+	place      extent            // of mappings in the kernel
 	listing    []*procfs.ProcMap // what mappings were made of
 	procs      int               // processes that use it
 }
@@ -78,18 +79,22 @@ func (s *space) threadLayout() threadLayout {
 	return threadLayout{}
 }
 
-// spaces owns the spaces map and every space that stacks may refer to.
+// spaces owns the spaces and mappings maps and every space that stacks may refer
+// to.
 type spaces struct {
-	kernel *ebpf.Map
-	files  *files
-	byID   map[uint32]*space
-	slots  []uint32 // space id in each slot of the map, 0 for none
-	lastID uint32
+	kernel   *ebpf.Map
+	mappings *ebpf.Map
+	free     extents // of mappings
+	files    *files
+	byID     map[uint32]*space
+	slots    []uint32 // space id in each slot of the map, 0 for none
+	lastID   uint32
 }
 
-func newSpaces(kernel *ebpf.Map, files *files) *spaces {
+func newSpaces(kernel, mappings *ebpf.Map, files *files) *spaces {
 	return &spaces{
-		kernel: kernel, files: files,
+		kernel: kernel, mappings: mappings, files: files,
+		free:  newExtents(mappings.MaxEntries()),
 		byID:  make(map[uint32]*space),
 		slots: make([]uint32, kernel.MaxEntries()),
 	}
@@ -160,24 +165,51 @@ func (ss *spaces) publish(s *space) error {
 	if err != nil {
 		return err
 	}
-	value := ledgerLeakSpace{Id: id, StartStack: s.startStack}
-	for i, m := range s.mappings {
-		if i == len(value.Mapping) {
-			break // frames above are reported as no-mapping
-		}
-		value.Mapping[i] = ledgerLeakMapping{Start: m.start, End: m.end, Bias: m.bias}
-		if m.file != nil {
-			value.Mapping[i].First, value.Mapping[i].Rows = m.file.place.first, m.file.place.count
-		}
-		value.Mappings++
-	}
-	if err := ss.kernel.Put(slot, &value); err != nil {
+	if s.place, err = ss.writeMappings(s.mappings); err != nil {
 		return fmt.Errorf("write mappings of process %d: %w", s.pid, err)
+	}
+	value := ledgerLeakSpace{Id: id, StartStack: s.startStack, First: s.place.first, Mappings: s.place.count}
+	if err := ss.kernel.Put(slot, &value); err != nil {
+		return fmt.Errorf("write image of process %d: %w", s.pid, err)
 	}
 	s.id = id
 	ss.slots[slot] = id
 	ss.byID[id] = s
 	return nil
+}
+
+// maxMappings is LEAK_MAX_MAPPINGS in bpf/unwind.h. Frames in mappings above
+// that are reported as no-mapping.
+const maxMappings = 4096
+
+// writeMappings writes the mappings of a space into the kernel.
+func (ss *spaces) writeMappings(mappings []mapping) (extent, error) {
+	mappings = mappings[:min(len(mappings), maxMappings)]
+	count := uint32(len(mappings))
+	place, ok := ss.free.take(count)
+	if !ok {
+		ss.reclaim()
+		place, ok = ss.free.take(count)
+	}
+	if !ok {
+		return extent{}, fmt.Errorf("%w: no room for %d mappings", errTablesFull, len(mappings))
+	}
+	if place.count == 0 {
+		return place, nil
+	}
+	keys, values := make([]uint32, len(mappings)), make([]ledgerLeakMapping, len(mappings))
+	for i, m := range mappings {
+		keys[i] = place.first + uint32(i)
+		values[i] = ledgerLeakMapping{Start: m.start, End: m.end, Bias: m.bias}
+		if m.file != nil {
+			values[i].First, values[i].Rows = m.file.place.first, m.file.place.count
+		}
+	}
+	if _, err := ss.mappings.BatchUpdate(keys, values, nil); err != nil {
+		ss.free.give(place)
+		return extent{}, err
+	}
+	return place, nil
 }
 
 // ofImage finds the newest space of an image, by mm->start_stack. A process
@@ -213,14 +245,27 @@ func (ss *spaces) retire(s *space) error {
 	return ss.kernel.Put(slot, &ledgerLeakSpace{})
 }
 
-// forget drops a retired space and its files.
+// reclaim takes back the mappings of retired spaces, before a snapshot has passed:
+// where processes come and go by the thousand the map is too small to wait for one.
+func (ss *spaces) reclaim() {
+	for _, s := range ss.retired() {
+		ss.free.give(s.place)
+		s.place = extent{}
+	}
+}
+
+// forget drops a retired space and its files. Nothing walks through its mappings
+// any more: it was retired before the last snapshot.
 func (ss *spaces) forget(s *space) error {
 	delete(ss.byID, s.id)
 	return ss.close(s)
 }
 
+// close lets go of a space that is not, or no longer, in the kernel.
 func (ss *spaces) close(s *space) error {
 	var errs []error
+	ss.free.give(s.place)
+	s.place = extent{}
 	for _, m := range s.mappings {
 		if m.file != nil {
 			errs = append(errs, ss.files.release(m.file))

@@ -3,7 +3,6 @@ package tracer
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"sort"
 
 	"github.com/cilium/ebpf"
@@ -14,23 +13,20 @@ import (
 // errTablesFull is returned when the rows or rules map has no room for a file.
 var errTablesFull = errors.New("unwind tables are full")
 
-// extent is a run of rows in the rows map.
-type extent struct{ first, count uint32 }
-
 // tables owns the rows and rules maps: it places each file's rows and numbers
 // the distinct rules of all files.
 type tables struct {
 	rows, rules *ebpf.Map
 	numbers     map[unwind.Rule]uint32
 	byNumber    []unwind.Rule
-	free        []extent // sorted by first, no two adjacent
+	free        extents // of rows
 }
 
 func newTables(rows, rules *ebpf.Map) *tables {
 	return &tables{
 		rows: rows, rules: rules,
 		numbers: make(map[unwind.Rule]uint32),
-		free:    []extent{{0, rows.MaxEntries()}},
+		free:    newExtents(rows.MaxEntries()),
 	}
 }
 
@@ -49,15 +45,15 @@ func (t *tables) add(table unwind.Table) (extent, []ledgerLeakRow, error) {
 		}
 		rows[i] = ledgerLeakRow{Pc: row.PC, Rule: rule}
 	}
-	place, err := t.take(uint32(len(table)))
-	if err != nil {
-		return extent{}, nil, err
+	place, ok := t.free.take(uint32(len(table)))
+	if !ok {
+		return extent{}, nil, fmt.Errorf("%w: no room for %d rows", errTablesFull, len(table))
 	}
 	for i := range keys {
 		keys[i] = place.first + uint32(i)
 	}
 	if _, err := t.rows.BatchUpdate(keys, rows, nil); err != nil {
-		t.remove(place)
+		t.free.give(place)
 		return extent{}, nil, fmt.Errorf("write %d unwind rows: %w", len(rows), err)
 	}
 	return place, rows, nil
@@ -89,35 +85,5 @@ func (t *tables) number(rule unwind.Rule) (uint32, error) {
 	return n, nil
 }
 
-// take finds the first free run that is large enough.
-func (t *tables) take(count uint32) (extent, error) {
-	for i := range t.free {
-		if run := &t.free[i]; run.count >= count {
-			place := extent{run.first, count}
-			run.first += count
-			run.count -= count
-			if run.count == 0 {
-				t.free = slices.Delete(t.free, i, i+1)
-			}
-			return place, nil
-		}
-	}
-	return extent{}, fmt.Errorf("%w: no room for %d rows", errTablesFull, count)
-}
-
 // remove gives rows back. No published space may refer to them any more.
-func (t *tables) remove(place extent) {
-	if place.count == 0 {
-		return
-	}
-	i, _ := slices.BinarySearchFunc(t.free, place, func(a, b extent) int { return int(int64(a.first) - int64(b.first)) })
-	t.free = slices.Insert(t.free, i, place)
-	if i+1 < len(t.free) && place.first+place.count == t.free[i+1].first {
-		t.free[i].count += t.free[i+1].count
-		t.free = slices.Delete(t.free, i+1, i+2)
-	}
-	if i > 0 && t.free[i-1].first+t.free[i-1].count == t.free[i].first {
-		t.free[i-1].count += t.free[i].count
-		t.free = slices.Delete(t.free, i, i+1)
-	}
-}
+func (t *tables) remove(place extent) { t.free.give(place) }

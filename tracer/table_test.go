@@ -1,42 +1,10 @@
 package tracer
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
-
-// TestTablesPlace moves files in and out of a rows map of 10.
-func TestTablesPlace(t *testing.T) {
-	tables := &tables{free: []extent{{0, 10}}}
-	place := func(count uint32) extent {
-		t.Helper()
-		e, err := tables.take(count)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return e
-	}
-	a, b, c := place(3), place(4), place(3)
-	if _, err := tables.take(1); !errors.Is(err, errTablesFull) {
-		t.Errorf("no room: got %v, want errTablesFull", err)
-	}
-	tables.remove(a)
-	tables.remove(c)
-	want := []extent{{0, 3}, {7, 3}}
-	if diff := cmp.Diff(want, tables.free, cmp.AllowUnexported(extent{})); diff != "" {
-		t.Errorf("two holes: %s", diff)
-	}
-	if got := place(2); got != (extent{0, 2}) {
-		t.Errorf("first fit: got %v", got)
-	}
-	tables.remove(extent{0, 2})
-	tables.remove(b)
-	if diff := cmp.Diff([]extent{{0, 10}}, tables.free, cmp.AllowUnexported(extent{})); diff != "" {
-		t.Errorf("all given back: %s", diff)
-	}
-}
 
 func TestSpaceFind(t *testing.T) {
 	s := &space{mappings: []mapping{{start: 0x1000, end: 0x2000}, {start: 0x2000, end: 0x3000}, {start: 0x5000, end: 0x6000}}}

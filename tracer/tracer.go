@@ -83,7 +83,7 @@ func New(options Options) (*Tracer, error) {
 		return nil, errors.Join(err, t.Close())
 	}
 	t.files = &files{tables: newTables(t.maps.Rows, t.maps.Rules), byKey: make(map[fileKey]*file)}
-	t.spaces = newSpaces(t.maps.Spaces, t.files)
+	t.spaces = newSpaces(t.maps.Spaces, t.maps.Mappings, t.files)
 	t.stacks = newStacks(t.maps.Stacks, t.maps.Uses, t.spaces)
 	t.watched = make(chan struct{})
 	go t.watch()

@@ -4,7 +4,7 @@ import "go.opentelemetry.io/ebpf-profiler/support"
 
 // The packed form of a rule, as bpf/unwind.h describes it.
 const (
-	plainFlag = 1 << 5
+	plainFlag     = 1 << 5
 	baseShift     = 8
 	auxShift      = 12
 	paramShift    = 16
