@@ -54,16 +54,23 @@ struct leak_birth {
 };
 
 /*
- * leak_task lives on a task that a traced process created. A thread carries the
- * birth of its process too: when it calls exec it becomes the process, and the
- * old leader, with all that was stored on it, is gone.
+ * leak_task lives on the leader of a process that a traced process created. A
+ * thread of that process has a copy, if the process itself is not traced: when it
+ * calls exec it becomes the leader, and the old one, with all that was stored on
+ * it, is gone.
  */
 struct leak_task {
-	struct leak_birth thread;
-	struct leak_birth process;
+	struct leak_birth birth; /* of the process */
 	__u64 exited; /* when the last thread of the process ended */
+};
+
+/* leak_thread is a live thread of a traced process. */
+struct leak_thread {
+	struct leak_birth birth;
+	struct leak_birth process; /* the birth of its process, in case it calls exec */
+	__u64 start; /* its start time: a tid is used again */
 	__u64 tcb; /* thread control block: the user's pthread_t */
-	__u64 follow; /* as in leak_proc, for the same case */
+	__u64 follow; /* as in leak_proc, for the case of an exec */
 };
 
 /* leak_tcb is a finished thread whose control block may still be held. */

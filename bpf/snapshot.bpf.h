@@ -21,33 +21,44 @@ static __always_inline void birth_before(struct leak_birth *birth, struct task_s
 	BPF_CORE_READ_STR_INTO(&birth->creator_comm, creator, comm);
 }
 
+static __always_inline void mark_thread(struct task_struct *thread)
+{
+	struct leak_thread record = {
+		.start = thread->start_time,
+		.tcb = arch_tcb(thread),
+		.follow = mark_follow,
+	};
+	__u32 tid = thread->pid;
+
+	birth_before(&record.birth, thread->group_leader, thread->start_time);
+	if (bpf_map_update_elem(&threads, &tid, &record, BPF_NOEXIST) == -LEAK_E2BIG)
+		count(LEAK_LOST_STORAGE);
+}
+
+static __always_inline void mark_child(struct task_struct *child, struct task_struct *parent)
+{
+	struct leak_task *record;
+
+	if (bpf_task_storage_get(&tasks, child, 0, 0))
+		return;
+	record = bpf_task_storage_get(&tasks, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (record)
+		birth_before(&record->birth, parent, child->start_time);
+	else
+		count(LEAK_LOST_STORAGE);
+}
+
 SEC("iter/task")
 int mark_tasks(struct bpf_iter__task *ctx)
 {
-	struct task_struct *task = ctx->task, *leader, *parent;
-	struct leak_task *record;
-	bool is_thread, is_child;
+	struct task_struct *task = ctx->task;
 
 	if (!task || task->flags & LEAK_PF_KERNEL_WORKER)
 		return 0;
-	leader = task->group_leader;
-	parent = task->real_parent;
-	is_thread = task->tgid == mark_tgid && task->pid != task->tgid;
-	is_child = task->pid == task->tgid && parent->tgid == mark_tgid;
-	if ((!is_thread && !is_child) || bpf_task_storage_get(&tasks, task, 0, 0))
-		return 0;
-	record = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!record) {
-		count(LEAK_LOST_STORAGE);
-		return 0;
-	}
-	if (is_thread) {
-		record->tcb = arch_tcb(task);
-		record->follow = mark_follow;
-		birth_before(&record->thread, leader, task->start_time);
-	} else {
-		birth_before(&record->process, parent, task->start_time);
-	}
+	if (task->tgid == mark_tgid && task->pid != task->tgid)
+		mark_thread(task);
+	else if (task->pid == task->tgid && task->real_parent->tgid == mark_tgid)
+		mark_child(task, task->real_parent);
 	return 0;
 }
 
@@ -123,23 +134,41 @@ static __always_inline bool is_adopted(struct task_struct *task)
 	       bpf_task_storage_get(&procs, task->real_parent->group_leader, 0, 0);
 }
 
+/* record_thread tells whether a thread is in the ledger and alive. */
+static __always_inline bool record_thread(struct leak_task_record *out, struct task_struct *task)
+{
+	__u32 tid = task->pid;
+	struct leak_thread *thread = bpf_map_lookup_elem(&threads, &tid);
+
+	if (!thread || thread->start != task->start_time || task->exit_state)
+		return false;
+	out->birth = thread->birth;
+	return true;
+}
+
+/* record_child tells whether a child is in the ledger or to be reaped all the same. */
+static __always_inline bool record_child(struct leak_task_record *out, struct task_struct *task)
+{
+	struct leak_task *child = bpf_task_storage_get(&tasks, task, 0, 0);
+
+	if (child) {
+		out->birth = child->birth;
+		out->exited = child->exited;
+	}
+	return out->birth.created || is_adopted(task);
+}
+
 SEC("iter/task")
 int snapshot_tasks(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task, *parent;
 	struct leak_task_record out = {};
-	struct leak_task *record;
 	bool is_thread;
 
 	if (!task)
 		return 0;
 	is_thread = task->pid != task->tgid;
-	record = bpf_task_storage_get(&tasks, task, 0, 0);
-	if (record) {
-		out.birth = is_thread ? record->thread : record->process;
-		out.exited = record->exited;
-	}
-	if (out.birth.created ? is_thread && task->exit_state : !is_adopted(task))
+	if (is_thread ? !record_thread(&out, task) : !record_child(&out, task))
 		return 0;
 	parent = task->real_parent;
 	out.kind = is_thread ? LEAK_THREAD : LEAK_CHILD;

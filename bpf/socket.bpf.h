@@ -26,7 +26,8 @@ static __always_inline struct leak_sock *socket_born(struct sock *sk, struct lea
 	/* The peer may have closed before the first use. */
 	if (sk->__sk_common.skc_state == TCP_CLOSE_WAIT)
 		record->close_wait = bpf_ktime_get_ns();
-	birth_record(&record->birth, capture_stack(proc, LEAK_SOCKET));
+	birth_record(&record->birth, capture_stack(proc, LEAK_SOCKET), bpf_ktime_get_ns());
+	site_born(record->birth.stack);
 	did(accepted ? LEAK_ACCEPTED : LEAK_CONNECTED);
 	return record;
 }

@@ -4,12 +4,17 @@
 #define LEAK_TASK_BPF_H
 
 /* child_born records a process forked by current, and follows it if asked to. */
-static __always_inline void child_born(struct task_struct *child, struct leak_task *record,
-				       struct leak_proc *proc)
+static __always_inline void child_born(struct task_struct *child, struct leak_proc *proc)
 {
+	struct leak_task *record = bpf_task_storage_get(&tasks, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	struct leak_proc inherited = { .space = proc->space, .follow = 1 };
 
-	birth_record(&record->process, capture_stack(proc, LEAK_CHILD));
+	if (!record) {
+		count(LEAK_LOST_STORAGE);
+		return;
+	}
+	birth_record(&record->birth, capture_stack(proc, LEAK_CHILD), child->start_time);
+	site_born(record->birth.stack);
 	did(LEAK_FORKED);
 	if (!proc->follow)
 		return;
@@ -20,22 +25,26 @@ static __always_inline void child_born(struct task_struct *child, struct leak_ta
 		count(LEAK_LOST_STORAGE);
 }
 
-static __always_inline void thread_born(struct task_struct *thread, struct leak_task *record,
-					struct leak_proc *proc)
+static __always_inline void thread_born(struct task_struct *thread, struct leak_proc *proc)
 {
-	struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
-	struct leak_task *process = bpf_task_storage_get(&tasks, leader, 0, 0);
-	struct leak_tcb_key key = {};
+	struct leak_task *process = bpf_task_storage_get(&tasks, thread->group_leader, 0, 0);
+	struct leak_thread record = {
+		.start = thread->start_time,
+		.tcb = arch_tcb(thread),
+		.follow = proc->follow,
+	};
+	struct leak_tcb_key key = { .tcb = record.tcb, .tgid = thread->tgid };
+	__u32 tid = thread->pid;
 
 	if (process)
-		record->process = process->process;
-	record->follow = proc->follow;
-	record->tcb = arch_tcb(thread);
-	birth_record(&record->thread, capture_stack(proc, LEAK_THREAD));
+		record.process = process->birth;
+	birth_record(&record.birth, capture_stack(proc, LEAK_THREAD), thread->start_time);
+	if (bpf_map_update_elem(&threads, &tid, &record, BPF_ANY))
+		count(LEAK_LOST_STORAGE);
+	else
+		site_born(record.birth.stack);
 	did(LEAK_STARTED);
 	/* Whatever thread had this block before, its block was given back. */
-	key.tcb = record->tcb;
-	key.tgid = thread->tgid;
 	bpf_map_delete_elem(&tcbs, &key);
 }
 
@@ -48,11 +57,11 @@ static __always_inline void thread_of_child(struct task_struct *thread)
 	struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
 	struct leak_task *process = bpf_task_storage_get(&tasks, leader, 0, 0), *record;
 
-	if (!process || !process->process.created)
+	if (!process || !process->birth.created)
 		return;
 	record = bpf_task_storage_get(&tasks, thread, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (record)
-		record->process = process->process;
+		record->birth = process->birth;
 	else
 		count(LEAK_LOST_STORAGE);
 }
@@ -61,31 +70,26 @@ SEC("tp_btf/task_newtask")
 int BPF_PROG(task_newtask, struct task_struct *task, __u64 clone_flags)
 {
 	struct leak_proc *proc = traced();
-	struct leak_task *record;
 
 	if (task->flags & LEAK_PF_KERNEL_WORKER)
 		return 0;
 	if (!proc) {
 		if (clone_flags & CLONE_THREAD)
 			thread_of_child(task);
-		return 0;
+	} else if (clone_flags & CLONE_THREAD) {
+		thread_born(task, proc);
+	} else {
+		child_born(task, proc);
 	}
-	record = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!record)
-		count(LEAK_LOST_STORAGE);
-	else if (clone_flags & CLONE_THREAD)
-		thread_born(task, record, proc);
-	else
-		child_born(task, record, proc);
 	return 0;
 }
 
-/* thread_ended remembers a thread that may yet have to be joined. */
-static __always_inline void thread_ended(struct task_struct *thread, const struct leak_task *record)
+/* thread_held remembers a finished thread that may yet have to be joined. */
+static __always_inline void thread_held(struct task_struct *thread, const struct leak_thread *record)
 {
 	struct leak_tcb_key key = { .tcb = record->tcb, .tgid = thread->tgid };
 	struct leak_tcb tcb = {
-		.birth = record->thread,
+		.birth = record->birth,
 		.process_start = thread->group_leader->start_time,
 		.exited = bpf_ktime_get_ns(),
 		.tid = thread->pid,
@@ -93,9 +97,26 @@ static __always_inline void thread_ended(struct task_struct *thread, const struc
 
 	if (!record->tcb)
 		return;
-	BPF_CORE_READ_STR_INTO(&tcb.comm, thread, comm);
+	comm_copy(tcb.comm, thread);
 	if (bpf_map_update_elem(&tcbs, &key, &tcb, BPF_ANY))
 		count(LEAK_LOST_TCB);
+}
+
+/*
+ * thread_ended takes a thread off the list of those alive; it is on that of the
+ * finished ones by then. A process that is being killed or replaced takes its
+ * threads along.
+ */
+static __always_inline void thread_ended(struct task_struct *thread)
+{
+	__u32 tid = thread->pid;
+	struct leak_thread *record = bpf_map_lookup_elem(&threads, &tid);
+
+	if (!record)
+		return;
+	if (thread->signal->live.counter && !(thread->signal->flags & LEAK_SIGNAL_GROUP_EXIT))
+		thread_held(thread, record);
+	bpf_map_delete_elem(&threads, &tid);
 }
 
 /* process_ended stamps a child whose last thread ends: from now it must be reaped. */
@@ -103,7 +124,7 @@ static __always_inline void process_ended(struct task_struct *task)
 {
 	struct leak_task *record = bpf_task_storage_get(&tasks, task->group_leader, 0, 0);
 
-	if (record && record->process.created)
+	if (record && record->birth.created)
 		record->exited = bpf_ktime_get_ns();
 	if (traced())
 		notify(LEAK_EVENT_EXIT, task->tgid, 0);
@@ -112,32 +133,40 @@ static __always_inline void process_ended(struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(sched_process_exit, struct task_struct *task)
 {
+	if (task->pid != task->tgid && traced())
+		thread_ended(task);
+	if (!task->signal->live.counter)
+		process_ended(task);
+	return 0;
+}
+
+/* thread_became_process: exec by a thread makes it the leader; what was known of the process went with the old one. */
+static __always_inline void thread_became_process(struct task_struct *task, __u32 tid)
+{
+	struct leak_thread *thread = bpf_map_lookup_elem(&threads, &tid);
+	struct leak_proc fresh = {};
 	struct leak_task *record;
 
-	if (!task->signal->live.counter) {
-		process_ended(task);
-		return 0;
+	if (!thread)
+		return;
+	fresh.follow = thread->follow;
+	if (!bpf_task_storage_get(&procs, task, &fresh, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		count(LEAK_LOST_STORAGE);
+	if (thread->process.created) {
+		record = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (record)
+			record->birth = thread->process;
+		else
+			count(LEAK_LOST_STORAGE);
 	}
-	/* A process that is being killed or replaced takes its threads along. */
-	if (task->pid == task->tgid || task->signal->flags & LEAK_SIGNAL_GROUP_EXIT || !traced())
-		return 0;
-	record = bpf_task_storage_get(&tasks, task, 0, 0);
-	if (record)
-		thread_ended(task, record);
-	return 0;
+	bpf_map_delete_elem(&threads, &tid);
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(sched_process_exec, struct task_struct *task, pid_t old_pid)
 {
-	struct leak_task *record = bpf_task_storage_get(&tasks, task, 0, 0);
-	struct leak_proc fresh = {};
-
-	/* exec by a thread makes it the leader; the mark went with the old one. */
-	if (old_pid != task->pid && record && record->thread.created) {
-		fresh.follow = record->follow;
-		bpf_task_storage_get(&procs, task, &fresh, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	}
+	if (old_pid != task->pid)
+		thread_became_process(task, old_pid);
 	if (traced())
 		notify(LEAK_EVENT_EXEC, task->tgid, 0);
 	return 0;

@@ -235,12 +235,9 @@ type ledgerLeakStack struct {
 }
 
 type ledgerLeakTask struct {
-	_       structs.HostLayout
-	Thread  ledgerLeakBirth
-	Process ledgerLeakBirth
-	Exited  uint64
-	Tcb     uint64
-	Follow  uint64
+	_      structs.HostLayout
+	Birth  ledgerLeakBirth
+	Exited uint64
 }
 
 type ledgerLeakTaskRecord struct {
@@ -274,6 +271,15 @@ type ledgerLeakTcbKey struct {
 	Tgid uint64
 }
 
+type ledgerLeakThread struct {
+	_       structs.HostLayout
+	Birth   ledgerLeakBirth
+	Process ledgerLeakBirth
+	Start   uint64
+	Tcb     uint64
+	Follow  uint64
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -293,6 +299,7 @@ const (
 	ledgerMapStacks             = "stacks"
 	ledgerMapTasks              = "tasks"
 	ledgerMapTcbs               = "tcbs"
+	ledgerMapThreads            = "threads"
 	ledgerMapUses               = "uses"
 	ledgerProgInetSockSetState  = "inet_sock_set_state"
 	ledgerProgMarkSockets       = "mark_sockets"
@@ -395,6 +402,7 @@ type ledgerMapSpecs struct {
 	Stacks     *ebpf.MapSpec `ebpf:"stacks"`
 	Tasks      *ebpf.MapSpec `ebpf:"tasks"`
 	Tcbs       *ebpf.MapSpec `ebpf:"tcbs"`
+	Threads    *ebpf.MapSpec `ebpf:"threads"`
 	Uses       *ebpf.MapSpec `ebpf:"uses"`
 }
 
@@ -449,6 +457,7 @@ type ledgerMaps struct {
 	Stacks     *ebpf.Map `ebpf:"stacks"`
 	Tasks      *ebpf.Map `ebpf:"tasks"`
 	Tcbs       *ebpf.Map `ebpf:"tcbs"`
+	Threads    *ebpf.Map `ebpf:"threads"`
 	Uses       *ebpf.Map `ebpf:"uses"`
 }
 
@@ -469,6 +478,7 @@ func (m *ledgerMaps) Close() error {
 		m.Stacks,
 		m.Tasks,
 		m.Tcbs,
+		m.Threads,
 		m.Uses,
 	)
 }
