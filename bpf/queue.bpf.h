@@ -26,24 +26,25 @@ static __always_inline void record_addresses(struct leak_sock_record *out, const
 }
 
 /*
- * record_queued writes out one connection of a queue, if its peer has closed. It
- * may be accepted or freed meanwhile, for the queue is not locked: what is read
- * is then rubbish, which the check of its state and listener keeps out.
+ * record_queued fills in one connection of a queue, and tells whether its peer
+ * has closed. It may be accepted or freed meanwhile, for the queue is not locked:
+ * what is read is then rubbish, which the check of its state and listener keeps
+ * out. It is a global function so that the verifier checks it once, and takes
+ * an address since what is read from memory has no type.
  */
-static __always_inline void record_queued(struct bpf_iter__task_file *ctx, const struct request_sock *request,
-					  const struct sock *listener, struct leak_sock_record *out)
+__noinline int record_queued(struct leak_sock_record *out, __u64 request_at)
 {
+	const struct request_sock *request = (const struct request_sock *)request_at;
 	struct sock *sk = BPF_CORE_READ(request, sk);
 	__u32 waiting;
 
-	if (!sk || BPF_CORE_READ(request, __req_common.skc_listener) != listener ||
-	    BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE_WAIT)
-		return;
+	if (!out || !sk || BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE_WAIT)
+		return false;
 	record_addresses(out, sk);
 	waiting = BPF_CORE_READ((struct tcp_sock *)sk, rcv_nxt) -
 		  BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
 	out->unread = waiting ? waiting - 1 : 0; /* a FIN counts one */
-	bpf_seq_write(ctx->meta->seq, out, sizeof(*out));
+	return true;
 }
 
 /* snapshot_queue writes out a listener and its accept queue. */
@@ -61,7 +62,9 @@ static __always_inline int snapshot_queue(struct bpf_iter__task_file *ctx, struc
 	out->state = TCP_CLOSE_WAIT;
 	request = BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_accept_queue.rskq_accept_head);
 	for (int i = 0; i < LEAK_QUEUE_MAX && request; i++) {
-		record_queued(ctx, request, sk, out);
+		if (BPF_CORE_READ(request, __req_common.skc_listener) == sk &&
+		    record_queued(out, (__u64)request))
+			bpf_seq_write(ctx->meta->seq, out, sizeof(*out));
 		request = BPF_CORE_READ(request, dl_next);
 	}
 	return 0;

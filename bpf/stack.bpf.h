@@ -68,23 +68,17 @@ static __always_inline int walk_begin(struct leak_walk *walk, __u32 space_id)
 	return LEAK_STEP_ON;
 }
 
-/* walk_stack fills stack and returns the hash of its frames. */
+/* walk_stack fills the slot's stack and returns the hash of its frames. */
 static __always_inline __u64 walk_stack(struct leak_slot *slot, __u32 number, __u64 hash)
 {
-	struct leak_stack *stack = &slot->stack;
-	struct leak_walk walk = { .slot = number };
-	int done = walk_begin(&walk, stack->space);
+	struct leak_walk walk = { .slot = number, .hash = hash };
+	int done = walk_begin(&walk, slot->stack.space);
 
-	stack->depth = 0;
-	for (int i = 0; i < LEAK_MAX_FRAMES && done == LEAK_STEP_ON; i++) {
-		stack->frames[i] = walk.regs.ip;
-		stack->depth = i + 1;
-		hash = hash_mix(hash, walk.regs.ip);
-		if (!step_plain(&walk, slot))
-			done = step(&walk);
-	}
-	stack->quality = done == LEAK_STEP_ON ? LEAK_STACK_TRUNCATED : done;
-	return hash_mix(hash, stack->quality);
+	for (int i = 0; i < LEAK_MAX_FRAMES && done == LEAK_STEP_ON; i++)
+		done = walk_on(&walk);
+	slot->stack.depth = walk.depth;
+	slot->stack.quality = done;
+	return hash_mix(walk.hash, done);
 }
 
 /* stack_store keeps a stack that was not seen before. */

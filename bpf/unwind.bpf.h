@@ -30,8 +30,10 @@ struct {
 struct leak_walk {
 	struct leak_regs regs;
 	__u64 window; /* address of the copy in the slot's window */
+	__u64 hash; /* of the frames so far */
 	__u32 window_size;
 	__u32 slot;
+	__u32 depth; /* frames so far */
 	__u32 space; /* id */
 	__u32 leaf; /* regs are those of the leaf frame */
 	__u32 exact; /* ip is where the code was interrupted, not a return address */
@@ -285,19 +287,12 @@ static __always_inline bool step_plain(struct leak_walk *walk, struct leak_slot 
 	return true;
 }
 
-/*
- * step replaces the registers by those of the caller. It is a global function
- * so that the verifier checks it once, not once per frame.
- */
-__noinline int step(struct leak_walk *walk)
+/* step replaces the registers by those of the caller. */
+static __always_inline int step(struct leak_walk *walk, struct leak_slot *slot)
 {
-	__u32 key = walk ? walk->slot : 0; /* 6.1 takes no key out of *walk */
-	struct leak_slot *slot = bpf_map_lookup_elem(&slots, &key);
 	__u64 rule = 0;
 	int found, done;
 
-	if (!walk || !slot)
-		return LEAK_STACK_TRUNCATED;
 	/*
 	 * A return address may be past the end of a function that does not
 	 * return; the call it belongs to is one byte back.
@@ -318,6 +313,35 @@ __noinline int step(struct leak_walk *walk)
 	if (done == LEAK_STEP_ON && !walk->regs.ip)
 		return walk_root(walk);
 	return done;
+}
+
+/* How many frames are crossed in one call, which is dear where returns are. */
+#define LEAK_STRIDE 8
+
+/*
+ * walk_on keeps the frames it comes by and goes on to their callers. It is a
+ * global function so that the verifier checks it once, not once per frame.
+ */
+__noinline int walk_on(struct leak_walk *walk)
+{
+	__u32 key = walk ? walk->slot : 0; /* 6.1 takes no key out of *walk */
+	struct leak_slot *slot = bpf_map_lookup_elem(&slots, &key);
+
+	if (!walk || !slot)
+		return LEAK_STACK_TRUNCATED;
+	for (int i = 0; i < LEAK_STRIDE; i++) {
+		__u32 depth = walk->depth;
+
+		barrier_var(depth);
+		if (depth >= LEAK_MAX_FRAMES)
+			return LEAK_STACK_TRUNCATED;
+		slot->stack.frames[depth] = walk->regs.ip;
+		walk->depth = depth + 1;
+		walk->hash = hash_mix(walk->hash, walk->regs.ip);
+		if (!step_plain(walk, slot))
+			return step(walk, slot);
+	}
+	return LEAK_STEP_ON;
 }
 
 #endif
