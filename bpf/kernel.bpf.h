@@ -3,6 +3,7 @@
 #ifndef LEAK_KERNEL_BPF_H
 #define LEAK_KERNEL_BPF_H
 
+#define LEAK_EEXIST 17
 #define LEAK_AF_INET 2
 #define LEAK_AF_INET6 10
 #define CLONE_THREAD 0x00010000

@@ -10,7 +10,8 @@
 
 /*
  * stacks: stack id -> leak_stack. Written at the first sight of a stack. The
- * id is a hash of all its content, so an entry never changes.
+ * id is a hash of all its content, so an entry never changes. Deleted by Go when
+ * no object has had the stack for a while; if it comes again it is stored again.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -97,8 +98,11 @@ static __always_inline void stack_store(__u64 id, struct leak_stack *stack)
 	} else {
 		if (bpf_map_lookup_elem(&stacks, &id))
 			return;
-		error = bpf_map_update_elem(&stacks, &id, stack, BPF_ANY);
+		error = bpf_map_update_elem(&stacks, &id, stack, BPF_NOEXIST);
 	}
+	/* Of two that are here at once the first has stored the same. */
+	if (error == -LEAK_EEXIST)
+		return;
 	if (error)
 		count(LEAK_LOST_STACK);
 	else

@@ -179,15 +179,25 @@ func (b *builder) firstSeen(key seenKey) time.Time {
 // addTallies adds what was created and given back, also where nothing is left.
 func (b *builder) addTallies() {
 	for id, n := range b.tracer.tallies {
-		switch ledgerLeakKind(id & stackKindMask) {
-		case ledgerLeakKindLEAK_CHILD:
-			b.count(Zombie, id, n.created, n.released)
-		case ledgerLeakKindLEAK_SOCKET:
-			b.count(CloseWait, id, n.created, n.released)
-		case ledgerLeakKindLEAK_THREAD:
-			b.count(Thread, id, n.created, n.released)
-			b.count(UnjoinedThread, id, n.ended, n.joined)
+		n.each(id, func(kind Kind, created, released uint64) { b.count(kind, id, created, released) })
+	}
+}
+
+// addPast adds what stacks created that are forgotten.
+func (b *builder) addPast() {
+	for key, past := range b.tracer.past {
+		if !b.tracer.wants(key.kind) {
+			continue
 		}
+		s := b.sites[key]
+		if s == nil {
+			s = &siteBuilder{Site: past.Site}
+			b.sites[key] = s
+			continue
+		}
+		past.used = b.tracer.age
+		s.Created += past.Created
+		s.Released += past.Released
 	}
 }
 
@@ -211,7 +221,9 @@ func (b *builder) finish() []Site {
 				best = id
 			}
 		}
-		s.Stack = b.tracer.stacks.get(best)
+		if best != 0 || len(s.Stack.Frames) == 0 {
+			s.Stack = b.tracer.stacks.get(best)
+		}
 		if frame, ok := s.frames[best]; ok {
 			s.Stack.Site = frame
 		}

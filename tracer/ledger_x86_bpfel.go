@@ -285,6 +285,8 @@ const (
 	ledgerMapRuleCache          = "rule_cache"
 	ledgerMapRules              = "rules"
 	ledgerMapSites              = "sites"
+	ledgerMapSitesEven          = "sites_even"
+	ledgerMapSitesOdd           = "sites_odd"
 	ledgerMapSlots              = "slots"
 	ledgerMapSocks              = "socks"
 	ledgerMapSpaces             = "spaces"
@@ -386,6 +388,8 @@ type ledgerMapSpecs struct {
 	RuleCache  *ebpf.MapSpec `ebpf:"rule_cache"`
 	Rules      *ebpf.MapSpec `ebpf:"rules"`
 	Sites      *ebpf.MapSpec `ebpf:"sites"`
+	SitesEven  *ebpf.MapSpec `ebpf:"sites_even"`
+	SitesOdd   *ebpf.MapSpec `ebpf:"sites_odd"`
 	Slots      *ebpf.MapSpec `ebpf:"slots"`
 	Socks      *ebpf.MapSpec `ebpf:"socks"`
 	Spaces     *ebpf.MapSpec `ebpf:"spaces"`
@@ -439,6 +443,8 @@ type ledgerMaps struct {
 	RuleCache  *ebpf.Map `ebpf:"rule_cache"`
 	Rules      *ebpf.Map `ebpf:"rules"`
 	Sites      *ebpf.Map `ebpf:"sites"`
+	SitesEven  *ebpf.Map `ebpf:"sites_even"`
+	SitesOdd   *ebpf.Map `ebpf:"sites_odd"`
 	Slots      *ebpf.Map `ebpf:"slots"`
 	Socks      *ebpf.Map `ebpf:"socks"`
 	Spaces     *ebpf.Map `ebpf:"spaces"`
@@ -458,6 +464,8 @@ func (m *ledgerMaps) Close() error {
 		m.RuleCache,
 		m.Rules,
 		m.Sites,
+		m.SitesEven,
+		m.SitesOdd,
 		m.Slots,
 		m.Socks,
 		m.Spaces,
