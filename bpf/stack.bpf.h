@@ -167,13 +167,70 @@ static __always_inline __u64 stack_rescue(struct leak_proc *proc, enum leak_kind
 	return base;
 }
 
+/* What a flood is counted in: 2^30 ns, about a second. */
+#define LEAK_FLOOD_SHIFT 30
+#define LEAK_FLOOD_LONGEST (1ULL << 40)
+
+/* How many stacks a process may have captured in that time. Set by Go in tests. */
+const volatile __u32 stack_budget = (__u64)LEAK_STACK_RATE * (1 << LEAK_FLOOD_SHIFT) / 1000000000;
+
+/* The rarest sampling there was: 1 in so many. Read by Go. */
+volatile __u32 sampled_one_in = 1;
+
+/*
+ * flood_look sees whether a process creates more than the budget. About once a
+ * second it begins to count anew, and samples as the last time made necessary.
+ */
+static __always_inline void flood_look(struct leak_proc *proc, __u64 births)
+{
+	__u64 now = bpf_ktime_get_ns(), took = now - proc->flood_began, one_in = 1, allowed;
+
+	if (took >> LEAK_FLOOD_SHIFT) {
+		if (took > LEAK_FLOOD_LONGEST)
+			took = LEAK_FLOOD_LONGEST;
+		allowed = took * stack_budget >> LEAK_FLOOD_SHIFT;
+		for (int i = 0; i < 16 && births > one_in * allowed; i++)
+			one_in *= 2;
+		proc->one_in = one_in;
+		proc->births = 0;
+		proc->flood_began = now;
+	} else if (births >= proc->one_in * stack_budget) {
+		proc->one_in *= 2;
+	}
+	if (proc->one_in > sampled_one_in)
+		sampled_one_in = proc->one_in;
+}
+
+/* A look costs as much as a clock does. Of so many creations one takes it. */
+#define LEAK_FLOOD_LOOKS 64
+
+/*
+ * unsampled counts a creation and tells whether its stack is left out, since the
+ * process creates more than anybody can look at. It is by chance: a program that
+ * creates by turns would otherwise have always the same ones left out.
+ */
+static __always_inline bool unsampled(struct leak_proc *proc)
+{
+	__u64 births = __sync_fetch_and_add(&proc->births, 1);
+
+	if (!(births % LEAK_FLOOD_LOOKS) || births >= proc->one_in * stack_budget)
+		flood_look(proc, births);
+	if (proc->one_in <= 1 || !(bpf_get_prandom_u32() & (proc->one_in - 1)))
+		return false;
+	count(LEAK_STACK_UNSAMPLED);
+	return true;
+}
+
 /* capture_stack stores the current user stack and returns its id. */
 static __always_inline __u64 capture_stack(struct leak_proc *proc, enum leak_kind kind)
 {
+	struct leak_slot *slot;
 	__u32 number;
-	struct leak_slot *slot = slot_claim(&number);
 	__u64 id;
 
+	if (kind != LEAK_USE && unsampled(proc))
+		return stack_id(LEAK_ID_UNSAMPLED, kind);
+	slot = slot_claim(&number);
 	if (!slot) {
 		count(LEAK_LOST_SLOT);
 		return stack_id(0, kind);

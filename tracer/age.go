@@ -28,19 +28,18 @@ const (
 	forgetAfter = 5
 )
 
-// sweepEvery is at how many ages the kernel's stacks are looked through for those
-// that Go was never told of, since the ring was full.
-const sweepEvery = 64
-
-// grow makes all stacks older, and lets go of those that are old enough.
-func (t *Tracer) grow() {
+// grow makes all stacks older, and lets go of those that are old enough. lost
+// counts events and counts that got lost: after that the kernel may have stacks
+// that Go was never told of.
+func (t *Tracer) grow(lost uint64) {
 	if time.Since(t.aged) < ageEvery {
 		return
 	}
 	t.aged = time.Now()
 	t.age++
-	if t.age%sweepEvery == 0 {
+	if lost != t.swept {
 		t.note(t.stacks.sweep())
+		t.swept = lost
 	}
 	for id := range t.stacks.known {
 		if !isUse(id) {
@@ -63,10 +62,10 @@ func (t *Tracer) grow() {
 func (t *Tracer) retire(id uint64, n *tally) {
 	n.settle()
 	n.each(id, func(kind Kind, created, released uint64) {
-		from := origin{stack: id, role: Created, frame: -1}
+		from := countedAt(id)
 		key := siteKey{kind, t.stacks.fingerprint(kind, from)}
 		t.past.add(key, Site{
-			Kind: kind, Fingerprint: key.fingerprint, Role: from.role,
+			Kind: kind, Fingerprint: key.fingerprint, Role: from.role, Group: from.group,
 			Stack: t.stacks.get(id), Created: created, Released: released,
 		}, t.age)
 	})

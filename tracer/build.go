@@ -8,8 +8,9 @@ import (
 
 // The low bits of a stack id, as in bpf/ledger.h.
 const (
-	stackKindMask = 7 // LEAK_KIND_MASK
-	stackRescued  = 8 // LEAK_ID_RESCUED
+	stackKindMask = 7  // LEAK_KIND_MASK
+	stackIDMask   = 15 // LEAK_ID_MASK
+	idUnsampled   = 16 // LEAK_ID_UNSAMPLED
 )
 
 // siteKey tells sites apart.
@@ -80,6 +81,9 @@ func (b *builder) isGoing(o Object) bool {
 
 // createdBy is the origin of a task.
 func (b *builder) createdBy(stack uint64, o Object) origin {
+	if unsampled(stack) {
+		return countedAt(stack)
+	}
 	if len(b.tracer.stacks.get(stack).Frames) == 0 {
 		return origin{stack: stack, frame: -1, group: o.group()}
 	}
@@ -201,11 +205,19 @@ func (b *builder) addPast() {
 	}
 }
 
+// countedAt is the origin of what a stack created.
+func countedAt(stack uint64) origin {
+	if unsampled(stack) {
+		return origin{stack: stack, frame: -1, group: NotSampled}
+	}
+	return origin{stack: stack, role: Created, frame: -1}
+}
+
 func (b *builder) count(kind Kind, id, created, released uint64) {
 	if created == 0 || !b.tracer.wants(kind) {
 		return
 	}
-	s := b.site(kind, origin{stack: id, role: Created, frame: -1})
+	s := b.site(kind, countedAt(id))
 	s.byStack[id] += 0 // shows this stack if no object has one
 	s.Created += created
 	s.Released += released

@@ -49,7 +49,8 @@ const (
 	ledgerLeakCounterLEAK_STACK_NO_MAPPING ledgerLeakCounter = 9
 	ledgerLeakCounterLEAK_STACK_NONE       ledgerLeakCounter = 10
 	ledgerLeakCounterLEAK_STACK_RESCUE     ledgerLeakCounter = 11
-	ledgerLeakCounterLEAK_COUNTERS         ledgerLeakCounter = 12
+	ledgerLeakCounterLEAK_STACK_UNSAMPLED  ledgerLeakCounter = 12
+	ledgerLeakCounterLEAK_COUNTERS         ledgerLeakCounter = 13
 )
 
 type ledgerLeakDeed uint32
@@ -115,6 +116,9 @@ type ledgerLeakProc struct {
 	Follow       uint32
 	RescueSecond uint64
 	Rescues      uint64
+	FloodBegan   uint64
+	Births       uint64
+	OneIn        uint64
 }
 
 type ledgerLeakProcessRecord struct {
@@ -314,8 +318,10 @@ const (
 	ledgerVarParkedType         = "parked_type"
 	ledgerVarProcessRecordType  = "process_record_type"
 	ledgerVarRescueType         = "rescue_type"
+	ledgerVarSampledOneIn       = "sampled_one_in"
 	ledgerVarSeesReads          = "sees_reads"
 	ledgerVarSockRecordType     = "sock_record_type"
+	ledgerVarStackBudget        = "stack_budget"
 	ledgerVarTaskRecordType     = "task_record_type"
 )
 
@@ -410,8 +416,10 @@ type ledgerVariableSpecs struct {
 	ParkedType        *ebpf.VariableSpec `ebpf:"parked_type"`
 	ProcessRecordType *ebpf.VariableSpec `ebpf:"process_record_type"`
 	RescueType        *ebpf.VariableSpec `ebpf:"rescue_type"`
+	SampledOneIn      *ebpf.VariableSpec `ebpf:"sampled_one_in"`
 	SeesReads         *ebpf.VariableSpec `ebpf:"sees_reads"`
 	SockRecordType    *ebpf.VariableSpec `ebpf:"sock_record_type"`
+	StackBudget       *ebpf.VariableSpec `ebpf:"stack_budget"`
 	TaskRecordType    *ebpf.VariableSpec `ebpf:"task_record_type"`
 }
 
@@ -487,8 +495,10 @@ type ledgerVariables struct {
 	ParkedType        *ebpf.Variable `ebpf:"parked_type"`
 	ProcessRecordType *ebpf.Variable `ebpf:"process_record_type"`
 	RescueType        *ebpf.Variable `ebpf:"rescue_type"`
+	SampledOneIn      *ebpf.Variable `ebpf:"sampled_one_in"`
 	SeesReads         *ebpf.Variable `ebpf:"sees_reads"`
 	SockRecordType    *ebpf.Variable `ebpf:"sock_record_type"`
+	StackBudget       *ebpf.Variable `ebpf:"stack_budget"`
 	TaskRecordType    *ebpf.Variable `ebpf:"task_record_type"`
 }
 

@@ -39,6 +39,20 @@ type Snapshot struct {
 	Lost []Counter
 	// StackQuality counts captured stacks since tracing began.
 	StackQuality map[Quality]uint64
+	// Sampling is zero as long as the stack of every creation was captured.
+	Sampling Sampling
+}
+
+// Sampling says how many creations have no stack because a process created more
+// than anybody can look at: 20,000 in a second. They are counted at the sites of
+// the Group NotSampled, one of each kind; the counts of all other sites are lower
+// bounds then, and the sums of all sites are exact as ever.
+type Sampling struct {
+	// OneIn is how rarely a stack was captured when it was rarest: of one creation
+	// in so many, which were picked by chance.
+	OneIn uint64
+	// LeftOut is how many creations have no stack therefore.
+	LeftOut uint64
 }
 
 // Counter is a named count.
@@ -114,9 +128,13 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space) (*Snapshot, e
 		Tracked: len(l.tasks) + len(l.sockets) + len(threads.held),
 	}
 	t.seen = b.seen
-	t.grow()
+	totals, err := t.readTotals()
+	if err != nil {
+		return nil, fmt.Errorf("take snapshot: %w", err)
+	}
+	t.grow(totals[ledgerLeakCounterLEAK_LOST_EVENT] + totals[ledgerLeakCounterLEAK_LOST_SITE])
 	t.forget(retired)
-	return out, t.readCounters(out, l, threads.unjudged)
+	return out, t.addCounters(out, totals, l, threads.unjudged)
 }
 
 // refresh looks at what no event may have told: mappings that changed and

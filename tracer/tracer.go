@@ -21,6 +21,8 @@ type Options struct {
 	// Kinds limits snapshots to some kinds, and leaves out hooks that serve
 	// no other. Empty means all.
 	Kinds []Kind
+	// Tuning is for tests.
+	Tuning Tuning
 }
 
 // Tracer traces one process, and with Options.Follow its descendants. Its
@@ -55,6 +57,8 @@ type Tracer struct {
 	past    past
 	age     uint32
 	aged    time.Time
+	// swept is what was lost when the kernel's stacks were looked through last.
+	swept uint64
 	// seen is when objects without a known birth were first seen.
 	seen map[seenKey]time.Time
 	// rescued counts the stacks that Go walked, by outcome.
@@ -115,6 +119,9 @@ func (t *Tracer) load() error {
 		} else {
 			delete(spec.Programs, h.program)
 		}
+	}
+	if err := t.options.Tuning.apply(spec); err != nil {
+		return err
 	}
 	if err := spec.Variables[ledgerVarSeesReads].Set(hasTracepoint(kernel, "sock_recv_length")); err != nil {
 		return fmt.Errorf("configure BPF programs: %w", err)
