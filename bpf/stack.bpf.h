@@ -118,6 +118,14 @@ static __always_inline __u64 stack_id(__u64 hash, enum leak_kind kind)
 	return (hash & ~(__u64)LEAK_ID_MASK) | kind;
 }
 
+/*
+ * How many stacks of a process are rescued in a second, and whether all are that
+ * objects are created from, which is how the two unwinders are compared. Set by
+ * Go in tests.
+ */
+const volatile __u32 rescue_rate = LEAK_RESCUE_RATE;
+const volatile bool rescue_all = false;
+
 /* rescue_allowed counts a rescue of a process against its rate. */
 static __always_inline bool rescue_allowed(struct leak_proc *proc)
 {
@@ -127,7 +135,7 @@ static __always_inline bool rescue_allowed(struct leak_proc *proc)
 		proc->rescue_second = second;
 		proc->rescues = 0;
 	}
-	return __sync_fetch_and_add(&proc->rescues, 1) < LEAK_RESCUE_RATE;
+	return __sync_fetch_and_add(&proc->rescues, 1) < rescue_rate;
 }
 
 /*
@@ -238,7 +246,7 @@ static __always_inline __u64 capture_stack(struct leak_proc *proc, enum leak_kin
 	slot->stack.space = proc->space;
 	slot->stack.kind = kind;
 	id = stack_id(walk_stack(&slot->stack, number, proc->space), kind);
-	if (slot->stack.quality == LEAK_STACK_NO_MAPPING) {
+	if (slot->stack.quality == LEAK_STACK_NO_MAPPING || (rescue_all && kind != LEAK_USE)) {
 		/* Of uses there will be more, when the mappings are known. */
 		__u64 rescued = kind == LEAK_USE ? 0 : stack_rescue(proc, kind);
 

@@ -46,7 +46,13 @@ func TestStackLife(t *testing.T) {
 // await takes snapshots until one of them shows something.
 func (s *session) await(what string, shows func(*tracer.Snapshot) bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(patience); !shows(s.snapshot()); time.Sleep(100 * time.Millisecond) {
+	s.awaitIn(s.snapshot, what, shows)
+}
+
+// awaitIn is await for a way to take snapshots.
+func (s *session) awaitIn(take func() *tracer.Snapshot, what string, shows func(*tracer.Snapshot) bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(patience); !shows(take()); time.Sleep(100 * time.Millisecond) {
 		if s.t.Failed() || time.Now().After(deadline) {
 			s.t.Fatalf("waited in vain for %s", what)
 		}

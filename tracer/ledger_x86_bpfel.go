@@ -317,6 +317,8 @@ const (
 	ledgerVarMarkTgid           = "mark_tgid"
 	ledgerVarParkedType         = "parked_type"
 	ledgerVarProcessRecordType  = "process_record_type"
+	ledgerVarRescueAll          = "rescue_all"
+	ledgerVarRescueRate         = "rescue_rate"
 	ledgerVarRescueType         = "rescue_type"
 	ledgerVarSampledOneIn       = "sampled_one_in"
 	ledgerVarSeesReads          = "sees_reads"
@@ -415,6 +417,8 @@ type ledgerVariableSpecs struct {
 	MarkTgid          *ebpf.VariableSpec `ebpf:"mark_tgid"`
 	ParkedType        *ebpf.VariableSpec `ebpf:"parked_type"`
 	ProcessRecordType *ebpf.VariableSpec `ebpf:"process_record_type"`
+	RescueAll         *ebpf.VariableSpec `ebpf:"rescue_all"`
+	RescueRate        *ebpf.VariableSpec `ebpf:"rescue_rate"`
 	RescueType        *ebpf.VariableSpec `ebpf:"rescue_type"`
 	SampledOneIn      *ebpf.VariableSpec `ebpf:"sampled_one_in"`
 	SeesReads         *ebpf.VariableSpec `ebpf:"sees_reads"`
@@ -494,6 +498,8 @@ type ledgerVariables struct {
 	MarkTgid          *ebpf.Variable `ebpf:"mark_tgid"`
 	ParkedType        *ebpf.Variable `ebpf:"parked_type"`
 	ProcessRecordType *ebpf.Variable `ebpf:"process_record_type"`
+	RescueAll         *ebpf.Variable `ebpf:"rescue_all"`
+	RescueRate        *ebpf.Variable `ebpf:"rescue_rate"`
 	RescueType        *ebpf.Variable `ebpf:"rescue_type"`
 	SampledOneIn      *ebpf.Variable `ebpf:"sampled_one_in"`
 	SeesReads         *ebpf.Variable `ebpf:"sees_reads"`
