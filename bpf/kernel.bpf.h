@@ -4,6 +4,7 @@
 #define LEAK_KERNEL_BPF_H
 
 #define LEAK_E2BIG 7
+#define LEAK_EEXIST 17
 #define LEAK_AF_INET 2
 #define LEAK_AF_INET6 10
 #define CLONE_THREAD 0x00010000

@@ -78,16 +78,31 @@ struct {
 	__type(value, struct leak_tcb);
 } tcbs SEC(".maps");
 
-/*
- * sites: stack id -> leak_site. Written at creation; deleted by Go when no more
- * objects can have the stack.
- */
-struct {
+/* A count of creations: stack id -> leak_site. */
+struct leak_sites {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
 	__type(key, __u64);
 	__type(value, struct leak_site);
-} sites SEC(".maps");
+};
+
+struct leak_sites sites_even SEC(".maps");
+struct leak_sites sites_odd SEC(".maps");
+
+/*
+ * sites: the one of the two in which creations are counted now. Each snapshot
+ * takes the other instead, waits until no program uses the first any more, and
+ * empties that. An entry is never deleted where a program may be about to add to
+ * it: its memory is another stack's in the same moment.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct leak_sites);
+} sites SEC(".maps") = {
+	.values = { &sites_even },
+};
 
 /* counters: leak_counter -> count, per CPU. Written by every program. */
 struct {
@@ -145,19 +160,20 @@ static __always_inline void did(enum leak_deed deed)
 /* site_born counts one creation. */
 static __always_inline void site_born(__u64 stack)
 {
-	struct leak_site *site = bpf_map_lookup_elem(&sites, &stack);
-	struct leak_site fresh = {};
+	__u32 first = 0;
+	void *counts = bpf_map_lookup_elem(&sites, &first);
+	struct leak_site *site, fresh = {};
 
-	if (!site) {
+	site = counts ? bpf_map_lookup_elem(counts, &stack) : NULL;
+	if (counts && !site) {
 		/* Two creators may get here at once; both then find the entry. */
-		bpf_map_update_elem(&sites, &stack, &fresh, BPF_NOEXIST);
-		site = bpf_map_lookup_elem(&sites, &stack);
-		if (!site) {
-			count(LEAK_LOST_SITE);
-			return;
-		}
+		bpf_map_update_elem(counts, &stack, &fresh, BPF_NOEXIST);
+		site = bpf_map_lookup_elem(counts, &stack);
 	}
-	__sync_fetch_and_add(&site->created, 1);
+	if (site)
+		__sync_fetch_and_add(&site->created, 1);
+	else
+		count(LEAK_LOST_SITE);
 }
 
 /* comm_copy copies a task's name. */

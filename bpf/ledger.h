@@ -22,12 +22,24 @@ enum leak_kind {
 #define LEAK_ID_RESCUED 8
 #define LEAK_ID_MASK 15
 
+/* In place of a hash: the stack was left out. 0: there was no scratch for it. */
+#define LEAK_ID_UNSAMPLED 16
+
+/*
+ * How many creations of a process in a second have their stacks captured. Of
+ * more than that 1 in 2 has, of more than twice as many 1 in 4, and so on.
+ */
+#define LEAK_STACK_RATE 20000
+
 /* leak_proc marks a traced process; it lives on the thread group leader. */
 struct leak_proc {
 	__u32 space; /* id of its leak_space, 0 when not known yet */
 	__u32 follow; /* children are traced as well */
 	__u64 rescue_second; /* the second in which rescues are counted */
 	__u64 rescues;
+	__u64 flood_began; /* since when births are counted */
+	__u64 births;
+	__u64 one_in; /* of so many creations one stack is captured: a power of two */
 };
 
 /* leak_activity counts what a traced process has done. */
@@ -150,7 +162,8 @@ enum leak_counter {
 	LEAK_STACK_NO_MAPPING = 9,
 	LEAK_STACK_NONE = 10,
 	LEAK_STACK_RESCUE = 11, /* sent to Go, which judges it */
-	LEAK_COUNTERS = 12,
+	LEAK_STACK_UNSAMPLED = 12, /* left out in a flood */
+	LEAK_COUNTERS = 13,
 };
 
 /* leak_task_record is one task in a snapshot. */

@@ -10,7 +10,8 @@
 
 /*
  * stacks: stack id -> leak_stack. Written at the first sight of a stack. The
- * id is a hash of all its content, so an entry never changes.
+ * id is a hash of all its content, so an entry never changes. Deleted by Go when
+ * no object has had the stack for a while; if it comes again it is stored again.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -93,8 +94,11 @@ static __always_inline void stack_store(__u64 id, struct leak_stack *stack)
 	} else {
 		if (bpf_map_lookup_elem(&stacks, &id))
 			return;
-		error = bpf_map_update_elem(&stacks, &id, stack, BPF_ANY);
+		error = bpf_map_update_elem(&stacks, &id, stack, BPF_NOEXIST);
 	}
+	/* Of two that are here at once the first has stored the same. */
+	if (error == -LEAK_EEXIST)
+		return;
 	if (error)
 		count(LEAK_LOST_STACK);
 	else
@@ -110,6 +114,14 @@ static __always_inline __u64 stack_id(__u64 hash, enum leak_kind kind)
 	return (hash & ~(__u64)LEAK_ID_MASK) | kind;
 }
 
+/*
+ * How many stacks of a process are rescued in a second, and whether all are that
+ * objects are created from, which is how the two unwinders are compared. Set by
+ * Go in tests.
+ */
+const volatile __u32 rescue_rate = LEAK_RESCUE_RATE;
+const volatile bool rescue_all = false;
+
 /* rescue_allowed counts a rescue of a process against its rate. */
 static __always_inline bool rescue_allowed(struct leak_proc *proc)
 {
@@ -119,7 +131,7 @@ static __always_inline bool rescue_allowed(struct leak_proc *proc)
 		proc->rescue_second = second;
 		proc->rescues = 0;
 	}
-	return __sync_fetch_and_add(&proc->rescues, 1) < LEAK_RESCUE_RATE;
+	return __sync_fetch_and_add(&proc->rescues, 1) < rescue_rate;
 }
 
 /*
@@ -159,13 +171,70 @@ static __always_inline __u64 stack_rescue(struct leak_proc *proc, enum leak_kind
 	return base;
 }
 
+/* What a flood is counted in: 2^30 ns, about a second. */
+#define LEAK_FLOOD_SHIFT 30
+#define LEAK_FLOOD_LONGEST (1ULL << 40)
+
+/* How many stacks a process may have captured in that time. Set by Go in tests. */
+const volatile __u32 stack_budget = (__u64)LEAK_STACK_RATE * (1 << LEAK_FLOOD_SHIFT) / 1000000000;
+
+/* The rarest sampling there was: 1 in so many. Read by Go. */
+volatile __u32 sampled_one_in = 1;
+
+/*
+ * flood_look sees whether a process creates more than the budget. About once a
+ * second it begins to count anew, and samples as the last time made necessary.
+ */
+static __always_inline void flood_look(struct leak_proc *proc, __u64 births)
+{
+	__u64 now = bpf_ktime_get_ns(), took = now - proc->flood_began, one_in = 1, allowed;
+
+	if (took >> LEAK_FLOOD_SHIFT) {
+		if (took > LEAK_FLOOD_LONGEST)
+			took = LEAK_FLOOD_LONGEST;
+		allowed = took * stack_budget >> LEAK_FLOOD_SHIFT;
+		for (int i = 0; i < 16 && births > one_in * allowed; i++)
+			one_in *= 2;
+		proc->one_in = one_in;
+		proc->births = 0;
+		proc->flood_began = now;
+	} else if (births >= proc->one_in * stack_budget) {
+		proc->one_in *= 2;
+	}
+	if (proc->one_in > sampled_one_in)
+		sampled_one_in = proc->one_in;
+}
+
+/* A look costs as much as a clock does. Of so many creations one takes it. */
+#define LEAK_FLOOD_LOOKS 64
+
+/*
+ * unsampled counts a creation and tells whether its stack is left out, since the
+ * process creates more than anybody can look at. It is by chance: a program that
+ * creates by turns would otherwise have always the same ones left out.
+ */
+static __always_inline bool unsampled(struct leak_proc *proc)
+{
+	__u64 births = __sync_fetch_and_add(&proc->births, 1);
+
+	if (!(births % LEAK_FLOOD_LOOKS) || births >= proc->one_in * stack_budget)
+		flood_look(proc, births);
+	if (proc->one_in <= 1 || !(bpf_get_prandom_u32() & (proc->one_in - 1)))
+		return false;
+	count(LEAK_STACK_UNSAMPLED);
+	return true;
+}
+
 /* capture_stack stores the current user stack and returns its id. */
 static __always_inline __u64 capture_stack(struct leak_proc *proc, enum leak_kind kind)
 {
+	struct leak_slot *slot;
 	__u32 number;
-	struct leak_slot *slot = slot_claim(&number);
 	__u64 id;
 
+	if (kind != LEAK_USE && unsampled(proc))
+		return stack_id(LEAK_ID_UNSAMPLED, kind);
+	slot = slot_claim(&number);
 	if (!slot) {
 		count(LEAK_LOST_SLOT);
 		return stack_id(0, kind);
@@ -173,7 +242,7 @@ static __always_inline __u64 capture_stack(struct leak_proc *proc, enum leak_kin
 	slot->stack.space = proc->space;
 	slot->stack.kind = kind;
 	id = stack_id(walk_stack(slot, number, proc->space), kind);
-	if (slot->stack.quality == LEAK_STACK_NO_MAPPING) {
+	if (slot->stack.quality == LEAK_STACK_NO_MAPPING || (rescue_all && kind != LEAK_USE)) {
 		/* Of uses there will be more, when the mappings are known. */
 		__u64 rescued = kind == LEAK_USE ? 0 : stack_rescue(proc, kind);
 

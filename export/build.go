@@ -55,6 +55,9 @@ func NewReport(run Setting, h *verdict.History, last *tracer.Snapshot) *Report {
 	for _, c := range last.Lost {
 		r.Lost[c.Name] += c.Count
 	}
+	if n := last.Sampling; n.LeftOut > 0 {
+		r.Sampling = &Sampling{n.OneIn, n.LeftOut}
+	}
 	for q, n := range last.StackQuality {
 		r.StackQuality[q] = n
 	}

@@ -14,7 +14,7 @@ func (t text) detail(n int, s Site) {
 	number := fmt.Sprintf("\n[%d] %s  ", n, s.Kind)
 	t.line("%s%s", number, s.title(t.o.width()-len(number)+1))
 	blame := s.blame()
-	for _, fact := range append(s.facts(), blame, s.initHint()) {
+	for _, fact := range append(s.facts(t.r.Sampling != nil), blame, s.initHint()) {
 		if fact != "" {
 			t.sentence("    ", "%s", fact)
 		}
@@ -35,8 +35,9 @@ func (t text) detail(n int, s Site) {
 	t.samples(s, blame == "")
 }
 
-// facts are what is said of a site before its stack, one line each.
-func (s Site) facts() []string {
+// facts are what is said of a site before its stack, one line each. Of a sampled
+// site only the least is known.
+func (s Site) facts(sampled bool) []string {
 	facts := []string{fmt.Sprintf("%s: %s", s.State, s.Reason)}
 	if s.Ended {
 		facts[0] += "; its process has ended since"
@@ -51,8 +52,11 @@ func (s Site) facts() []string {
 		facts = append(facts, near)
 	}
 	if s.Created > 0 {
-		w := words[s.Kind]
-		facts = append(facts, fmt.Sprintf("while traced: %s %s, %s %s",
+		w, least := words[s.Kind], ""
+		if sampled && s.Group != tracer.NotSampled {
+			least = "at least "
+		}
+		facts = append(facts, fmt.Sprintf("while traced: %s%s %s, %s %s", least,
 			humanCount(s.Created), w.created, humanCount(s.Released), w.released))
 	}
 	if len(s.Names) > 0 && s.Outstanding > 1 {

@@ -220,6 +220,20 @@ func lossy(s *tracer.Snapshot) {
 	s.Lost = []tracer.Counter{{Name: "stack_table_full", Count: 3}, {Name: "ring_full", Count: 1417}, {Name: "never"}}
 }
 
+// flooded is a leak beside more creations than have stacks.
+func flooded(s *tracer.Snapshot) {
+	clean(s)
+	s.Sampling = tracer.Sampling{OneIn: 4, LeftOut: 184_113}
+}
+
+func flood() *Report {
+	others := tracer.Site{
+		Kind: tracer.Thread, Fingerprint: "a0a9", Group: tracer.NotSampled, Created: 184_113, Released: 184_077,
+		Stack: tracer.Stack{Site: -1, Quality: tracer.NoStack}, Outstanding: threads(tracer.Thread, "worker", born(36, 3)),
+	}
+	return watch([]tracer.Site{services()[0], others}, 15, flooded)
+}
+
 // reports are the cases every format is tested with.
 func reports() map[string]*Report {
 	innocent := []tracer.Site{services()[3], services()[7]}
@@ -241,6 +255,7 @@ func reports() map[string]*Report {
 		"network": watch(networks(), 15, clean),
 		"past":    past(false),
 		"over":    past(true),
+		"flood":   flood(),
 		"hostile": watch([]tracer.Site{hostile}, 15, clean),
 	}
 }

@@ -37,7 +37,9 @@ type Report struct {
 
 	Lost         map[string]uint64         `json:"lost"`
 	StackQuality map[tracer.Quality]uint64 `json:"stack_quality"`
-	Overhead     Overhead                  `json:"overhead"`
+	// Sampling is nil as long as the stack of every creation was captured.
+	Sampling *Sampling `json:"sampling,omitempty"`
+	Overhead Overhead  `json:"overhead"`
 }
 
 // Site is a site with outstanding objects, and the verdict on it.
@@ -90,6 +92,13 @@ type Site struct {
 	// the instant their ages are meant at.
 	objects []tracer.Object
 	taken   time.Time
+}
+
+// Sampling says how rarely the stack of a creation was captured in a flood, and
+// how many creations have none therefore.
+type Sampling struct {
+	OneIn   uint64 `json:"one_in"`
+	LeftOut uint64 `json:"left_out"`
 }
 
 // Trend is a rank-based trend of what a site holds (Mann-Kendall).

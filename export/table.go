@@ -157,6 +157,8 @@ func (s Site) telling() string {
 func (s Site) nameless() string {
 	what := "no stack captured"
 	switch {
+	case s.Group == tracer.NotSampled:
+		return "(" + s.Group + ")"
 	case s.before():
 		what = "before tracing"
 	case s.Kind == tracer.CloseWait && s.Group != "":

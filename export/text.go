@@ -63,7 +63,7 @@ func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 		t.detail(i+1, s)
 	}
 	t.near(described)
-	if o.Brief && !r.lossy() {
+	if o.Brief && !r.lossy() && r.Sampling == nil {
 		return t.Flush()
 	}
 	r.writeFooter(t)
@@ -222,6 +222,7 @@ func countKinds(sites []Site) (counts []string) {
 func (r *Report) writeFooter(t text) {
 	t.line("")
 	t.sentence("", "%s", r.qualityLine())
+	r.writeSampling(t)
 	r.writeLosses(t)
 	o := r.Overhead
 	cost := fmt.Sprintf("leaktrace used %.2fs of CPU", o.CPUSeconds)
@@ -260,6 +261,15 @@ func (r *Report) qualityLine() string {
 		return "no stacks captured"
 	}
 	return fmt.Sprintf("%s stacks captured: %s", humanCount(total), strings.Join(parts, ", "))
+}
+
+// writeSampling says what is not known of a flood.
+func (r *Report) writeSampling(t text) {
+	if n := r.Sampling; n != nil {
+		t.sentence("", "sampled 1 in %s at times, where a process created more than 20,000 objects in a second: "+
+			"%s no stack, and the counts of each site are lower bounds",
+			humanCount(n.OneIn), plural(int(n.LeftOut), "object has", "objects have"))
+	}
 }
 
 func (r *Report) lossy() bool {

@@ -99,6 +99,8 @@ func (b *builder) origin(s *socket, info *SocketInfo) origin {
 	switch {
 	case len(created.Frames) == 0 && len(used.Frames) > 0:
 		return origin{stack: s.UseStack, role: LastUsed, frame: used.Site}
+	case unsampled(s.Birth.Stack):
+		return countedAt(s.Birth.Stack)
 	case len(created.Frames) == 0:
 		made.role, made.group = "", info.group
 	case s.Accepted != 0:

@@ -8,8 +8,9 @@ import (
 
 // The low bits of a stack id, as in bpf/ledger.h.
 const (
-	stackKindMask = 7 // LEAK_KIND_MASK
-	stackRescued  = 8 // LEAK_ID_RESCUED
+	stackKindMask = 7  // LEAK_KIND_MASK
+	stackIDMask   = 15 // LEAK_ID_MASK
+	idUnsampled   = 16 // LEAK_ID_UNSAMPLED
 )
 
 // siteKey tells sites apart.
@@ -80,6 +81,9 @@ func (b *builder) isGoing(o Object) bool {
 
 // createdBy is the origin of a task.
 func (b *builder) createdBy(stack uint64, o Object) origin {
+	if unsampled(stack) {
+		return countedAt(stack)
+	}
 	if len(b.tracer.stacks.get(stack).Frames) == 0 {
 		return origin{stack: stack, frame: -1, group: o.group()}
 	}
@@ -179,23 +183,41 @@ func (b *builder) firstSeen(key seenKey) time.Time {
 // addTallies adds what was created and given back, also where nothing is left.
 func (b *builder) addTallies() {
 	for id, n := range b.tracer.tallies {
-		switch ledgerLeakKind(id & stackKindMask) {
-		case ledgerLeakKindLEAK_CHILD:
-			b.count(Zombie, id, n.created, n.released)
-		case ledgerLeakKindLEAK_SOCKET:
-			b.count(CloseWait, id, n.created, n.released)
-		case ledgerLeakKindLEAK_THREAD:
-			b.count(Thread, id, n.created, n.released)
-			b.count(UnjoinedThread, id, n.ended, n.joined)
-		}
+		n.each(id, func(kind Kind, created, released uint64) { b.count(kind, id, created, released) })
 	}
+}
+
+// addPast adds what stacks created that are forgotten.
+func (b *builder) addPast() {
+	for key, past := range b.tracer.past {
+		if !b.tracer.wants(key.kind) {
+			continue
+		}
+		s := b.sites[key]
+		if s == nil {
+			s = &siteBuilder{Site: past.Site}
+			b.sites[key] = s
+			continue
+		}
+		past.used = b.tracer.age
+		s.Created += past.Created
+		s.Released += past.Released
+	}
+}
+
+// countedAt is the origin of what a stack created.
+func countedAt(stack uint64) origin {
+	if unsampled(stack) {
+		return origin{stack: stack, frame: -1, group: NotSampled}
+	}
+	return origin{stack: stack, role: Created, frame: -1}
 }
 
 func (b *builder) count(kind Kind, id, created, released uint64) {
 	if created == 0 || !b.tracer.wants(kind) {
 		return
 	}
-	s := b.site(kind, origin{stack: id, role: Created, frame: -1})
+	s := b.site(kind, countedAt(id))
 	s.byStack[id] += 0 // shows this stack if no object has one
 	s.Created += created
 	s.Released += released
@@ -211,7 +233,9 @@ func (b *builder) finish() []Site {
 				best = id
 			}
 		}
-		s.Stack = b.tracer.stacks.get(best)
+		if best != 0 || len(s.Stack.Frames) == 0 {
+			s.Stack = b.tracer.stacks.get(best)
+		}
 		if frame, ok := s.frames[best]; ok {
 			s.Stack.Site = frame
 		}

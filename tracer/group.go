@@ -9,6 +9,13 @@ import (
 // that the threads of a pool that is older than tracing are one site and the
 // leaking ones beside them another.
 
+// NotSampled is the Group of objects whose stacks were left out in a flood of
+// creations: see Sampling. They may be of any number of sites.
+const NotSampled = "stack not sampled"
+
+// unsampled tells the ids that stand for a stack that was left out.
+func unsampled(id uint64) bool { return id&^stackIDMask == idUnsampled }
+
 // NameGroup is the name of a thread or child with each number in it as "N":
 // the workers of a pool are numbered.
 func NameGroup(name string) string {

@@ -78,9 +78,9 @@ type ledger struct {
 	// connections in accept queues were not looked at.
 	listening map[uint16]bool
 	unqueued  uint64
-	// before and after count creations by stack id, before the objects were
-	// read and after.
-	before, after map[uint64]uint64
+	// since counts creations by stack id, from the turn of the maps on to after
+	// the objects were read.
+	since map[uint64]uint64
 }
 
 // finishedThread is an entry of the tcbs map.
@@ -90,8 +90,8 @@ type finishedThread struct {
 }
 
 // readLedger reads the ledger in an order that bounds what a busy program does
-// meanwhile: an object counted in before that no list shows was given back. A
-// thread that ends while the lists are read is alive in one and ended in the
+// meanwhile: an object counted before the turn that no list shows was given back.
+// A thread that ends while the lists are read is alive in one and ended in the
 // next, never neither.
 func (t *Tracer) readLedger() (*ledger, error) {
 	now, err := monotonic()
@@ -99,9 +99,6 @@ func (t *Tracer) readLedger() (*ledger, error) {
 		return nil, err
 	}
 	l := &ledger{taken: t.clock.time(now)}
-	if l.before, err = readCreated(t.maps.Sites); err != nil {
-		return nil, err
-	}
 	err = errors.Join(
 		t.iterate(ledgerProgSnapshotTasks, func(r io.Reader) error {
 			return readRecords(r, func(record *ledgerLeakTaskRecord) { l.tasks = append(l.tasks, *record) })
@@ -112,7 +109,7 @@ func (t *Tracer) readLedger() (*ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.after, err = readCreated(t.maps.Sites)
+	l.since, err = t.creations.since()
 	return l, err
 }
 
@@ -127,18 +124,6 @@ func (l *ledger) readThreads(tcbs *ebpf.Map) error {
 		l.threads = append(l.threads, finishedThread{key, thread})
 	}
 	return nil
-}
-
-func readCreated(sites *ebpf.Map) (map[uint64]uint64, error) {
-	entries := make(map[uint64]ledgerLeakSite)
-	if err := readMap(sites, entries); err != nil {
-		return nil, fmt.Errorf("read creation counts: %w", err)
-	}
-	created := make(map[uint64]uint64, len(entries))
-	for id, site := range entries {
-		created[id] = site.Created
-	}
-	return created, nil
 }
 
 // readMapTries is how often a map is read anew when its entries change too fast

@@ -49,7 +49,8 @@ const (
 	ledgerLeakCounterLEAK_STACK_NO_MAPPING ledgerLeakCounter = 9
 	ledgerLeakCounterLEAK_STACK_NONE       ledgerLeakCounter = 10
 	ledgerLeakCounterLEAK_STACK_RESCUE     ledgerLeakCounter = 11
-	ledgerLeakCounterLEAK_COUNTERS         ledgerLeakCounter = 12
+	ledgerLeakCounterLEAK_STACK_UNSAMPLED  ledgerLeakCounter = 12
+	ledgerLeakCounterLEAK_COUNTERS         ledgerLeakCounter = 13
 )
 
 type ledgerLeakDeed uint32
@@ -115,6 +116,9 @@ type ledgerLeakProc struct {
 	Follow       uint32
 	RescueSecond uint64
 	Rescues      uint64
+	FloodBegan   uint64
+	Births       uint64
+	OneIn        uint64
 }
 
 type ledgerLeakProcessRecord struct {
@@ -293,6 +297,8 @@ const (
 	ledgerMapRuleCache          = "rule_cache"
 	ledgerMapRules              = "rules"
 	ledgerMapSites              = "sites"
+	ledgerMapSitesEven          = "sites_even"
+	ledgerMapSitesOdd           = "sites_odd"
 	ledgerMapSlots              = "slots"
 	ledgerMapSocks              = "socks"
 	ledgerMapSpaces             = "spaces"
@@ -320,9 +326,13 @@ const (
 	ledgerVarMarkTgid           = "mark_tgid"
 	ledgerVarParkedType         = "parked_type"
 	ledgerVarProcessRecordType  = "process_record_type"
+	ledgerVarRescueAll          = "rescue_all"
+	ledgerVarRescueRate         = "rescue_rate"
 	ledgerVarRescueType         = "rescue_type"
+	ledgerVarSampledOneIn       = "sampled_one_in"
 	ledgerVarSeesReads          = "sees_reads"
 	ledgerVarSockRecordType     = "sock_record_type"
+	ledgerVarStackBudget        = "stack_budget"
 	ledgerVarTaskRecordType     = "task_record_type"
 )
 
@@ -396,6 +406,8 @@ type ledgerMapSpecs struct {
 	RuleCache  *ebpf.MapSpec `ebpf:"rule_cache"`
 	Rules      *ebpf.MapSpec `ebpf:"rules"`
 	Sites      *ebpf.MapSpec `ebpf:"sites"`
+	SitesEven  *ebpf.MapSpec `ebpf:"sites_even"`
+	SitesOdd   *ebpf.MapSpec `ebpf:"sites_odd"`
 	Slots      *ebpf.MapSpec `ebpf:"slots"`
 	Socks      *ebpf.MapSpec `ebpf:"socks"`
 	Spaces     *ebpf.MapSpec `ebpf:"spaces"`
@@ -416,9 +428,13 @@ type ledgerVariableSpecs struct {
 	MarkTgid          *ebpf.VariableSpec `ebpf:"mark_tgid"`
 	ParkedType        *ebpf.VariableSpec `ebpf:"parked_type"`
 	ProcessRecordType *ebpf.VariableSpec `ebpf:"process_record_type"`
+	RescueAll         *ebpf.VariableSpec `ebpf:"rescue_all"`
+	RescueRate        *ebpf.VariableSpec `ebpf:"rescue_rate"`
 	RescueType        *ebpf.VariableSpec `ebpf:"rescue_type"`
+	SampledOneIn      *ebpf.VariableSpec `ebpf:"sampled_one_in"`
 	SeesReads         *ebpf.VariableSpec `ebpf:"sees_reads"`
 	SockRecordType    *ebpf.VariableSpec `ebpf:"sock_record_type"`
+	StackBudget       *ebpf.VariableSpec `ebpf:"stack_budget"`
 	TaskRecordType    *ebpf.VariableSpec `ebpf:"task_record_type"`
 }
 
@@ -451,6 +467,8 @@ type ledgerMaps struct {
 	RuleCache  *ebpf.Map `ebpf:"rule_cache"`
 	Rules      *ebpf.Map `ebpf:"rules"`
 	Sites      *ebpf.Map `ebpf:"sites"`
+	SitesEven  *ebpf.Map `ebpf:"sites_even"`
+	SitesOdd   *ebpf.Map `ebpf:"sites_odd"`
 	Slots      *ebpf.Map `ebpf:"slots"`
 	Socks      *ebpf.Map `ebpf:"socks"`
 	Spaces     *ebpf.Map `ebpf:"spaces"`
@@ -472,6 +490,8 @@ func (m *ledgerMaps) Close() error {
 		m.RuleCache,
 		m.Rules,
 		m.Sites,
+		m.SitesEven,
+		m.SitesOdd,
 		m.Slots,
 		m.Socks,
 		m.Spaces,
@@ -493,9 +513,13 @@ type ledgerVariables struct {
 	MarkTgid          *ebpf.Variable `ebpf:"mark_tgid"`
 	ParkedType        *ebpf.Variable `ebpf:"parked_type"`
 	ProcessRecordType *ebpf.Variable `ebpf:"process_record_type"`
+	RescueAll         *ebpf.Variable `ebpf:"rescue_all"`
+	RescueRate        *ebpf.Variable `ebpf:"rescue_rate"`
 	RescueType        *ebpf.Variable `ebpf:"rescue_type"`
+	SampledOneIn      *ebpf.Variable `ebpf:"sampled_one_in"`
 	SeesReads         *ebpf.Variable `ebpf:"sees_reads"`
 	SockRecordType    *ebpf.Variable `ebpf:"sock_record_type"`
+	StackBudget       *ebpf.Variable `ebpf:"stack_budget"`
 	TaskRecordType    *ebpf.Variable `ebpf:"task_record_type"`
 }
 

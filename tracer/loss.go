@@ -15,18 +15,23 @@ var losses = []struct {
 	{ledgerLeakCounterLEAK_LOST_EVENT, "events_ring_full"},
 }
 
-// readCounters adds losses and stack qualities to a snapshot.
-func (t *Tracer) readCounters(s *Snapshot, l *ledger, unjudged uint64) error {
+// readTotals reads the kernel's counters.
+func (t *Tracer) readTotals() (map[ledgerLeakCounter]uint64, error) {
 	totals := make(map[ledgerLeakCounter]uint64)
 	for counter := range ledgerLeakCounterLEAK_COUNTERS {
 		var perCPU []uint64
 		if err := t.maps.Counters.Lookup(uint32(counter), &perCPU); err != nil {
-			return fmt.Errorf("read counters: %w", err)
+			return nil, fmt.Errorf("read counters: %w", err)
 		}
 		for _, n := range perCPU {
 			totals[counter] += n
 		}
 	}
+	return totals, nil
+}
+
+// addCounters adds losses and stack qualities to a snapshot.
+func (t *Tracer) addCounters(s *Snapshot, totals map[ledgerLeakCounter]uint64, l *ledger, unjudged uint64) error {
 	for _, loss := range losses {
 		s.Lost = append(s.Lost, Counter{loss.name, totals[loss.counter]})
 	}
@@ -38,6 +43,17 @@ func (t *Tracer) readCounters(s *Snapshot, l *ledger, unjudged uint64) error {
 	s.StackQuality = make(map[Quality]uint64)
 	for counter, quality := range qualities {
 		s.StackQuality[quality] = totals[counter] + t.rescued[quality]
+	}
+	return t.readSampling(s, totals[ledgerLeakCounterLEAK_STACK_UNSAMPLED])
+}
+
+func (t *Tracer) readSampling(s *Snapshot, leftOut uint64) error {
+	var oneIn uint32
+	if err := t.variables.SampledOneIn.Get(&oneIn); err != nil {
+		return fmt.Errorf("read how stacks are sampled: %w", err)
+	}
+	if leftOut > 0 {
+		s.Sampling = Sampling{OneIn: uint64(oneIn), LeftOut: leftOut}
 	}
 	return nil
 }

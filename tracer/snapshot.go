@@ -39,6 +39,20 @@ type Snapshot struct {
 	Lost []Counter
 	// StackQuality counts captured stacks since tracing began.
 	StackQuality map[Quality]uint64
+	// Sampling is zero as long as the stack of every creation was captured.
+	Sampling Sampling
+}
+
+// Sampling says how many creations have no stack because a process created more
+// than anybody can look at: 20,000 in a second. They are counted at the sites of
+// the Group NotSampled, one of each kind; the counts of all other sites are lower
+// bounds then, and the sums of all sites are exact as ever.
+type Sampling struct {
+	// OneIn is how rarely a stack was captured when it was rarest: of one creation
+	// in so many, which were picked by chance.
+	OneIn uint64
+	// LeftOut is how many creations have no stack therefore.
+	LeftOut uint64
 }
 
 // Counter is a named count.
@@ -56,23 +70,37 @@ func (t *Tracer) Snapshot() (*Snapshot, error) {
 	if err := t.drain(); err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", err)
 	}
-	out, err := t.take()
+	// No program that begins after the turn captures a stack in these.
+	retired := t.retired()
+	created, err := t.creations.turn()
+	if err != nil {
+		return nil, fmt.Errorf("take snapshot: %w", err)
+	}
+	out, err := t.take(created, retired)
 	return out, errors.Join(err, t.drain())
 }
 
-func (t *Tracer) take() (*Snapshot, error) {
+// retired lists the spaces that are out of the kernel.
+func (t *Tracer) retired() []*space {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	// What was captured in these before is symbolised below, or was before.
-	retired := t.spaces.retired()
+	return t.spaces.retired()
+}
+
+func (t *Tracer) take(created map[uint64]uint64, retired []*space) (*Snapshot, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.count(created)
 	t.refresh()
 	traced := slices.Collect(maps.Keys(t.processes))
 	l, err := t.readLedger()
 	if err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", err)
 	}
-	for id := range l.after {
-		t.note(t.stacks.resolve(id))
+	for _, ids := range []map[uint64]uint64{created, l.since} {
+		for id := range ids {
+			t.note(t.stacks.resolve(id))
+		}
 	}
 	t.stacks.pruneUses(l.sockets)
 	for i := range l.sockets {
@@ -84,7 +112,6 @@ func (t *Tracer) take() (*Snapshot, error) {
 		return nil, fmt.Errorf("take snapshot: %w", err)
 	}
 	t.updateTallies(l, threads.unjoined)
-	t.dropRescued(l)
 	b := &builder{
 		tracer: t, clock: t.clock, now: l.taken,
 		inits: make(map[Process]bool), listening: l.listening, going: going(traced, processes),
@@ -95,13 +122,19 @@ func (t *Tracer) take() (*Snapshot, error) {
 	b.addSockets(l.sockets)
 	b.addThreads(threads.held)
 	b.addTallies()
+	b.addPast()
 	out := &Snapshot{
 		Time: l.taken, Sites: b.finish(), Processes: processes,
 		Tracked: len(l.tasks) + len(l.sockets) + len(threads.held),
 	}
 	t.seen = b.seen
+	totals, err := t.readTotals()
+	if err != nil {
+		return nil, fmt.Errorf("take snapshot: %w", err)
+	}
+	t.grow(totals[ledgerLeakCounterLEAK_LOST_EVENT] + totals[ledgerLeakCounterLEAK_LOST_SITE])
 	t.forget(retired)
-	return out, t.readCounters(out, l, threads.unjudged)
+	return out, t.addCounters(out, totals, l, threads.unjudged)
 }
 
 // refresh looks at what no event may have told: mappings that changed and
@@ -124,34 +157,14 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// dropRescued frees the counts of rescued stacks, of which each has an id of its
-// own and never creates a second object.
-func (t *Tracer) dropRescued(l *ledger) {
-	for id := range l.after {
-		if id&stackRescued != 0 {
-			t.dropCount(id)
-		}
-	}
-}
-
-// dropCount deletes the kernel's count of a stack that creates no more.
-func (t *Tracer) dropCount(id uint64) {
-	if tally := t.tallies[id]; tally != nil {
-		tally.dropped = tally.created
-	}
-	t.note(ignoreMissing(t.maps.Sites.Delete(id)))
-}
-
 // forget frees what belonged to spaces that were retired before the snapshot:
 // all that was captured in them has been symbolised and counted now.
 func (t *Tracer) forget(retired []*space) {
+	if len(retired) == 0 {
+		return
+	}
+	t.note(t.stacks.forget(retired))
 	for _, s := range retired {
-		for id, known := range t.stacks.known {
-			if known.space == s.id {
-				t.dropCount(id)
-			}
-		}
-		t.note(t.stacks.forget(s))
 		t.note(t.spaces.forget(s))
 	}
 }

@@ -3,7 +3,6 @@ package tracer
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"time"
 
@@ -29,8 +28,8 @@ type fingerprintKey struct {
 	role Role
 }
 
-// stacks resolves stack ids. What it has resolved it keeps, since objects may
-// outlive the process that created them.
+// stacks resolves stack ids. What it has resolved it keeps for as long as there
+// are objects, which may outlive the process that created them: see age.go.
 type stacks struct {
 	kernel    *ebpf.Map
 	uses      *ebpf.Map // of stacks that used a socket
@@ -223,19 +222,41 @@ func openPerfMap(pid int) (*os.File, error) {
 	return root.OpenFile(fmt.Sprintf("tmp/perf-%d.map", innerPID(pid)), os.O_RDONLY|unix.O_NONBLOCK, 0)
 }
 
-// forget removes what the kernel keeps of the stacks of a retired space: no
-// new object can have them.
-func (ss *stacks) forget(s *space) error {
+// sweep resolves the kernel's stacks that no event told of.
+func (ss *stacks) sweep() error {
+	var ids []uint64
+	var id uint64
+	err := ss.kernel.NextKey(nil, &id)
+	for err == nil && len(ids) < int(ss.kernel.MaxEntries()) {
+		ids = append(ids, id)
+		err = ss.kernel.NextKey(id, &id)
+	}
+	if ignoreMissing(err) != nil {
+		return fmt.Errorf("list stacks: %w", err)
+	}
+	var errs []error
+	for _, id := range ids {
+		errs = append(errs, ss.resolve(id))
+	}
+	return errors.Join(errs...)
+}
+
+// forget removes what the kernel keeps of the stacks of retired spaces: no new
+// object can have them.
+func (ss *stacks) forget(retired []*space) error {
+	gone := make(map[uint32]bool, len(retired))
+	for _, s := range retired {
+		gone[s.id] = true
+		delete(ss.perfMaps, s.pid)
+	}
 	var errs []error
 	for id, known := range ss.known {
-		if known.space != s.id {
+		if !gone[known.space] {
 			continue
 		}
 		if err := ignoreMissing(ss.mapOf(id).Delete(id)); err != nil {
 			errs = append(errs, fmt.Errorf("delete stack %#x: %w", id, err))
 		}
 	}
-	maps.DeleteFunc(ss.rescued, func(_ string, known *stack) bool { return known.space == s.id })
-	delete(ss.perfMaps, s.pid)
 	return errors.Join(errs...)
 }

@@ -21,6 +21,8 @@ type Options struct {
 	// Kinds limits snapshots to some kinds, and leaves out hooks that serve
 	// no other. Empty means all.
 	Kinds []Kind
+	// Tuning is for tests.
+	Tuning Tuning
 }
 
 // Tracer traces one process, and with Options.Follow its descendants. Its
@@ -36,6 +38,7 @@ type Tracer struct {
 	watched    chan struct{} // closed when the event goroutine has ended
 	drained    chan struct{} // receives when it has handled what drain asked for
 	snapshots  sync.Mutex    // held by a snapshot: they are taken one by one
+	creations  *creations    // used by snapshots alone
 	clock      clock
 
 	mu        sync.Mutex // guards all below
@@ -47,8 +50,15 @@ type Tracer struct {
 	target    *process
 	started   time.Time
 	exited    chan struct{} // closed when the target has ended
-	// tallies counts what each stack created, by id.
+	// tallies counts what each stack created, by id, and past what those did that
+	// are forgotten. age counts how often the stacks were made older, and aged is
+	// when that was last.
 	tallies map[uint64]*tally
+	past    past
+	age     uint32
+	aged    time.Time
+	// swept is what was lost when the kernel's stacks were looked through last.
+	swept uint64
 	// seen is when objects without a known birth were first seen.
 	seen map[seenKey]time.Time
 	// rescued counts the stacks that Go walked, by outcome.
@@ -72,6 +82,7 @@ func New(options Options) (*Tracer, error) {
 		exited:    make(chan struct{}),
 		drained:   make(chan struct{}),
 		tallies:   make(map[uint64]*tally),
+		past:      make(past),
 		seen:      make(map[seenKey]time.Time),
 		rescued:   make(map[Quality]uint64),
 	}
@@ -85,6 +96,7 @@ func New(options Options) (*Tracer, error) {
 	t.files = &files{tables: newTables(t.maps.Rows, t.maps.Rules), byKey: make(map[fileKey]*file)}
 	t.spaces = newSpaces(t.maps.Spaces, t.maps.Mappings, t.files)
 	t.stacks = newStacks(t.maps.Stacks, t.maps.Uses, t.spaces)
+	t.creations = newCreations(&t.maps)
 	t.watched = make(chan struct{})
 	go t.watch()
 	return t, nil
@@ -107,6 +119,9 @@ func (t *Tracer) load() error {
 		} else {
 			delete(spec.Programs, h.program)
 		}
+	}
+	if err := t.options.Tuning.apply(spec); err != nil {
+		return err
 	}
 	if err := spec.Variables[ledgerVarSeesReads].Set(hasTracepoint(kernel, "sock_recv_length")); err != nil {
 		return fmt.Errorf("configure BPF programs: %w", err)

@@ -178,6 +178,10 @@ func (h *History) judge(s tracer.Site) Site {
 	if j.State == Leaking && s.Kind != tracer.Thread {
 		from = lowest(r.column(&h.axis, func(p *point) float64 { return float64(p.low) }), 0)
 	}
+	if j.State == Leaking && s.Group == tracer.NotSampled {
+		// What is usual at one site tells nothing of another's objects.
+		j.State, j.Reason = Suspect, j.Reason+"; they may be of several sites"
+	}
 	j.GrowthPerS = h.slope(r, from)
 	if j.State == Leaking || j.State == Suspect {
 		j.With = h.correlate(&s, r, from)

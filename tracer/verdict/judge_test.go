@@ -253,6 +253,28 @@ func TestThreads(t *testing.T) {
 	}
 }
 
+// Objects of unknown sites never make a leak: together they may look like one.
+func TestNotSampledIsNeverLeaking(t *testing.T) {
+	for _, kind := range tracer.Kinds() {
+		verdicts := make(map[string]State)
+		for _, group := range []string{"", tracer.NotSampled} {
+			h := New(start, 10*time.Second)
+			for at := range 120 {
+				shot := snapshotAt(kind, rate(0, 120, 1, forever), float64(at))
+				for i := range shot.Sites {
+					shot.Sites[i].Group = group
+				}
+				h.Add(shot)
+			}
+			verdicts[group] = h.Sites()[0].State
+		}
+		want := map[string]State{"": Leaking, tracer.NotSampled: Suspect}
+		if diff := gocmp.Diff(want, verdicts); diff != "" {
+			t.Errorf("%s: wrong verdicts (-want +got):\n%s", kind, diff)
+		}
+	}
+}
+
 // A stable level must stay innocent whatever the noise, at every snapshot of
 // the run and not only at its end.
 func TestStableChurnIsNeverLeaking(t *testing.T) {
