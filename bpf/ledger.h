@@ -155,15 +155,16 @@ enum leak_counter {
 	LEAK_LOST_STORAGE = 3, /* no memory for an object's record */
 	LEAK_LOST_TCB = 4, /* tcbs map full: a finished thread is not judged */
 	LEAK_LOST_EVENT = 5, /* ring buffer full: Go looks later, a rescue is lost */
+	LEAK_LOST_THREAD = 6, /* threads map full: a thread is not in the ledger */
 	/* stacks captured, by quality */
-	LEAK_STACK_COMPLETE = 6,
-	LEAK_STACK_FP_USED = 7,
-	LEAK_STACK_TRUNCATED = 8,
-	LEAK_STACK_NO_MAPPING = 9,
-	LEAK_STACK_NONE = 10,
-	LEAK_STACK_RESCUE = 11, /* sent to Go, which judges it */
-	LEAK_STACK_UNSAMPLED = 12, /* left out in a flood */
-	LEAK_COUNTERS = 13,
+	LEAK_STACK_COMPLETE = 7,
+	LEAK_STACK_FP_USED = 8,
+	LEAK_STACK_TRUNCATED = 9,
+	LEAK_STACK_NO_MAPPING = 10,
+	LEAK_STACK_NONE = 11,
+	LEAK_STACK_RESCUE = 12, /* sent to Go, which judges it */
+	LEAK_STACK_UNSAMPLED = 13, /* left out in a flood */
+	LEAK_COUNTERS = 14,
 };
 
 /* leak_task_record is one task in a snapshot. */

@@ -32,7 +32,7 @@ static __always_inline void mark_thread(struct task_struct *thread)
 
 	birth_before(&record.birth, thread->group_leader, thread->start_time);
 	if (bpf_map_update_elem(&threads, &tid, &record, BPF_NOEXIST) == -LEAK_E2BIG)
-		count(LEAK_LOST_STORAGE);
+		count(LEAK_LOST_THREAD);
 }
 
 static __always_inline void mark_child(struct task_struct *child, struct task_struct *parent)

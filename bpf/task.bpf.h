@@ -40,7 +40,7 @@ static __always_inline void thread_born(struct task_struct *thread, struct leak_
 		record.process = process->birth;
 	birth_record(&record.birth, capture_stack(proc, LEAK_THREAD), thread->start_time);
 	if (bpf_map_update_elem(&threads, &tid, &record, BPF_ANY))
-		count(LEAK_LOST_STORAGE);
+		count(LEAK_LOST_THREAD);
 	else
 		site_born(record.birth.stack);
 	did(LEAK_STARTED);

@@ -137,6 +137,26 @@ func (s *session) checkOutstanding(shot *tracer.Snapshot, told truth) {
 	}
 }
 
+// A thread for which there is no room is not seen at all. Those that are seen are
+// the program's.
+func TestLostThread(t *testing.T) {
+	t.Parallel()
+	const room = 4
+	s := run(t, small(map[string]uint32{"threads": room}), "leaky-o2", "thread")
+	told := s.do("go 20")
+	shot := s.lossySnapshot()
+	lost := s.lost(shot, "threads_map_full")
+	threads := ofKind(shot, tracer.Thread)
+	if missing := uint64(told.Threads - len(threads)); len(threads) > room || missing > lost {
+		t.Errorf("%d outstanding and %d lost, want %d", len(threads), lost, told.Threads)
+	}
+	for _, o := range threads {
+		if !slices.Contains(told.ThreadTIDs, o.ID) {
+			t.Errorf("thread %s is none of the program's", renderObject(o))
+		}
+	}
+}
+
 // A finished thread for which there is no room is not judged: nobody is blamed
 // for it.
 func TestLostTCB(t *testing.T) {

@@ -15,14 +15,13 @@ import (
 	"github.com/leaktrace/leaktrace/tracer"
 )
 
-// An object for whose record there is no memory is not seen at all: not as
-// created, not as outstanding. The kernel charges records to the memory cgroup in
+// A child for whose record there is no memory is not counted as created. The kernel charges records to the memory cgroup in
 // which the tracer's maps were made, so that one is given no more. Not parallel
 // to other tests: for a moment the whole test process is in that cgroup.
 func TestLostStorage(t *testing.T) {
 	group := newMemoryGroup(t)
 	leave := group.enter(t)
-	s := newSession(t, tracer.Options{}, "stacks")
+	s := newSession(t, tracer.Options{}, "leaky-o2", "zombie")
 	leave()
 	s.start(s.tracer.Start)
 	var told truth
@@ -37,28 +36,32 @@ func TestLostStorage(t *testing.T) {
 	}
 	for deadline := time.Now().Add(patience); ; {
 		group.close(t)
-		told = s.do("keep 200")
+		told = s.do("go 200")
 		if shot = s.lossySnapshot(); lost() > 0 {
 			break
 		}
-		if len(told.ThreadTIDs) > 10000 || time.Now().After(deadline) {
-			t.Fatalf("%d threads have records in a cgroup that may not grow", len(told.ThreadTIDs))
+		if len(told.ZombiePIDs) > 10000 || time.Now().After(deadline) {
+			t.Fatalf("%d children have records in a cgroup that may not grow", len(told.ZombiePIDs))
 		}
 	}
 	s.lost(shot, "objects_no_memory")
 	var created uint64
 	for _, site := range shot.Sites {
-		if site.Kind == tracer.Thread {
+		if site.Kind == tracer.Zombie {
 			created += site.Created
 		}
 	}
-	threads := ofKind(shot, tracer.Thread)
-	if created+lost() != uint64(told.Threads) || uint64(len(threads)) != created {
-		t.Errorf("%d created, %d outstanding, %d lost, want %d in all", created, len(threads), lost(), told.Threads)
+	zombies := ofKind(shot, tracer.Zombie)
+	if forked := uint64(told.Zombies + told.Reaped); created+lost() != forked {
+		t.Errorf("%d created and %d lost, want %d", created, lost(), forked)
 	}
-	for _, o := range threads {
-		if !slices.Contains(told.ThreadTIDs, o.ID) {
-			t.Errorf("thread %s is none of the program's", renderObject(o))
+	// A child without a record still waits to be reaped: only its birth is lost.
+	if len(zombies) != told.Zombies {
+		t.Errorf("%d outstanding, want %d", len(zombies), told.Zombies)
+	}
+	for _, o := range zombies {
+		if !slices.Contains(told.ZombiePIDs, o.ID) {
+			t.Errorf("child %s is none of the program's", renderObject(o))
 		}
 	}
 }

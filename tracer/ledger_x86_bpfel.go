@@ -43,14 +43,15 @@ const (
 	ledgerLeakCounterLEAK_LOST_STORAGE     ledgerLeakCounter = 3
 	ledgerLeakCounterLEAK_LOST_TCB         ledgerLeakCounter = 4
 	ledgerLeakCounterLEAK_LOST_EVENT       ledgerLeakCounter = 5
-	ledgerLeakCounterLEAK_STACK_COMPLETE   ledgerLeakCounter = 6
-	ledgerLeakCounterLEAK_STACK_FP_USED    ledgerLeakCounter = 7
-	ledgerLeakCounterLEAK_STACK_TRUNCATED  ledgerLeakCounter = 8
-	ledgerLeakCounterLEAK_STACK_NO_MAPPING ledgerLeakCounter = 9
-	ledgerLeakCounterLEAK_STACK_NONE       ledgerLeakCounter = 10
-	ledgerLeakCounterLEAK_STACK_RESCUE     ledgerLeakCounter = 11
-	ledgerLeakCounterLEAK_STACK_UNSAMPLED  ledgerLeakCounter = 12
-	ledgerLeakCounterLEAK_COUNTERS         ledgerLeakCounter = 13
+	ledgerLeakCounterLEAK_LOST_THREAD      ledgerLeakCounter = 6
+	ledgerLeakCounterLEAK_STACK_COMPLETE   ledgerLeakCounter = 7
+	ledgerLeakCounterLEAK_STACK_FP_USED    ledgerLeakCounter = 8
+	ledgerLeakCounterLEAK_STACK_TRUNCATED  ledgerLeakCounter = 9
+	ledgerLeakCounterLEAK_STACK_NO_MAPPING ledgerLeakCounter = 10
+	ledgerLeakCounterLEAK_STACK_NONE       ledgerLeakCounter = 11
+	ledgerLeakCounterLEAK_STACK_RESCUE     ledgerLeakCounter = 12
+	ledgerLeakCounterLEAK_STACK_UNSAMPLED  ledgerLeakCounter = 13
+	ledgerLeakCounterLEAK_COUNTERS         ledgerLeakCounter = 14
 )
 
 type ledgerLeakDeed uint32

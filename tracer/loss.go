@@ -11,6 +11,7 @@ var losses = []struct {
 	{ledgerLeakCounterLEAK_LOST_STACK, "stacks_map_full"},
 	{ledgerLeakCounterLEAK_LOST_SITE, "sites_map_full"},
 	{ledgerLeakCounterLEAK_LOST_STORAGE, "objects_no_memory"},
+	{ledgerLeakCounterLEAK_LOST_THREAD, "threads_map_full"},
 	{ledgerLeakCounterLEAK_LOST_TCB, "finished_threads_map_full"},
 	{ledgerLeakCounterLEAK_LOST_EVENT, "events_ring_full"},
 }
