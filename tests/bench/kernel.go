@@ -77,6 +77,19 @@ func number(text string) uint64 {
 	return n
 }
 
+// hooked is the cost of the programs that run in the traced process. Iterators
+// are left out: they run in leaktrace's own, as part of its reads.
+func (o *owned) hooked() map[ebpf.ProgramID]cost {
+	out := make(map[ebpf.ProgramID]cost)
+	for _, info := range o.links {
+		if info["link_type"] != "iter" {
+			id := ebpf.ProgramID(number(info["prog_id"]))
+			out[id] = o.programs[id]
+		}
+	}
+	return out
+}
+
 // mapBytes is the kernel memory of all maps.
 func (o *owned) mapBytes() uint64 {
 	var sum uint64

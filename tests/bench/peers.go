@@ -24,8 +24,15 @@ type peer struct {
 	report string
 }
 
-// bpftrace finds its tracepoints in tracefs, which not every machine mounts.
-const withTracefs = `mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing; exec "$0" "$@"`
+// withTracefs mounts what tools find tracepoints in, which not every machine
+// does, and has a tool write line by line, so that its header does not wait.
+const withTracefs = `mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing
+exec stdbuf -oL "$0" "$@"`
+
+// startTracer starts a tool in a mount namespace of its own.
+func startTracer(words ...string) (*command, error) {
+	return startCommand("unshare", append([]string{"-m", "sh", "-c", withTracefs}, words...)...)
+}
 
 var allKinds = []string{"thread", "child", "socket"}
 
@@ -40,7 +47,7 @@ var peers = []peer{
 }
 
 func (b *bench) bpftrace(pid int) (*command, error) {
-	c, err := startCommand("unshare", "-m", "sh", "-c", withTracefs, "bpftrace", "tests/bench/peers/leaks.bt", strconv.Itoa(pid))
+	c, err := startTracer("bpftrace", "tests/bench/peers/leaks.bt", strconv.Itoa(pid))
 	if err != nil {
 		return nil, err
 	}
@@ -66,8 +73,7 @@ func awaited(ready string, words ...string) func(*bench, int) (*command, error) 
 				args[i] = strconv.Itoa(pid)
 			}
 		}
-		// By a terminal it would be line by line; a header must not wait.
-		c, err := startCommand("stdbuf", append([]string{"-oL"}, args...)...)
+		c, err := startTracer(args...)
 		if err != nil {
 			return nil, err
 		}

@@ -8,7 +8,8 @@
  *   getppid  a system call that no hook is near
  *   stat     one that does a little more
  *   capture  run the BPF program that `use ID` has named
- *   cold     the same, after reading more memory than caches hold
+ *   cool     the same, after touching more memory than a core's caches hold
+ *   cold     the same, after touching more than any cache holds
  *   leak     forget a thread, a child and a connection that the peer has closed
  *
  * Protocol: it prints `ready PID`; a command is `LOOP N`, and makes N
@@ -25,7 +26,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { DEPTH = 20, MESSAGE = 16, FLUSH = 64 << 20 };
+enum { DEPTH = 20, MESSAGE = 16, FLUSH_CORE = 4 << 20, FLUSH = 64 << 20 };
 
 static char message[MESSAGE];
 static int living_client, living_server;
@@ -108,7 +109,7 @@ SITE void capture(void)
 	need(syscall(SYS_bpf, BPF_PROG_TEST_RUN, &attr, sizeof(attr)), "run program");
 }
 
-SITE void flush_and_capture(void)
+static void touch(size_t size)
 {
 	static volatile char *memory;
 
@@ -117,8 +118,19 @@ SITE void flush_and_capture(void)
 		if (memory == MAP_FAILED)
 			die("mmap");
 	}
-	for (size_t i = 0; i < FLUSH; i += 64)
+	for (size_t i = 0; i < size; i += 64)
 		memory[i]++;
+}
+
+SITE void touch_some_and_capture(void)
+{
+	touch(FLUSH_CORE);
+	capture();
+}
+
+SITE void touch_all_and_capture(void)
+{
+	touch(FLUSH);
 	capture();
 }
 
@@ -166,7 +178,8 @@ static const struct loop {
 	{"getppid", get_parent},
 	{"stat", look_at_root},
 	{"capture", capture},
-	{"cold", flush_and_capture},
+	{"cool", touch_some_and_capture},
+	{"cold", touch_all_and_capture},
 	{"leak", leak},
 };
 
