@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -18,6 +19,9 @@ type machine struct {
 	Kernel string  `json:"kernel"`
 	System string  `json:"system"`
 	Load   float64 `json:"load"` // of a minute, before the run
+	// Tasks and files of the whole machine: a snapshot looks at them all.
+	Tasks int `json:"tasks"`
+	Files int `json:"files"`
 }
 
 func thisMachine() (machine, error) {
@@ -25,8 +29,9 @@ func thisMachine() (machine, error) {
 	if err := unix.Uname(&name); err != nil {
 		return machine{}, fmt.Errorf("ask for the kernel's name: %w", err)
 	}
-	load, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
+	load, err1 := os.ReadFile("/proc/loadavg")
+	files, err2 := os.ReadFile("/proc/sys/fs/file-nr")
+	if err := errors.Join(err1, err2); err != nil {
 		return machine{}, err
 	}
 	m := machine{
@@ -36,8 +41,10 @@ func thisMachine() (machine, error) {
 		Kernel: unix.ByteSliceToString(name.Release[:]),
 		System: strings.Trim(field("/etc/os-release", "PRETTY_NAME", "="), `"`),
 	}
-	_, err = fmt.Sscan(string(load), &m.Load)
-	return m, err
+	var running int
+	_, err1 = fmt.Sscanf(string(load), "%f %f %f %d/%d", &m.Load, new(float64), new(float64), &running, &m.Tasks)
+	_, err2 = fmt.Sscan(string(files), &m.Files)
+	return m, errors.Join(err1, err2)
 }
 
 // field returns the value of the first line that begins with a name.
@@ -56,5 +63,6 @@ func field(path, name, separator string) string {
 }
 
 func (m machine) String() string {
-	return fmt.Sprintf("%s: %d × %s, Linux %s, %s, load %.1f before the run", m.Date, m.CPUs, m.CPU, m.Kernel, m.System, m.Load)
+	return fmt.Sprintf("%s: %d × %s, Linux %s, %s; before the run load %.1f, %d tasks, %d open files",
+		m.Date, m.CPUs, m.CPU, m.Kernel, m.System, m.Load, m.Tasks, m.Files)
 }

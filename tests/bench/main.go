@@ -28,6 +28,7 @@ var tables = []struct {
 	{"own", "leaktrace itself", (*bench).measureOwn, false},
 	{"stack", "One captured stack of 20 frames, with hash, look-up in the stack table and count", (*bench).measureStack, false},
 	{"programs", "What each BPF program costs, by the loop that runs it (kernel.bpf_stats_enabled)", (*bench).measurePrograms, false},
+	{"parked", "Where 10,000 threads are parked", (*bench).measureParked, true},
 }
 
 // bench is one run of the benchmark. It runs in the root of the repository.

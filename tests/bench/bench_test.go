@@ -1,0 +1,74 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestQuantile(t *testing.T) {
+	for _, c := range []struct {
+		values []float64
+		q      float64
+		want   float64
+	}{
+		{[]float64{3}, 0.5, 3},
+		{[]float64{1, 2}, 0.5, 1.5},
+		{[]float64{1, 2, 3, 4, 5}, 0.25, 2},
+		{[]float64{1, 2, 3, 4, 5}, 0.75, 4},
+		{[]float64{1, 2, 3, 4, 5}, 1, 5},
+	} {
+		if got := quantile(c.values, c.q); got != c.want {
+			t.Errorf("quantile(%v, %v) = %v, want %v", c.values, c.q, got, c.want)
+		}
+	}
+}
+
+// stackOf is a stack as strace prints it, with so many callers.
+func stackOf(function string, callers int, end string) string {
+	return " > libc.so.6(clone3+0x29) [0x1]\n > bench(" + function + "+0x12) [0x2]\n > bench(leak+0x9) [0x2]\n" +
+		strings.Repeat(" > bench(repeat+0x22) [0x3]\n", callers) + end
+}
+
+func TestJudgeStacks(t *testing.T) {
+	const main = " > bench(main+0x9) [0x4]\n > libc.so.6(__libc_start_main+0x9) [0x5]\n"
+	for _, c := range []struct{ name, output, want string }{
+		{"whole", stackOf("leak_thread", callers, main), "thread right"},
+		{"second whole", stackOf("leak_thread", 3, "") + stackOf("leak_thread", callers, main), "thread right"},
+		{"a caller missing", stackOf("leak_thread", callers-1, main), "thread cut short"},
+		{"no main", stackOf("leak_thread", callers, ""), "thread cut short"},
+		{"main of the next", stackOf("leak_thread", 0, "") + stackOf("leak_child", callers, main), "thread cut short"},
+		{"site missing", stackOf("create", callers, main), "thread wrong: its function is not named"},
+		{"nothing", "", "thread wrong: its function is not named"},
+	} {
+		if got := judgeStacks(c.output, "thread"); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestCompare(t *testing.T) {
+	before := &result{Machine: machine{Date: "2026-01-01"}, Figures: []figure{
+		{Table: "loops", Row: "recv", Column: "leaktrace", Median: 1, Low: 0.9, High: 1.1, Rounds: 5},
+		{Table: "loops", Row: "tcp", Column: "leaktrace", Median: 1, Low: 0.9, High: 1.1, Rounds: 5},
+		{Table: "loops", Row: "fork", Column: "leaktrace", Median: 2, Low: 1.9, High: 2.1, Rounds: 5},
+	}}
+	now := &result{Figures: []figure{
+		{Table: "loops", Row: "recv", Column: "leaktrace", Median: 1.5, Low: 1.4, High: 1.6, Rounds: 5},
+		{Table: "loops", Row: "tcp", Column: "leaktrace", Median: 1.2, Low: 1.05, High: 1.3, Rounds: 5},
+		{Table: "loops", Row: "fork", Column: "leaktrace", Median: 1, Low: 0.9, High: 1.1, Rounds: 5},
+		{Table: "loops", Row: "thread", Column: "leaktrace", Median: 9, Low: 9, High: 9, Rounds: 5},
+	}}
+	var out strings.Builder
+	now.compare(&out, before)
+	_, got, _ := strings.Cut(out.String(), "|---|---|---|---|\n")
+	want := `| loops/recv/leaktrace | 1.000 (0.900–1.100) | 1.500 (1.400–1.600) | 1.500 |
+| loops/fork/leaktrace | 2.0 (1.900–2.1) | 1.000 (0.900–1.100) | 0.500 |
+
+Of 1 other figures the quartiles overlap: no change is seen.
+`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("wrong comparison (-want +got):\n%s", diff)
+	}
+}
