@@ -38,6 +38,7 @@ func TestJudgeStacks(t *testing.T) {
 		{"second whole", stackOf("leak_thread", 3, "") + stackOf("leak_thread", callers, main), "thread right"},
 		{"a caller missing", stackOf("leak_thread", callers-1, main), "thread cut short"},
 		{"no main", stackOf("leak_thread", callers, ""), "thread cut short"},
+		{"only libc's", stackOf("leak_thread", callers, " > libc.so.6(__libc_start_main+0x9) [0x5]\n"), "thread cut short"},
 		{"main of the next", stackOf("leak_thread", 0, "") + stackOf("leak_child", callers, main), "thread cut short"},
 		{"site missing", stackOf("create", callers, main), "thread wrong: its function is not named"},
 		{"nothing", "", "thread wrong: its function is not named"},

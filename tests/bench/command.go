@@ -73,7 +73,10 @@ func (c *command) await(what string) error {
 		case <-c.said.changed:
 		case err := <-c.ended:
 			c.ended <- err
-			return fmt.Errorf("%s ended before it said %q (%v); it said: %s", c.Path, what, err, lastLines(c.said.String()))
+			if err == nil {
+				err = errors.New("with status 0")
+			}
+			return fmt.Errorf("%s ended before it said %q (%w); it said: %s", c.Path, what, err, lastLines(c.said.String()))
 		case <-late:
 			return fmt.Errorf("%s has not said %q; it said: %s", c.Path, what, lastLines(c.said.String()))
 		}

@@ -31,8 +31,11 @@ type cost struct{ runs, ns uint64 }
 // ownedBy reads /proc/PID/fdinfo. Objects that have two descriptors count once.
 func ownedBy(pid int) (*owned, error) {
 	paths, err := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", pid))
-	if err != nil || len(paths) == 0 {
-		return nil, fmt.Errorf("read descriptors of process %d: there are none (%v)", pid, err)
+	if err == nil && len(paths) == 0 {
+		err = os.ErrProcessDone
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read descriptors of process %d: %w", pid, err)
 	}
 	o := &owned{programs: make(map[ebpf.ProgramID]cost), maps: make(map[ebpf.MapID]uint64)}
 	for _, path := range paths {
@@ -132,7 +135,7 @@ func programName(id ebpf.ProgramID) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("open BPF program %d: %w", id, err)
 	}
-	defer program.Close()
+	defer func() { _ = program.Close() }()
 	info, err := program.Info()
 	if err != nil {
 		return "", err

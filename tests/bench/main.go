@@ -55,7 +55,7 @@ func run(short bool, only, output, previous string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { _ = os.RemoveAll(scratch) }()
 	b := &bench{short: short, scratch: scratch}
 	here, err := thisMachine()
 	if err != nil {

@@ -144,8 +144,11 @@ func wrk(options ...string) func() (served, error) {
 	return func() (served, error) {
 		text, err := exec.Command("taskset", args...).CombinedOutput()
 		found := wrkSays.FindSubmatch(text)
-		if err != nil || found == nil || bytes.Contains(text, []byte("Non-2xx")) {
-			return served{}, fmt.Errorf("run wrk: %v: %s", err, lastLines(string(text)))
+		if err == nil && (found == nil || bytes.Contains(text, []byte("Non-2xx"))) {
+			err = errors.New("not what was asked for")
+		}
+		if err != nil {
+			return served{}, fmt.Errorf("run wrk: %w: %s", err, lastLines(string(text)))
 		}
 		return parseServed(found[1], found[2])
 	}
@@ -164,8 +167,11 @@ func redisBenchmark() (served, error) {
 	text, err := exec.Command("taskset", "-c", clientCPU, "redis-benchmark", "-p", redisPort,
 		"-t", "set,get", "-n", strconv.Itoa(each), "-c", "16", "--csv").CombinedOutput()
 	took := time.Since(start).Seconds()
-	if err != nil || bytes.Count(text, []byte(`ET","`)) != 2 {
-		return served{}, fmt.Errorf("run redis-benchmark: %v: %s", err, lastLines(string(text)))
+	if err == nil && bytes.Count(text, []byte(`ET","`)) != 2 {
+		err = errors.New("not what was asked for")
+	}
+	if err != nil {
+		return served{}, fmt.Errorf("run redis-benchmark: %w: %s", err, lastLines(string(text)))
 	}
 	return served{2 * each, 2 * each / took}, nil
 }

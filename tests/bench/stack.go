@@ -114,7 +114,7 @@ func (b *bench) loadCapture(pid int) (*ebpf.Collection, error) {
 	}
 	defer func() {
 		for _, m := range theirs {
-			m.Close()
+			_ = m.Close()
 		}
 	}()
 	loaded, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: theirs})
@@ -147,7 +147,7 @@ func mapsOf(pid int, spec *ebpf.CollectionSpec) (map[string]*ebpf.Map, error) {
 		if _, ok := spec.Maps[info.Name]; ok && info.Name[0] != '.' {
 			out[info.Name] = m
 		} else {
-			m.Close()
+			_ = m.Close()
 		}
 	}
 	return out, nil

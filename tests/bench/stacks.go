@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -16,6 +17,9 @@ var leaks = []struct{ kind, function string }{
 
 // callers is how many frames of one function lie between a leak and main.
 const callers = 18
+
+// mainFrame is main itself, and not libc's __libc_start_main, its caller.
+var mainFrame = regexp.MustCompile(`\bmain\b`)
 
 // judgeStacks says of which leaks a tool's output has the whole stack: from the
 // function that leaked, by way of all its callers, to main; one frame a line.
@@ -55,7 +59,7 @@ func whole(lines []string) bool {
 		switch {
 		case strings.Contains(line, "repeat"):
 			seen++
-		case strings.Contains(line, "main") && seen > 0:
+		case mainFrame.MatchString(line) && seen > 0:
 			return seen == callers
 		}
 		if strings.Contains(line, "leak_") {
