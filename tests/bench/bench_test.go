@@ -34,14 +34,14 @@ func stackOf(function string, callers int, end string) string {
 func TestJudgeStacks(t *testing.T) {
 	const main = " > bench(main+0x9) [0x4]\n > libc.so.6(__libc_start_main+0x9) [0x5]\n"
 	for _, c := range []struct{ name, output, want string }{
-		{"whole", stackOf("leak_thread", callers, main), "thread right"},
-		{"second whole", stackOf("leak_thread", 3, "") + stackOf("leak_thread", callers, main), "thread right"},
-		{"a caller missing", stackOf("leak_thread", callers-1, main), "thread cut short"},
-		{"no main", stackOf("leak_thread", callers, ""), "thread cut short"},
-		{"only libc's", stackOf("leak_thread", callers, " > libc.so.6(__libc_start_main+0x9) [0x5]\n"), "thread cut short"},
-		{"main of the next", stackOf("leak_thread", 0, "") + stackOf("leak_child", callers, main), "thread cut short"},
-		{"site missing", stackOf("create", callers, main), "thread wrong: its function is not named"},
-		{"nothing", "", "thread wrong: its function is not named"},
+		{"whole", stackOf("leak_thread", callers, main), "right: thread"},
+		{"second whole", stackOf("leak_thread", 3, "") + stackOf("leak_thread", callers, main), "right: thread"},
+		{"a caller missing", stackOf("leak_thread", callers-1, main), "cut short: thread"},
+		{"no main", stackOf("leak_thread", callers, ""), "cut short: thread"},
+		{"only libc's", stackOf("leak_thread", callers, " > libc.so.6(__libc_start_main+0x9) [0x5]\n"), "cut short: thread"},
+		{"main of the next", stackOf("leak_thread", 0, "") + stackOf("leak_child", callers, main), "cut short: thread"},
+		{"site missing", stackOf("create", callers, main), "wrong: thread"},
+		{"nothing", "", "wrong: thread"},
 	} {
 		if got := judgeStacks(c.output, "thread"); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)

@@ -62,6 +62,9 @@ func run(short bool, only, output, previous string) error {
 		return err
 	}
 	fmt.Printf("%s\n", here)
+	if here.Load > float64(here.CPUs)/4 {
+		fmt.Println("\nThe machine was busy: trust what is by processor time, and what the kernel has counted.")
+	}
 	var errs []error
 	for _, t := range tables {
 		if !chosen(t.name, only, t.long && short) {

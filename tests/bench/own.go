@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -60,9 +61,14 @@ func (b *bench) measureCPU(p *program, pid int) error {
 	}
 	process := func(u usage) float64 { return u.process }
 	kernel := func(u usage) float64 { return u.kernel }
-	b.add("own", "creations", "in fact", "/s", each(busy, func(u usage) float64 { return u.rate }))
-	b.add("own", "CPU at 10,000 creations/s", "leaktrace", "%", each(busy, process))
-	b.add("own", "CPU at 10,000 creations/s", "its hooks, in the target", "%", each(busy, kernel))
+	rates := each(busy, func(u usage) float64 { return u.rate })
+	row := "CPU at 10,000 creations/s"
+	if slices.Min(rates) < 9500 {
+		row = "CPU at fewer creations/s: the machine was too busy for 10,000"
+	}
+	b.add("own", row, "leaktrace", "%", each(busy, process))
+	b.add("own", row, "its hooks, in the target", "%", each(busy, kernel))
+	b.add("own", row, "creations", "/s", rates)
 	b.add("own", "CPU at rest", "leaktrace", "%", each(rest, process))
 	b.add("own", "CPU at rest", "its hooks, in the target", "%", each(rest, kernel))
 	return nil

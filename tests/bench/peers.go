@@ -16,6 +16,9 @@ type peer struct {
 	loops []string
 	// attach starts it on a process; nil for a tool that a program starts under.
 	attach func(b *bench, pid int) (*command, error)
+	// inKernel says that it costs nothing outside the target: then ratios are by
+	// processor time, which is the same on a busy machine.
+	inKernel bool
 	// under are the words that start the program under the tool.
 	under []string
 	// kinds are the leaks whose stacks it could show.
@@ -37,10 +40,10 @@ func startTracer(words ...string) (*command, error) {
 var allKinds = []string{"thread", "child", "socket"}
 
 var peers = []peer{
-	{name: "bpftrace", loops: loops[:4], kinds: allKinds, attach: (*bench).bpftrace},
-	{name: "bcc stackcount", loops: []string{"thread", "fork"}, kinds: allKinds[:2], attach: awaited("Tracing", "stackcount-bpfcc", "-U", "-p", "PID", "t:task:task_newtask")},
-	{name: "bcc exitsnoop", loops: []string{"thread", "fork"}, kinds: allKinds[:2], attach: awaited("PCOMM", "exitsnoop", "-t")},
-	{name: "bcc tcplife", loops: []string{"tcp"}, kinds: allKinds[2:], attach: awaited("LADDR", "tcplife", "-p", "PID")},
+	{name: "bpftrace, by processor time", inKernel: true, loops: loops[:4], kinds: allKinds, attach: (*bench).bpftrace},
+	{name: "bcc stackcount, by processor time", inKernel: true, loops: []string{"thread", "fork"}, kinds: allKinds[:2], attach: awaited("Tracing", "stackcount-bpfcc", "-U", "-p", "PID", "t:task:task_newtask")},
+	{name: "bcc exitsnoop, by processor time", inKernel: true, loops: []string{"thread", "fork"}, attach: awaited("PCOMM", "exitsnoop", "-t")},
+	{name: "bcc tcplife, by processor time", inKernel: true, loops: []string{"tcp"}, attach: awaited("LADDR", "tcplife", "-p", "PID")},
 	{name: "strace -f -k", loops: loops[:4], kinds: allKinds, attach: (*bench).strace, report: "strace"},
 	{name: "valgrind --track-fds", loops: []string{"tcp", "recv"}, kinds: allKinds[2:], under: []string{"valgrind", "-q", "--tool=none", "--track-fds=yes", "--num-callers=40", plain("bench")}},
 	{name: "ThreadSanitizer", loops: []string{"thread"}, kinds: allKinds[:1], under: []string{plain("bench-tsan")}},
@@ -90,7 +93,7 @@ func (b *bench) measurePeers() error {
 	for _, peer := range peers {
 		b.progress("peers: %s", peer.name)
 		if err := b.measurePeer(peer); err != nil {
-			b.say("peers", peer.name, "stacks", "does not run here: "+lastLine(err.Error()))
+			b.say("peers", peer.name, "stacks", "does not run here: `"+lastLine(err.Error())+"`")
 		}
 	}
 	return nil
@@ -133,7 +136,11 @@ func (b *bench) peerRound(peer peer, ratios map[string][]float64) error {
 		return err
 	}
 	for _, loop := range peer.loops {
-		ratios[loop] = append(ratios[loop], after[loop].Wall/before[loop].Wall)
+		ratio := after[loop].Wall / before[loop].Wall
+		if peer.inKernel {
+			ratio = after[loop].CPU / before[loop].CPU
+		}
+		ratios[loop] = append(ratios[loop], ratio)
 	}
 	return nil
 }
@@ -234,16 +241,24 @@ func (b *bench) judgeOwnStacks() error {
 	if err != nil {
 		return fmt.Errorf("read report: %w", err)
 	}
-	for _, loop := range loops[:4] {
-		for _, f := range b.figures {
-			if f.key() == "loops/"+loop+"/leaktrace" {
-				f.Table, f.Row, f.Column = "peers", "leaktrace", loop
-				b.figures = append(b.figures, f)
-			}
+	for _, row := range []string{"leaktrace", "leaktrace, by processor time"} {
+		for _, loop := range loops[:4] {
+			b.repeat("loops", loop, row, "peers", row, loop)
+		}
+		b.say("peers", row, "stacks", judgeStacks(string(text), allKinds...))
+	}
+	return nil
+}
+
+// repeat shows a figure in another table too, if it was measured.
+func (b *bench) repeat(table, row, column, toTable, toRow, toColumn string) {
+	for _, f := range b.figures {
+		if f.Table == table && f.Row == row && f.Column == column {
+			f.Table, f.Row, f.Column = toTable, toRow, toColumn
+			b.figures = append(b.figures, f)
+			return
 		}
 	}
-	b.say("peers", "leaktrace", "stacks", judgeStacks(string(text), allKinds...))
-	return nil
 }
 
 // lastLine is what an error ends with: usually what matters.

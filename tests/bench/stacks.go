@@ -21,35 +21,49 @@ const callers = 18
 // mainFrame is main itself, and not libc's __libc_start_main, its caller.
 var mainFrame = regexp.MustCompile(`\bmain\b`)
 
+// How a tool's stack of a leak can be.
+const (
+	right    = "right"
+	cutShort = "cut short"
+	wrong    = "wrong" // the function that leaked is not named
+)
+
 // judgeStacks says of which leaks a tool's output has the whole stack: from the
 // function that leaked, by way of all its callers, to main; one frame a line.
 func judgeStacks(output string, kinds ...string) string {
+	if len(kinds) == 0 {
+		return "has none"
+	}
 	lines := strings.Split(output, "\n")
-	var verdicts []string
+	judged := make(map[string][]string)
 	for _, leak := range leaks {
 		if slices.Contains(kinds, leak.kind) {
-			verdicts = append(verdicts, leak.kind+" "+judgeStack(lines, leak.function))
+			verdict := judgeStack(lines, leak.function)
+			judged[verdict] = append(judged[verdict], leak.kind)
 		}
 	}
-	return strings.Join(verdicts, ", ")
+	var said []string
+	for _, verdict := range []string{right, cutShort, wrong} {
+		if judged[verdict] != nil {
+			said = append(said, verdict+": "+strings.Join(judged[verdict], ", "))
+		}
+	}
+	return strings.Join(said, "; ")
 }
 
 // judgeStack is the best that is said of one function.
 func judgeStack(lines []string, function string) string {
-	named := false
+	verdict := wrong
 	for i, line := range lines {
 		if !strings.Contains(line, function) {
 			continue
 		}
-		named = true
+		verdict = cutShort
 		if whole(lines[i+1:]) {
-			return "right"
+			return right
 		}
 	}
-	if named {
-		return "cut short"
-	}
-	return "wrong: its function is not named"
+	return verdict
 }
 
 // whole says whether the frames that follow lead to main.
