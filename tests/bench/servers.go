@@ -11,6 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 )
 
 // Both servers run one thread, on a processor of its own where there are two:
@@ -68,7 +71,7 @@ func (b *bench) measureServer(s server) error {
 	if err != nil {
 		return errors.Join(err, stop(c))
 	}
-	var plain, throughput, cpu []float64
+	var plain, throughput, cpu, each []float64
 	_, _, err = loadServer(s, worker) // warms it up
 	for i := 0; err == nil && i < b.rounds(12, 3); i++ {
 		var untraced, traced served
@@ -85,11 +88,42 @@ func (b *bench) measureServer(s server) error {
 		plain = append(plain, untraced.perSecond)
 		throughput = append(throughput, traced.perSecond/untraced.perSecond)
 		cpu = append(cpu, tracedCPU/untracedCPU)
+		each = append(each, untracedCPU)
 	}
 	b.add("servers", s.name, "untraced", "requests/s", plain)
 	b.add("servers", s.name, "throughput", "", throughput)
+	b.add("servers", s.name, "processor time of a request, untraced", "ns", each)
 	b.add("servers", s.name, "processor time of a request", "", cpu)
+	if err == nil {
+		err = b.hooksOfServer(s, pid, worker)
+	}
 	return errors.Join(err, c.interrupt())
+}
+
+// hooksOfServer measures what the hooks cost for one request. It is a load of
+// its own, since the kernel's statistics cost something too.
+func (b *bench) hooksOfServer(s server, pid, worker int) error {
+	tracer, err := trace(pid, s.options...)
+	if err != nil {
+		return err
+	}
+	statistics, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
+	if err != nil {
+		return errors.Join(err, tracer.interrupt())
+	}
+	var done served
+	costs, err := during(tracer.Process.Pid, func() error {
+		done, _, err = loadServer(s, worker)
+		return err
+	})
+	var sum uint64
+	for _, c := range costs {
+		sum += c.ns
+	}
+	if err == nil {
+		b.add("servers", s.name, "hooks, for a request", "ns", []float64{float64(sum) / done.requests})
+	}
+	return errors.Join(err, statistics.Close(), tracer.interrupt())
 }
 
 // loadServer returns what the client counted, and the ns of processor time that
