@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -71,5 +73,48 @@ Of 1 other figures the quartiles overlap: no change is seen.
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("wrong comparison (-want +got):\n%s", diff)
+	}
+}
+
+func TestPublish(t *testing.T) {
+	r := &result{Machine: machine{Date: "2026-01-01", CPUs: 4}, Figures: []figure{
+		{Table: "loops", Row: "recv", Column: "leaktrace", Median: 1.5, Low: 1.4, High: 1.6, Rounds: 5},
+		{Table: "own", Row: "CPU at rest", Column: "leaktrace", Unit: "%", Median: 0.05},
+	}}
+	want := "before\n" + pageBegin + `2026-01-01: 4 × , Linux , ; before the run load 0.0, 0 tasks, 0 open files.
+
+### Tight loops: traced / untraced
+
+| | leaktrace |
+|---|---|
+| recv | 1.500 (1.400–1.600), goal ≤ 1.03 missed |
+
+### leaktrace itself
+
+| | leaktrace |
+|---|---|
+| CPU at rest | 0.05 %, goal ≤ 0.1 met |
+` + pageEnd + "after\n"
+	path := filepath.Join(t.TempDir(), "page.md")
+	if err := os.WriteFile(path, []byte("before\n"+pageBegin+"old\n"+pageEnd+"after\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // what is published can be replaced again
+		if err := r.publish(path); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, string(got)); diff != "" {
+			t.Errorf("wrong page (-want +got):\n%s", diff)
+		}
+	}
+	if err := os.WriteFile(path, []byte("no place\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.publish(path); err == nil {
+		t.Error("a page without a place for figures was taken")
 	}
 }

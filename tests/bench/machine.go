@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"strings"
@@ -60,6 +61,14 @@ func field(path, name, separator string) string {
 		}
 	}
 	return "unknown"
+}
+
+// print introduces figures.
+func (m machine) print(w io.Writer) {
+	fmt.Fprintf(w, "%s.\n", m)
+	if m.Load > float64(m.CPUs)/4 {
+		fmt.Fprintln(w, "\nThe machine was busy: trust what is by processor time, and what the kernel has counted.")
+	}
 }
 
 func (m machine) String() string {

@@ -38,36 +38,77 @@ type bench struct {
 	figures []figure
 }
 
+// options are the flags.
+type options struct {
+	short, keep            bool
+	only, from             string
+	output, previous, page string
+}
+
 func main() {
-	short := flag.Bool("short", os.Getenv("BENCH_SHORT") != "", "only loops and leaktrace's own cost, with fewer rounds")
-	only := flag.String("only", "", "only these tables, separated by commas")
-	output := flag.String("output", "build/bench.json", "write the figures there")
-	previous := flag.String("previous", "tests/testdata/bench.json", "compare with the figures there")
+	var o options
+	flag.BoolVar(&o.short, "short", os.Getenv("BENCH_SHORT") != "", "only what takes few minutes, with fewer rounds")
+	flag.StringVar(&o.only, "only", "", "only these tables, separated by commas")
+	flag.StringVar(&o.from, "from", "", "show the figures of this file and measure nothing")
+	flag.BoolVar(&o.keep, "keep", false, "keep the figures: as the previous ones from now on, and in the page")
+	flag.StringVar(&o.output, "output", "build/bench.json", "write the figures there")
+	flag.StringVar(&o.previous, "previous", "tests/testdata/bench.json", "compare with the figures there")
+	flag.StringVar(&o.page, "page", "README.md", "the page that shows the figures")
 	flag.Parse()
-	if err := run(*short, *only, *output, *previous); err != nil {
+	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(short bool, only, output, previous string) error {
+func run(o options) error {
+	now, err := o.figures()
+	if now == nil {
+		return err
+	}
+	before, problem := readResult(o.previous)
+	switch {
+	case errors.Is(problem, os.ErrNotExist):
+		fmt.Printf("\nNothing to compare with: there is no %s.\n", o.previous)
+	case problem != nil:
+		err = errors.Join(err, problem)
+	default:
+		now.compare(os.Stdout, before)
+	}
+	err = errors.Join(err, now.write(o.output))
+	if err == nil && o.keep {
+		err = errors.Join(now.write(o.previous), now.publish(o.page))
+	}
+	return err
+}
+
+// figures reads or measures them, and prints each table.
+func (o options) figures() (*result, error) {
+	if o.from == "" {
+		return o.measure()
+	}
+	r, err := readResult(o.from)
+	if err == nil {
+		r.print(os.Stdout)
+	}
+	return r, err
+}
+
+func (o options) measure() (*result, error) {
 	scratch, err := os.MkdirTemp("", "leaktrace-bench-")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(scratch) }()
-	b := &bench{short: short, scratch: scratch}
 	here, err := thisMachine()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	fmt.Printf("%s\n", here)
-	if here.Load > float64(here.CPUs)/4 {
-		fmt.Println("\nThe machine was busy: trust what is by processor time, and what the kernel has counted.")
-	}
+	b := &bench{short: o.short, scratch: scratch}
+	here.print(os.Stdout)
 	var errs []error
 	for _, t := range tables {
-		if !chosen(t.name, only, t.long && short) {
+		if !chosen(t.name, o.only, t.long && o.short) {
 			continue
 		}
 		// One table that cannot be measured takes none of the others along.
@@ -76,17 +117,7 @@ func run(short bool, only, output, previous string) error {
 		}
 		printTable(os.Stdout, t.title, ofTable(b.figures, t.name))
 	}
-	result := result{Machine: here, Figures: b.figures}
-	before, err := readResult(previous)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		fmt.Printf("\nNothing to compare with: there is no %s.\n", previous)
-	case err != nil:
-		errs = append(errs, err)
-	default:
-		result.compare(os.Stdout, before)
-	}
-	return errors.Join(append(errs, result.write(output))...)
+	return &result{Machine: here, Figures: b.figures}, errors.Join(errs...)
 }
 
 // chosen says whether a table is wanted; who names one gets it.
