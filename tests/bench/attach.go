@@ -22,7 +22,7 @@ func trace(pid int, more ...string) (*command, error) {
 		return nil, err
 	}
 	if err := c.await("\n"); err != nil {
-		return nil, err
+		return nil, errors.Join(err, stop(c))
 	}
 	return c, nil
 }
