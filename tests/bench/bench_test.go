@@ -27,6 +27,29 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
+func TestJudge(t *testing.T) {
+	most, least := goal{bound: 1.1}, goal{bound: 0.99, atLeast: true}
+	for _, c := range []struct {
+		goal              goal
+		low, median, high float64
+		want              string
+	}{
+		{most, 1.05, 1.08, 1.09, "met"},
+		{most, 1.07, 1.09, 1.12, "met"},
+		{most, 1.08, 1.11, 1.12, "missed"},
+		{most, 0.6, 1.05, 1.5, "too noisy to say"},
+		{most, 1.2, 1.5, 1.9, "missed"},
+		{most, 0.5, 0.8, 1.1, "met"},
+		{least, 0.98, 0.995, 1.01, "met"},
+		{least, 0.97, 0.98, 1.00, "missed"},
+		{least, 0.8, 1.0, 1.2, "too noisy to say"},
+	} {
+		if got := c.goal.judge(figure{Low: c.low, Median: c.median, High: c.high}); got != c.want {
+			t.Errorf("%v of (%v, %v, %v) is %q, want %q", c.goal, c.low, c.median, c.high, got, c.want)
+		}
+	}
+}
+
 // stackOf is a stack as strace prints it, with so many callers.
 func stackOf(function string, callers int, end string) string {
 	return " > libc.so.6(clone3+0x29) [0x1]\n > bench(" + function + "+0x12) [0x2]\n > bench(leak+0x9) [0x2]\n" +
@@ -79,7 +102,7 @@ Of 1 other figures the quartiles overlap: no change is seen.
 func TestPublish(t *testing.T) {
 	r := &result{Machine: machine{Date: "2026-01-01", CPUs: 4}, Figures: []figure{
 		{Table: "loops", Row: "recv", Column: "leaktrace", Median: 1.5, Low: 1.4, High: 1.6, Rounds: 5},
-		{Table: "own", Row: "CPU at rest", Column: "leaktrace", Unit: "%", Median: 0.05},
+		{Table: "own", Row: "CPU at rest", Column: "leaktrace", Unit: "%", Median: 0.05, Low: 0.05, High: 0.05},
 	}}
 	want := "before\n" + pageBegin + `2026-01-01: 4 × , Linux , ; before the run load 0.0, 0 tasks, 0 open files.
 
@@ -87,13 +110,13 @@ func TestPublish(t *testing.T) {
 
 | | leaktrace |
 |---|---|
-| recv | 1.500 (1.400–1.600), goal ≤ 1.03 missed |
+| recv | 1.500 (1.400–1.600), goal ≤ 1.03: missed |
 
 ### leaktrace itself
 
 | | leaktrace |
 |---|---|
-| CPU at rest | 0.05 %, goal ≤ 0.1 met |
+| CPU at rest | 0.05 %, goal ≤ 0.1: met |
 ` + pageEnd + "after\n"
 	path := filepath.Join(t.TempDir(), "page.md")
 	if err := os.WriteFile(path, []byte("before\n"+pageBegin+"old\n"+pageEnd+"after\n"), 0o600); err != nil {

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // figure is one cell of a table.
 type figure struct {
@@ -79,11 +76,27 @@ type goal struct {
 	atLeast bool
 }
 
-func (g goal) met(f figure) bool {
-	if g.atLeast {
-		return cmp.Compare(f.Median, g.bound) >= 0
+// noisy is the spread of the quartiles, as part of the median, from which on a
+// median near the goal says nothing.
+const noisy = 0.1
+
+// judge says whether a figure reaches the goal: by its median, unless rounds
+// differ too much for that.
+func (g goal) judge(f figure) string {
+	if g.reached(f.Low) != g.reached(f.High) && f.High-f.Low > noisy*f.Median {
+		return "too noisy to say"
 	}
-	return cmp.Compare(f.Median, g.bound) <= 0
+	if g.reached(f.Median) {
+		return "met"
+	}
+	return "missed"
+}
+
+func (g goal) reached(value float64) bool {
+	if g.atLeast {
+		return value >= g.bound
+	}
+	return value <= g.bound
 }
 
 // goals are by the key of a figure.

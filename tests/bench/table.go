@@ -98,14 +98,11 @@ func (f figure) judged() string {
 	if !ok || f.Text != "" {
 		return ""
 	}
-	sign, word := "≤", "missed"
+	sign := "≤"
 	if g.atLeast {
 		sign = "≥"
 	}
-	if g.met(f) {
-		word = "met"
-	}
-	return fmt.Sprintf(", goal %s %g %s", sign, g.bound, word)
+	return fmt.Sprintf(", goal %s %g: %s", sign, g.bound, g.judge(f))
 }
 
 // compare prints what has changed since the previous figures: the median lies
