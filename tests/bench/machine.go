@@ -23,6 +23,8 @@ type machine struct {
 	// Tasks and files of the whole machine: a snapshot looks at them all.
 	Tasks int `json:"tasks"`
 	Files int `json:"files"`
+	// Note is what a reader of kept figures must know, written by hand.
+	Note string `json:"note,omitempty"`
 }
 
 func thisMachine() (machine, error) {
@@ -66,6 +68,9 @@ func field(path, name, separator string) string {
 // print introduces figures.
 func (m machine) print(w io.Writer) {
 	fmt.Fprintf(w, "%s.\n", m)
+	if m.Note != "" {
+		fmt.Fprintf(w, "\n%s\n", m.Note)
+	}
 	if m.Load > float64(m.CPUs)/4 {
 		fmt.Fprintln(w, "\nThe machine was busy: trust what is by processor time, and what the kernel has counted.")
 	}
