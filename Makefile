@@ -27,8 +27,15 @@ demo: build ## trace a small leaking service for 15 s and print the report
 test: deps ## run all tests, as root, on the real kernel
 	$(SUDO) env "PATH=$$PATH" $(GO) test -count=1 -timeout 10m ./...
 
-bench: deps build ## measure what tracing costs; a report, not a gate
-	$(SUDO) env "PATH=$$PATH" $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 20m ./tests
+BENCH_TOOLS := gcc libc6-dev make clang-19 bpftrace bpfcc-tools libbpf-tools strace valgrind \
+	wrk nginx-light redis-server redis-tools
+BENCH_PROGRAMS := $(addprefix $(CURDIR)/build/programs/,bench bench-tsan parked)
+
+bench: build ## measure what tracing costs, beside other tools: tables in Markdown (BENCH=-short: 4 minutes)
+	tests/install.sh $(BENCH_TOOLS)
+	$(MAKE) --no-print-directory -C tests/programs OUT=$(CURDIR)/build/programs $(BENCH_PROGRAMS)
+	$(GO) build -o build/bench ./tests/bench
+	$(SUDO) env "PATH=$$PATH:/usr/sbin:/sbin" build/bench $(BENCH)
 
 lint: ## vet, golangci-lint, formatting and generated files
 	$(GO) vet ./...

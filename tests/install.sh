@@ -22,7 +22,7 @@ done
 sudo=
 [ "$(id -u)" -eq 0 ] || sudo=sudo
 export DEBIAN_FRONTEND=noninteractive
-# nginx comes with a service, which nobody asked for: now, or when booting.
+# Servers come with a service, which nobody asked for: now, or when booting.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
 	printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
@@ -31,6 +31,10 @@ if [ ! -e "$policy" ]; then
 fi
 $sudo apt-get update -qq
 $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-if [[ " ${missing[*]} " == *" nginx-light "* ]] && command -v systemctl >/dev/null; then
-	$sudo systemctl disable --quiet nginx || true
-fi
+for package in "${missing[@]}"; do
+	case $package in
+	nginx-light | redis-server)
+		command -v systemctl >/dev/null && $sudo systemctl disable --quiet "${package%-light}" || true
+		;;
+	esac
+done
