@@ -15,9 +15,10 @@ import (
 	"github.com/leaktrace/leaktrace/tracer"
 )
 
-// A child for whose record there is no memory is not counted as created. The kernel charges records to the memory cgroup in
-// which the tracer's maps were made, so that one is given no more. Not parallel
-// to other tests: for a moment the whole test process is in that cgroup.
+// A child for whose record there is no memory is not counted as created. The
+// kernel charges records to the memory cgroup in which the tracer's maps were
+// made, so that one is given no more. Not parallel to other tests: for a moment
+// the whole test process is in that cgroup.
 func TestLostStorage(t *testing.T) {
 	group := newMemoryGroup(t)
 	leave := group.enter(t)
