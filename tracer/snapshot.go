@@ -66,14 +66,14 @@ type Counter struct {
 func (t *Tracer) Snapshot() (*Snapshot, error) {
 	t.snapshots.Lock()
 	defer t.snapshots.Unlock()
-	// Rescued stacks are nowhere but in the ring.
-	if err := t.drain(); err != nil {
-		return nil, fmt.Errorf("take snapshot: %w", err)
-	}
 	// No program that begins after the turn captures a stack in these.
 	retired := t.retired()
 	created, err := t.creations.turn()
 	if err != nil {
+		return nil, fmt.Errorf("take snapshot: %w", err)
+	}
+	// Rescued stacks are nowhere but in the ring.
+	if err := t.drain(); err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", err)
 	}
 	out, err := t.take(created, retired)
