@@ -7,7 +7,7 @@ BIN     := build/leaktrace
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo -E)
 
 .DEFAULT_GOAL := help
-.PHONY: help build generate demo test bench lint clean deps
+.PHONY: help build generate demo test soak bench lint clean deps
 
 help: ## show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -ts $$'\t'
@@ -26,6 +26,10 @@ demo: build ## trace a small leaking service for 15 s and print the report
 
 test: deps ## run all tests, as root, on the real kernel
 	$(SUDO) env "PATH=$$PATH" $(GO) test -count=1 -timeout 10m ./...
+
+SOAK ?= 30m
+soak: deps ## trace 2,000 creations/s of each kind for $(SOAK): counts exact, memory flat
+	$(SUDO) env "PATH=$$PATH" $(GO) test -tags soak -run '^TestSoak$$' -count=1 -v -timeout 0 ./tests -soak $(SOAK)
 
 BENCH_TOOLS := gcc libc6-dev make clang-19 bpftrace bpfcc-tools libbpf-tools strace valgrind \
 	wrk nginx-light redis-server redis-tools

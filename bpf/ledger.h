@@ -29,7 +29,7 @@ enum leak_kind {
  * How many creations of a process in a second have their stacks captured. Of
  * more than that 1 in 2 has, of more than twice as many 1 in 4, and so on.
  */
-#define LEAK_STACK_RATE 20000
+#define LEAK_STACK_RATE 50000
 
 /* leak_proc marks a traced process; it lives on the thread group leader. */
 struct leak_proc {

@@ -266,7 +266,7 @@ func (r *Report) qualityLine() string {
 // writeSampling says what is not known of a flood.
 func (r *Report) writeSampling(t text) {
 	if n := r.Sampling; n != nil {
-		t.sentence("", "sampled 1 in %s at times, where a process created more than 20,000 objects in a second: "+
+		t.sentence("", "sampled 1 in %s at times, where a process created more than 50,000 objects in a second: "+
 			"%s no stack, and the counts of each site are lower bounds",
 			humanCount(n.OneIn), plural(int(n.LeftOut), "object has", "objects have"))
 	}

@@ -89,8 +89,12 @@ func (p *program) send(command string) {
 // decode reads one line of output as JSON.
 func decode[T any](p *program) T {
 	p.t.Helper()
+	return parse[T](p, p.line())
+}
+
+func parse[T any](p *program, line string) T {
+	p.t.Helper()
 	var out T
-	line := p.line()
 	if err := json.Unmarshal([]byte(line), &out); err != nil {
 		p.t.Fatalf("%s said %q: %v", p.cmd.Path, line, err)
 	}

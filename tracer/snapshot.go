@@ -44,7 +44,7 @@ type Snapshot struct {
 }
 
 // Sampling says how many creations have no stack because a process created more
-// than anybody can look at: 20,000 in a second. They are counted at the sites of
+// than anybody can look at: 50,000 in a second. They are counted at the sites of
 // the Group NotSampled, one of each kind; the counts of all other sites are lower
 // bounds then, and the sums of all sites are exact as ever.
 type Sampling struct {
@@ -66,14 +66,14 @@ type Counter struct {
 func (t *Tracer) Snapshot() (*Snapshot, error) {
 	t.snapshots.Lock()
 	defer t.snapshots.Unlock()
-	// Rescued stacks are nowhere but in the ring.
-	if err := t.drain(); err != nil {
-		return nil, fmt.Errorf("take snapshot: %w", err)
-	}
 	// No program that begins after the turn captures a stack in these.
 	retired := t.retired()
 	created, err := t.creations.turn()
 	if err != nil {
+		return nil, fmt.Errorf("take snapshot: %w", err)
+	}
+	// Rescued stacks are nowhere but in the ring.
+	if err := t.drain(); err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", err)
 	}
 	out, err := t.take(created, retired)

@@ -14,8 +14,8 @@ import (
 // measureStack measures capture_stack alone: bpf/stack.bpf.c has it in a
 // program that the traced process runs on itself, by a system call. Its maps
 // are those of a running leaktrace, which has seen the stack before: what is
-// measured is the walk, the hash, the look-up in the stack table and the count
-// of the site. Only a stack's first sight costs an event, too.
+// measured is the walk, the hash and the look-up in the stack table. Only a
+// stack's first sight costs an event, too.
 func (b *bench) measureStack() error {
 	b.progress("one captured stack")
 	p, err := startProgram(plain("bench"))

@@ -2,13 +2,20 @@
  * churn THREADS CHILDREN CONNECTIONS LEAKS: creates and releases that many of
  * each, with LEAKS leaks of every kind spread evenly between them.
  *
- * Protocol in program.h; `go` runs all of it once. Prints, since the start:
+ * Protocol in program.h. `go` runs all of it once. For N seconds `soak N`
+ * creates and releases as many in each, some every 10 ms, and leaks one of every
+ * kind every 10 seconds: fewer where the machine is too slow. `brood N` starts 20
+ * processes a second, which create and release one of each, and reaps them; their
+ * numbers count as its own. Prints, since the start:
  *   {"churned_threads":N,"churned_children":N,"churned_connections":N,
  *    "zombies":N,"threads":N,"unjoined":N,"close_wait":N,
  *    "zombie_pids":[..],"thread_tids":[..],"unjoined_tids":[..],"ports":[..]}
  * To blame: leak_child leak_thread leak_unjoined leak_socket. Not to blame:
  * churn_child churn_thread churn_connection.
  */
+#include <spawn.h>
+#include <time.h>
+
 #include "loopback.h"
 
 static struct ids zombies, threads, unjoined, sockets;
@@ -142,6 +149,78 @@ SITE void churn_everything(const long turns[3], long leaks)
 	}
 }
 
+static void leak_everything(void)
+{
+	leak_thread();
+	leak_unjoined();
+	leak_child();
+	leak_socket();
+}
+
+/* One of `ticks` parts of a second's turns. */
+static long part(long turns, long tick, long ticks)
+{
+	return turns * (tick + 1) / ticks - turns * tick / ticks;
+}
+
+/* Waits for the next beat of a clock; one that is late has none to wait for. It
+ * is false when the clock has reached the end. */
+static bool await_beat(struct timespec *beat, long ns, time_t end)
+{
+	struct timespec now;
+
+	beat->tv_nsec += ns;
+	beat->tv_sec += beat->tv_nsec / 1000000000;
+	beat->tv_nsec %= 1000000000;
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, beat, NULL) == EINTR)
+		;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec < end;
+}
+
+SITE void soak(const long turns[3], long seconds)
+{
+	struct timespec beat;
+	long tick = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &beat);
+	for (time_t end = beat.tv_sec + seconds; await_beat(&beat, 10000000, end); tick++) {
+		for (long i = part(turns[0], tick % 100, 100); i > 0; i--)
+			churn_thread((int)i);
+		for (long i = part(turns[1], tick % 100, 100); i > 0; i--)
+			churn_child();
+		for (long i = part(turns[2], tick % 100, 100); i > 0; i--)
+			churn_connection(churned_connections);
+		if (tick % 1000 == 500)
+			leak_everything();
+	}
+}
+
+/* posix_spawn shares memory until exec, where fork would copy it. */
+SITE void start_one(void)
+{
+	char *const args[] = {"churn", "1", "1", "1", "0", "once", NULL};
+	pid_t pid;
+	int status;
+
+	need_zero(posix_spawn(&pid, "/proc/self/exe", NULL, NULL, args, environ), "posix_spawn");
+	need(waitpid(pid, &status, 0), "waitpid");
+	if (status != 0) {
+		fprintf(stderr, "a process ended with status %d\n", status);
+		exit(1);
+	}
+	churned_threads++, churned_children++, churned_connections++;
+}
+
+static void brood(long seconds)
+{
+	struct timespec beat;
+
+	clock_gettime(CLOCK_MONOTONIC, &beat);
+	for (time_t end = beat.tv_sec + seconds; await_beat(&beat, 50000000, end);)
+		start_one();
+}
+
 static void print_truth(void)
 {
 	printf("{\"churned_threads\":%d,\"churned_children\":%d,\"churned_connections\":%d,",
@@ -158,8 +237,8 @@ int main(int argc, char **argv)
 {
 	struct command command;
 
-	if (argc != 5) {
-		fprintf(stderr, "usage: churn THREADS CHILDREN CONNECTIONS LEAKS\n");
+	if (argc != 5 && argc != 6) {
+		fprintf(stderr, "usage: churn THREADS CHILDREN CONNECTIONS LEAKS [once]\n");
 		return 2;
 	}
 	const long turns[3] = {atol(argv[1]), atol(argv[2]), atol(argv[3])};
@@ -170,11 +249,20 @@ int main(int argc, char **argv)
 		if (turns[i] > 0 && turns[i] < leaks)
 			errno = EINVAL, die("more LEAKS than turns");
 	start_listener();
+	if (argc == 6) {
+		churn_everything(turns, leaks);
+		return 0;
+	}
 	ready();
 	while (next_command(&command)) {
-		if (!is_verb(&command, "go"))
+		if (is_verb(&command, "go"))
+			churn_everything(turns, leaks);
+		else if (is_verb(&command, "soak"))
+			soak(turns, command.count);
+		else if (is_verb(&command, "brood"))
+			brood(command.count);
+		else
 			unknown_verb(&command);
-		churn_everything(turns, leaks);
 		print_truth();
 	}
 	return 0;
