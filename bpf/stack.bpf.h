@@ -64,6 +64,7 @@ static __always_inline int walk_begin(struct leak_walk *walk, __u32 space_id)
 	    space->start_stack != current->mm->start_stack)
 		return LEAK_STACK_NO_MAPPING;
 	arch_user_regs(&walk->regs, (struct pt_regs *)bpf_task_pt_regs(current));
+	walk->top = current->pid == current->tgid ? current->mm->env_end : arch_tcb(current);
 	walk->space = space_id;
 	walk->leaf = 1;
 	return LEAK_STEP_ON;

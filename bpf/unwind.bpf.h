@@ -6,7 +6,9 @@
 #define LEAK_UNWIND_BPF_H
 
 #define LEAK_SLOTS 4
-#define LEAK_WINDOW 4096
+#define LEAK_WINDOW 2048
+/* What is further below a thread's own stack's top is no part of it. */
+#define LEAK_STACK_SIZE (8 << 20)
 
 struct leak_slot {
 	__u64 busy;
@@ -29,6 +31,7 @@ struct {
 /* leak_walk is a walk in progress; it lives on the BPF stack. */
 struct leak_walk {
 	struct leak_regs regs;
+	__u64 top; /* the stack's, if it is the thread's own */
 	__u64 window; /* address of the copy in the slot's window */
 	__u64 hash; /* of the frames so far */
 	__u32 window_size;
@@ -40,12 +43,18 @@ struct leak_walk {
 	__u32 fp_used;
 };
 
-/* window_fill copies user memory from address to the end of its page, which is
- * mapped if address is. */
+/*
+ * window_fill copies user memory from address on: as far as the stack surely
+ * goes, or to the end of its page, which is mapped if address is. A copy that
+ * faults costs as much as a walk.
+ */
 static __always_inline int window_fill(struct leak_walk *walk, struct leak_slot *slot, __u64 address)
 {
-	__u32 size = LEAK_WINDOW - (address & (LEAK_WINDOW - 1));
+	__u64 size = LEAK_WINDOW - (address & (LEAK_WINDOW - 1)), above = walk->top - address;
 
+	if (above < LEAK_STACK_SIZE)
+		size = above < LEAK_WINDOW ? above : LEAK_WINDOW;
+	barrier_var(size);
 	walk->window = address;
 	walk->window_size = 0;
 	if (size > LEAK_WINDOW || bpf_probe_read_user(slot->window, size, (void *)address))

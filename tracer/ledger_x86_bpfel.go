@@ -171,7 +171,7 @@ type ledgerLeakSlot struct {
 	_      structs.HostLayout
 	Busy   uint64
 	Stack  ledgerLeakStack
-	Window [4096]uint8
+	Window [2048]uint8
 }
 
 type ledgerLeakSock struct {
