@@ -13,6 +13,14 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type ledgerLeakAccepted uint32
+
+const (
+	ledgerLeakAcceptedLEAK_NOT_ACCEPTED       ledgerLeakAccepted = 0
+	ledgerLeakAcceptedLEAK_ACCEPTED_AT_USE    ledgerLeakAccepted = 1
+	ledgerLeakAcceptedLEAK_ACCEPTED_AT_ACCEPT ledgerLeakAccepted = 2
+)
+
 type ledgerLeakActivity struct {
 	_     structs.HostLayout
 	Count [4]uint64
@@ -178,7 +186,7 @@ type ledgerLeakSock struct {
 	Paid      uint64
 	UseStack  uint64
 	Path      [2]uint64
-	Accepted  uint32
+	Accepted  ledgerLeakAccepted
 	EofRead   uint32
 	WasRead   uint32
 	Direction uint32
@@ -292,6 +300,7 @@ const (
 	ledgerMapTasks              = "tasks"
 	ledgerMapTcbs               = "tcbs"
 	ledgerMapUses               = "uses"
+	ledgerProgInetCskAccept     = "inet_csk_accept"
 	ledgerProgInetSockSetState  = "inet_sock_set_state"
 	ledgerProgMarkSockets       = "mark_sockets"
 	ledgerProgMarkTasks         = "mark_tasks"
@@ -312,7 +321,7 @@ const (
 	ledgerVarParkedType         = "parked_type"
 	ledgerVarProcessRecordType  = "process_record_type"
 	ledgerVarRescueType         = "rescue_type"
-	ledgerVarSeesReads          = "sees_reads"
+	ledgerVarSeesUses           = "sees_uses"
 	ledgerVarSockRecordType     = "sock_record_type"
 	ledgerVarTaskRecordType     = "task_record_type"
 )
@@ -359,6 +368,7 @@ type ledgerSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ledgerProgramSpecs struct {
+	InetCskAccept     *ebpf.ProgramSpec `ebpf:"inet_csk_accept"`
 	InetSockSetState  *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
 	MarkSockets       *ebpf.ProgramSpec `ebpf:"mark_sockets"`
 	MarkTasks         *ebpf.ProgramSpec `ebpf:"mark_tasks"`
@@ -406,7 +416,7 @@ type ledgerVariableSpecs struct {
 	ParkedType        *ebpf.VariableSpec `ebpf:"parked_type"`
 	ProcessRecordType *ebpf.VariableSpec `ebpf:"process_record_type"`
 	RescueType        *ebpf.VariableSpec `ebpf:"rescue_type"`
-	SeesReads         *ebpf.VariableSpec `ebpf:"sees_reads"`
+	SeesUses          *ebpf.VariableSpec `ebpf:"sees_uses"`
 	SockRecordType    *ebpf.VariableSpec `ebpf:"sock_record_type"`
 	TaskRecordType    *ebpf.VariableSpec `ebpf:"task_record_type"`
 }
@@ -479,7 +489,7 @@ type ledgerVariables struct {
 	ParkedType        *ebpf.Variable `ebpf:"parked_type"`
 	ProcessRecordType *ebpf.Variable `ebpf:"process_record_type"`
 	RescueType        *ebpf.Variable `ebpf:"rescue_type"`
-	SeesReads         *ebpf.Variable `ebpf:"sees_reads"`
+	SeesUses          *ebpf.Variable `ebpf:"sees_uses"`
 	SockRecordType    *ebpf.Variable `ebpf:"sock_record_type"`
 	TaskRecordType    *ebpf.Variable `ebpf:"task_record_type"`
 }
@@ -488,6 +498,7 @@ type ledgerVariables struct {
 //
 // It can be passed to loadLedgerObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ledgerPrograms struct {
+	InetCskAccept     *ebpf.Program `ebpf:"inet_csk_accept"`
 	InetSockSetState  *ebpf.Program `ebpf:"inet_sock_set_state"`
 	MarkSockets       *ebpf.Program `ebpf:"mark_sockets"`
 	MarkTasks         *ebpf.Program `ebpf:"mark_tasks"`
@@ -505,6 +516,7 @@ type ledgerPrograms struct {
 
 func (p *ledgerPrograms) Close() error {
 	return _LedgerClose(
+		p.InetCskAccept,
 		p.InetSockSetState,
 		p.MarkSockets,
 		p.MarkTasks,
