@@ -21,7 +21,7 @@ var seesAccept = sync.OnceValue(func() bool {
 	if err != nil {
 		return false
 	}
-	defer program.Close()
+	defer func() { _ = program.Close() }()
 	l, err := link.AttachTracing(link.TracingOptions{Program: program})
 	if err != nil {
 		return false

@@ -16,9 +16,11 @@ type hook struct {
 	program string
 	// tracepoint is what a tp_btf program attaches to; empty for others.
 	tracepoint string
+	// function is what an fexit program attaches to the end of; empty for others.
+	// Whether a kernel allows that it does not tell: it is tried.
+	function string
 	// instead is what is done where the kernel refuses the hook; empty where
-	// tracing is then refused too. Whether a kernel takes fexit programs it does
-	// not tell: it is tried.
+	// tracing is then refused too.
 	instead string
 	// kinds are the kinds that need the hook; nil when all do.
 	kinds []Kind
@@ -40,7 +42,7 @@ var hooks = []hook{
 	{program: ledgerProgSchedProcessExit, tracepoint: "sched_process_exit", purpose: "threads and processes that end"},
 	{program: ledgerProgSchedProcessExec, tracepoint: "sched_process_exec", purpose: "new process images"},
 	{program: ledgerProgInetSockSetState, tracepoint: "inet_sock_set_state", kinds: socketKinds, purpose: "connect and CLOSE_WAIT"},
-	{program: ledgerProgInetCskAccept, kinds: socketKinds, instead: "the first use of an accepted socket", purpose: "accept"},
+	{program: ledgerProgInetCskAccept, function: "inet_csk_accept", kinds: socketKinds, instead: "the first use of an accepted socket", purpose: "accept"},
 	{program: ledgerProgSockRecvLength, tracepoint: "sock_recv_length", kinds: socketKinds, optional: true, purpose: "reads of sockets (6.3 and later)"},
 	{program: ledgerProgSockSendLength, tracepoint: "sock_send_length", kinds: socketKinds, optional: true, purpose: "writes of sockets (6.3 and later)"},
 	{program: ledgerProgTcpRcvSpaceAdjust, tracepoint: "tcp_rcv_space_adjust", kinds: socketKinds, unless: "sock_recv_length", purpose: "reads of sockets (before 6.3)"},
@@ -73,7 +75,7 @@ func hasTracepoint(kernel *btf.Spec, name string) bool {
 func (h hook) attach(program *ebpf.Program) (link.Link, error) {
 	var l link.Link
 	var err error
-	if iterator := h.tracepoint == "" && h.instead == ""; iterator {
+	if h.tracepoint == "" && h.function == "" {
 		l, err = link.AttachIter(link.IterOptions{Program: program})
 	} else {
 		l, err = link.AttachTracing(link.TracingOptions{Program: program})

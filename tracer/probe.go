@@ -45,7 +45,7 @@ func (h hook) replacement(kernel *btf.Spec) string {
 			return other.tracepoint
 		}
 	}
-	return "nothing: an accepted socket is seen at its first read only"
+	return "nothing: uses are seen at reads only"
 }
 
 // try loads and attaches a hook and takes it away again.
@@ -54,7 +54,7 @@ func (h hook) try() error {
 	if err != nil {
 		return err
 	}
-	defer program.Close()
+	defer func() { _ = program.Close() }()
 	l, err := h.attach(program)
 	if err != nil {
 		return err

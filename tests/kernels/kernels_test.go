@@ -58,7 +58,8 @@ func build(t *testing.T, script string, args ...string) {
 
 // boot runs a guest to its end and returns what its second serial line said.
 // With -icount the guest's time is the number of instructions it has executed,
-// so its clock waits for it: a test may take long here, and does not there.
+// so its clock waits for it: a test may take long here, and does not there. One
+// processor, for a second one does not start on 6.1 with -icount.
 func boot(t *testing.T, directory, kernel string) []byte {
 	t.Helper()
 	at := func(suffix string) string { return filepath.Join(directory, kernel+suffix) }
@@ -66,7 +67,7 @@ func boot(t *testing.T, directory, kernel string) []byte {
 	defer cancel()
 	began := time.Now()
 	qemu := exec.CommandContext(ctx, "qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "max",
-		"-icount", "shift=0,sleep=off", "-smp", "2", "-m", "3G", "-nodefaults", "-nographic", "-no-reboot",
+		"-icount", "shift=0,sleep=off", "-m", "3G", "-nodefaults", "-nographic", "-no-reboot",
 		"-serial", "file:"+at(".console"), "-serial", "file:"+at(".output"),
 		"-kernel", at(""), "-initrd", filepath.Join(directory, "image"),
 		"-append", "console=ttyS0 panic=-1 quiet tests: "+arguments(t))
