@@ -7,7 +7,7 @@ BIN     := build/leaktrace
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo -E)
 
 .DEFAULT_GOAL := help
-.PHONY: help build generate demo test soak bench lint clean deps
+.PHONY: help build generate demo test test-kernels soak bench lint clean deps
 
 help: ## show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -ts $$'\t'
@@ -26,6 +26,11 @@ demo: build ## trace a small leaking service for 15 s and print the report
 
 test: deps ## run all tests, as root, on the real kernel
 	$(SUDO) env "PATH=$$PATH" $(GO) test -count=1 -timeout 10m ./...
+
+test-kernels: deps ## run the tests of tests/ on Debian's kernels 6.1, 6.12, 6.18 and 7.x, in qemu
+	tests/install.sh cpio debian-archive-keyring qemu-system-x86
+	$(MAKE) --no-print-directory -C tests/programs OUT=$(CURDIR)/build/programs
+	$(GO) test -tags kernels -count=1 -v -parallel 2 -timeout 8h ./tests/kernels
 
 SOAK ?= 30m
 soak: deps ## trace 2,000 creations/s of each kind for $(SOAK): counts exact, memory flat

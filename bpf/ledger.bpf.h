@@ -56,7 +56,7 @@ struct {
 } threads SEC(".maps");
 
 /*
- * socks: TCP socket -> leak_sock. Written at connect and at each use, and by
+ * socks: TCP socket -> leak_sock. Written at connect, accept and each use, and by
  * mark_sockets for those that were there before. Deleted with the socket.
  */
 struct {

@@ -44,7 +44,7 @@ struct leak_proc {
 
 /* leak_activity counts what a traced process has done. */
 enum leak_deed {
-	LEAK_ACCEPTED = 0, /* at first use */
+	LEAK_ACCEPTED = 0, /* as enum leak_accepted says */
 	LEAK_CONNECTED = 1,
 	LEAK_FORKED = 2,
 	LEAK_STARTED = 3,
@@ -106,6 +106,13 @@ enum leak_direction {
 	LEAK_DIRECTIONS = 2,
 };
 
+/* leak_accepted tells where an accepted socket was born: see socket.bpf.h. */
+enum leak_accepted {
+	LEAK_NOT_ACCEPTED = 0,
+	LEAK_ACCEPTED_AT_USE = 1, /* at its first use that was seen */
+	LEAK_ACCEPTED_AT_ACCEPT = 2,
+};
+
 /*
  * leak_sock lives on a TCP socket that a traced process created or used. What
  * is known of its last use is written without a lock: of two threads that use
@@ -119,7 +126,7 @@ struct leak_sock {
 	__u64 paid; /* up to when walks are paid for */
 	__u64 use_stack; /* of the last use by another path, or a later one */
 	__u64 path[LEAK_DIRECTIONS]; /* what is cheaply known of the last stacks */
-	__u32 accepted; /* stamped at first use, not at connect */
+	enum leak_accepted accepted;
 	__u32 eof_read; /* a read has returned 0 */
 	__u32 was_read; /* a read was seen at all */
 	__u32 direction; /* of the last use */

@@ -184,9 +184,6 @@ int snapshot_tasks(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-/* Whether sock_recv_length is hooked. Set by Go before loading. */
-const volatile bool sees_reads = false;
-
 /*
  * record_queue tells what the application has not read. A FIN counts one in
  * the sequence, and passes with the data before it: that the sequence was read
@@ -202,7 +199,7 @@ static __always_inline void record_queue(struct leak_sock_record *out, struct so
 		return;
 	waiting = tcp->rcv_nxt - tcp->copied_seq;
 	/* splice reads without a tracepoint: then the guess is all there is. */
-	if (record && sees_reads && record->was_read)
+	if (record && sees_uses && record->was_read)
 		out->eof_read = record->eof_read;
 	else
 		out->eof_read = out->state == TCP_CLOSE_WAIT && !waiting;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* socket.bpf.h: TCP sockets, from connect or first use to the last one. */
+/* socket.bpf.h: TCP sockets, from connect, accept or first use to the last one. */
 #ifndef LEAK_SOCKET_BPF_H
 #define LEAK_SOCKET_BPF_H
 
@@ -11,7 +11,7 @@ static __always_inline bool is_tcp(const struct sock *sk)
 }
 
 static __always_inline struct leak_sock *socket_born(struct sock *sk, struct leak_proc *proc,
-						     bool accepted)
+						     enum leak_accepted accepted)
 {
 	struct leak_sock *record = bpf_sk_storage_get(&socks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 
@@ -62,6 +62,12 @@ static __always_inline bool use_paid(struct leak_sock *record, bool other)
 }
 
 /*
+ * Whether sock_recv_length and sock_send_length are hooked: then all uses are
+ * seen, of whatever kind. Set by Go before loading.
+ */
+const volatile bool sees_uses = false;
+
+/*
  * use_record notes a use and captures its stack. A process that is not traced
  * may use a socket that one that is has created: of that use there is no stack.
  */
@@ -75,7 +81,7 @@ static __always_inline void use_record(struct leak_sock *record, enum leak_direc
 	if (tick != record->tick) {
 		record->tick = tick;
 		record->used = bpf_ktime_get_ns();
-	} else if (record->direction == direction) {
+	} else if (sees_uses && record->direction == direction) {
 		return;
 	}
 	record->direction = direction;
@@ -91,8 +97,8 @@ static __always_inline void use_record(struct leak_sock *record, enum leak_direc
 
 /*
  * socket_used notes a use that took or gave something, and stamps a socket that
- * no connect of ours made: an accepted one. accept itself has no tracepoint; its
- * first use runs in its user's context.
+ * was not seen to be connected or accepted: accept has no tracepoint, and may be
+ * out of reach. The first use runs in its user's context.
  */
 static __always_inline int socket_used(struct sock *sk, enum leak_direction direction, bool took, bool eof)
 {
@@ -106,7 +112,7 @@ static __always_inline int socket_used(struct sock *sk, enum leak_direction dire
 		proc = traced();
 		if (!proc || !is_tcp(sk))
 			return 0;
-		record = socket_born(sk, proc, true);
+		record = socket_born(sk, proc, LEAK_ACCEPTED_AT_USE);
 		if (!record)
 			return 0;
 		record->use_stack = record->birth.stack;
@@ -138,7 +144,48 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int old_state, int new_state)
 		return 0;
 	proc = traced();
 	if (proc)
-		socket_born(sk, proc, false);
+		socket_born(sk, proc, LEAK_NOT_ACCEPTED);
+	return 0;
+}
+
+/*
+ * is_subflow: of a multipath connection, which the application holds in its
+ * stead and gives back as a whole.
+ */
+static __always_inline bool is_subflow(struct sock *sk)
+{
+	struct tcp_sock *tcp = (struct tcp_sock *)sk;
+
+	return bpf_core_field_exists(tcp->is_mptcp) && BPF_CORE_READ_BITFIELD_PROBED(tcp, is_mptcp);
+}
+
+/*
+ * accepted_sock is what inet_csk_accept returns. Commit 92ef0fd55ac8 ("net:
+ * change proto and proto_ops accept type") put arguments before it into a struct.
+ */
+static __always_inline struct sock *accepted_sock(const __u64 *context)
+{
+	__u64 sk = context[2];
+
+	/* The verifier wants each load at a constant offset. */
+	barrier_var(sk);
+	if (!bpf_core_type_exists(struct proto_accept_arg))
+		sk = context[4];
+	return (struct sock *)sk;
+}
+
+/*
+ * Not every kernel lets a program attach here. The connection came to be in
+ * softirq; its acceptor is known from here on, before it has a descriptor.
+ */
+SEC("fexit/inet_csk_accept")
+int inet_csk_accept(__u64 *context)
+{
+	struct sock *sk = accepted_sock(context);
+	struct leak_proc *proc = traced();
+
+	if (proc && sk && is_tcp(sk) && !is_subflow(sk))
+		socket_born(sk, proc, LEAK_ACCEPTED_AT_ACCEPT);
 	return 0;
 }
 

@@ -101,6 +101,7 @@ func (s Site) called() string {
 // roleTitles say what a site's stack shows.
 var roleTitles = map[tracer.Role]string{
 	tracer.Created:   "created by",
+	tracer.Accepted:  "accepted by",
 	tracer.FirstUsed: "accepted, and first used by",
 	tracer.LastUsed:  "last used by",
 }

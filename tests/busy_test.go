@@ -24,17 +24,7 @@ func TestBusySnapshots(t *testing.T) {
 	close(done)
 	takers.Wait()
 	shot := s.snapshot()
-	s.check(shot, map[string]tally{
-		"thread churn_thread":           {Created: 1000, Released: 1000},
-		"unjoined-thread churn_thread":  {Created: 1000, Released: 1000},
-		"thread leak_thread":            {Outstanding: leaks, Created: leaks},
-		"thread leak_unjoined":          {Created: leaks, Released: leaks},
-		"unjoined-thread leak_unjoined": {Outstanding: leaks, Created: leaks},
-		"zombie churn_child":            {Created: 500, Released: 500},
-		"zombie leak_child":             {Outstanding: leaks, Created: leaks},
-		"close-wait churn_connection":   {Created: 1000, Released: 1000},
-		"close-wait leak_socket":        {Outstanding: leaks, Created: leaks},
-	})
+	s.check(shot, churned(1000, 500, 1000, leaks))
 	s.checkLeaky(shot, told)
 }
 

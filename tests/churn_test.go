@@ -25,17 +25,7 @@ func TestChurn(t *testing.T) {
 	s := run(t, tracer.Options{}, "churn", "10000", "5000", "20000", strconv.Itoa(leaks))
 	told := s.do("go")
 	shot := s.snapshot()
-	s.check(shot, map[string]tally{
-		"thread churn_thread":           {Created: 10000, Released: 10000},
-		"unjoined-thread churn_thread":  {Created: 10000, Released: 10000},
-		"thread leak_thread":            {Outstanding: leaks, Created: leaks},
-		"thread leak_unjoined":          {Created: leaks, Released: leaks},
-		"unjoined-thread leak_unjoined": {Outstanding: leaks, Created: leaks},
-		"zombie churn_child":            {Created: 5000, Released: 5000},
-		"zombie leak_child":             {Outstanding: leaks, Created: leaks},
-		"close-wait churn_connection":   {Created: 20000, Released: 20000},
-		"close-wait leak_socket":        {Outstanding: leaks, Created: leaks},
-	})
+	s.check(shot, churned(10000, 5000, 20000, leaks))
 	s.complete(shot)
 	s.checkIDs("zombies", s.outstanding(shot, tracer.Zombie, "leak_child"), byID, told.ZombiePIDs)
 	s.checkIDs("threads", s.outstanding(shot, tracer.Thread, "leak_thread"), byID, told.ThreadTIDs)
@@ -52,6 +42,25 @@ func TestChurn(t *testing.T) {
 		t.Fatalf("close tracer: %v", err)
 	}
 	awaitFreed(t, ours)
+}
+
+// churned is what churn does.
+func churned(threads, children, connections, leaks uint64) map[string]tally {
+	kept := tally{Outstanding: int(leaks), Created: leaks}
+	want := map[string]tally{
+		"thread churn_thread":           {Created: threads, Released: threads},
+		"unjoined-thread churn_thread":  {Created: threads, Released: threads},
+		"thread leak_thread":            kept,
+		"thread leak_unjoined":          {Created: leaks, Released: leaks},
+		"unjoined-thread leak_unjoined": kept,
+		"zombie churn_child":            {Created: children, Released: children},
+		"zombie leak_child":             kept,
+		"close-wait churn_connection":   {Created: connections, Released: connections},
+		"close-wait leak_socket":        kept,
+	}
+	// Every third connection is closed by its server first.
+	addAccepts(want, "churn_connection", connections-connections/3)
+	return addAccepts(want, "hang_up_on", connections/3+leaks)
 }
 
 // kernelObjects lists the BPF programs, maps and links that this process holds,

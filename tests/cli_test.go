@@ -21,8 +21,8 @@ import (
 // path.
 var buildLeaktrace = sync.OnceValues(func() (string, error) {
 	path, err := filepath.Abs("../build/leaktrace-test/leaktrace")
-	if err != nil {
-		return "", err
+	if err != nil || *built {
+		return path, err
 	}
 	output, err := exec.Command("go", "build", "-o", path, "../cmd/leaktrace").CombinedOutput()
 	if err != nil {

@@ -33,10 +33,10 @@ func (s *session) lost(shot *tracer.Snapshot, name string, others ...string) uin
 	return count
 }
 
-// churned is what churn does in TestLost, by kind.
+// lossyChurn is what churn does in TestLost, by kind.
 const lostThreads, lostChildren, lostConnections, lostLeaks = 200, 100, 100, 10
 
-var churned = map[tracer.Kind]tally{
+var lossyChurn = map[tracer.Kind]tally{
 	tracer.Thread:         {lostLeaks, lostThreads + 2*lostLeaks, lostThreads + lostLeaks},
 	tracer.UnjoinedThread: {lostLeaks, lostThreads + lostLeaks, lostThreads},
 	tracer.Zombie:         {lostLeaks, lostChildren + lostLeaks, lostChildren},
@@ -66,7 +66,7 @@ func TestLostSlot(t *testing.T) {
 	}
 	told := s.do("go")
 	shot := s.lossySnapshot()
-	s.checkKinds(shot, told, churned)
+	s.checkKinds(shot, told, lossyChurn)
 	const walks = lostThreads + 2*lostLeaks + lostChildren + lostLeaks + lostConnections + lostLeaks
 	if n := s.lost(shot, "stacks_no_scratch"); n != walks {
 		t.Errorf("%d walks had no scratch, want %d", n, walks)
@@ -90,7 +90,7 @@ func TestLostStack(t *testing.T) {
 	s := churnSmall(t, small(map[string]uint32{"stacks": 1}))
 	told := s.do("go")
 	shot := s.lossySnapshot()
-	s.checkKinds(shot, told, churned)
+	s.checkKinds(shot, told, lossyChurn)
 	s.lost(shot, "stacks_map_full")
 	known := make(map[string]bool)
 	for _, site := range shot.Sites {

@@ -2,6 +2,7 @@ package tests
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,49 +24,88 @@ type socketsTest struct {
 	way      string
 	want     map[string]tally
 	leak     string // the function to blame
+	role     tracer.Role
 	accepted bool
 	follow   bool
+	// mergedFIN: the EOF was not read, but what came just before it was.
+	mergedFIN bool
 }
 
-func connected(way, function string, more ...string) socketsTest {
-	want := map[string]tally{"close-wait " + function: threeKept}
-	for _, key := range more {
-		want[key] = threeGone
+// server is what becomes of the accepted ends of a way's connections.
+type server struct {
+	accepts string // the function that does
+	reads   string // the one that uses them first, by recv
+	writes  string // or by send
+	fate    tally
+}
+
+// site is where this kernel lets them be seen first.
+func (s server) site() (string, tracer.Role) {
+	switch {
+	case seesAccept():
+		return s.accepts, tracer.Accepted
+	case s.reads != "":
+		return s.reads, tracer.FirstUsed
+	case s.writes != "" && seesUses():
+		return s.writes, tracer.FirstUsed
 	}
-	return socketsTest{way: way, leak: function, want: want}
+	return noStack, ""
 }
 
-// acceptedBy is a leak of an accepted socket, first read by read_exactly.
-func acceptedBy(way string) socketsTest {
-	return socketsTest{way: way, leak: "read_exactly", accepted: true, want: map[string]tally{
-		"close-wait read_exactly": threeKept, "close-wait accept_client": threeGone,
-	}}
+// add adds them to what is wanted of a way.
+func (s server) add(want map[string]tally) {
+	site, _ := s.site()
+	sum := want["close-wait "+site]
+	sum.Outstanding += s.fate.Outstanding
+	if site != noStack {
+		sum.Created, sum.Released = sum.Created+s.fate.Created, sum.Released+s.fate.Released
+	}
+	if sum != (tally{}) {
+		want["close-wait "+site] = sum
+	}
+}
+
+// connected is a way that leaks the ends that a function connects.
+func connected(way, function string, s server) socketsTest {
+	test := socketsTest{way: way, leak: function, role: tracer.Created, want: map[string]tally{"close-wait " + function: threeKept}}
+	s.add(test.want)
+	return test
+}
+
+// acceptedBy is a way that leaks accepted ends. Its clients close theirs.
+func acceptedBy(way string, s server) socketsTest {
+	test := socketsTest{way: way, accepted: true, want: map[string]tally{"close-wait accept_client": threeGone}}
+	s.add(test.want)
+	test.leak, test.role = s.site()
+	return test
 }
 
 func socketsTests() []socketsTest {
-	inherited := connected("inherited", "leak_inherited")
+	silent := server{accepts: "hang_up_on", fate: threeGone}
+	talks := server{accepts: "say_and_hang_up", writes: "say_and_hang_up", fate: threeGone}
+	reads := server{accepts: "accept_client", reads: "read_exactly", fate: threeKept}
+	closes := reads
+	closes.fate = threeGone
+	inherited := connected("inherited", "leak_inherited", silent)
 	inherited.follow, inherited.want["zombie leak_inherited"] = true, threeLive
-	const server = "close-wait say_and_hang_up" // the other end, which sends
+	closed := connected("closed", "close_properly", talks)
+	closed.want["close-wait close_properly"] = threeGone
+	merged := acceptedBy("accepted-merged-fin", reads)
+	merged.mergedFIN = true
 	return []socketsTest{
-		connected("connect-v4", "leak_v4"),
-		connected("connect-v6", "leak_v6"),
-		connected("connect-v4-mapped", "leak_v4_mapped"),
-		connected("connect-nonblocking", "leak_nonblocking"),
-		connected("connect-unread", "leak_unread", server),
-		connected("connect-eof-read", "leak_after_eof", server),
-		connected("peer-shutdown", "leak_half_closed"),
-		inherited,
-		acceptedBy("accepted"),
-		acceptedBy("accepted-eof-read"),
-		acceptedBy("accepted-unread"),
-		acceptedBy("accepted-merged-fin"),
-		{way: "accepted-untouched", leak: noStack, want: map[string]tally{
-			"close-wait (no stack)": {Outstanding: 3}, "close-wait accept_client": threeGone,
-		}},
-		{way: "accepted-closed", want: map[string]tally{
-			"close-wait read_exactly": threeGone, "close-wait accept_client": threeGone,
-		}},
-		{way: "closed", want: map[string]tally{"close-wait close_properly": threeGone, server: threeGone}},
+		connected("connect-v4", "leak_v4", silent),
+		connected("connect-v6", "leak_v6", server{accepts: "leak_v6", fate: threeGone}),
+		connected("connect-v4-mapped", "leak_v4_mapped", silent),
+		connected("connect-nonblocking", "leak_nonblocking", silent),
+		connected("connect-unread", "leak_unread", talks),
+		connected("connect-eof-read", "leak_after_eof", talks),
+		connected("peer-shutdown", "leak_half_closed", server{accepts: "leak_half_closed", fate: threeLive}),
+		inherited, closed, merged,
+		acceptedBy("accepted", reads),
+		acceptedBy("accepted-eof-read", reads),
+		acceptedBy("accepted-unread", reads),
+		acceptedBy("accepted-untouched", server{accepts: "accept_client", fate: threeKept}),
+		acceptedBy("accepted-closed", closes),
 		// The descriptors are kept, but there never was a connection.
 		{way: "refused", want: map[string]tally{"close-wait keep_refused": threeLive}},
 	}
@@ -83,8 +123,21 @@ func TestSockets(t *testing.T) {
 			s.check(shot, test.want)
 			s.complete(shot)
 			s.checkSockets(s.outstanding(shot, tracer.CloseWait, test.leak), told.Sockets, test)
+			if roles := rolesOf(shot); len(told.Sockets) != 0 && !slices.Equal(roles, []tracer.Role{test.role}) {
+				t.Errorf("the sites' roles are %q, not %q", roles, test.role)
+			}
 		})
 	}
+}
+
+// rolesOf is what is said of the sites that leak sockets.
+func rolesOf(shot *tracer.Snapshot) (roles []tracer.Role) {
+	for _, site := range shot.Sites {
+		if site.Kind == tracer.CloseWait && len(site.Outstanding) != 0 {
+			roles = append(roles, site.Role)
+		}
+	}
+	return roles
 }
 
 // checkSockets compares sockets by both addresses.
@@ -93,6 +146,8 @@ func (s *session) checkSockets(objects []tracer.Object, told []socketTruth, test
 	want, got := make(map[string]socketTruth), make(map[string]socketTruth)
 	for _, socket := range told {
 		socket.Local, socket.Remote = plainAddress(s.t, socket.Local), plainAddress(s.t, socket.Remote)
+		// What was read is then inferred from sequence numbers.
+		socket.EOFRead = socket.EOFRead || test.mergedFIN && !seesUses()
 		want[socket.Local+" "+socket.Remote] = socket
 	}
 	for _, object := range objects {
@@ -101,7 +156,7 @@ func (s *session) checkSockets(objects []tracer.Object, told []socketTruth, test
 			Local: socket.Local.String(), Remote: socket.Remote.String(),
 			Unread: socket.Unread, EOFRead: socket.EOFRead, Holder: socket.Holders[0].PID,
 		}
-		if socket.Accepted != test.accepted {
+		if socket.Accepted != (test.accepted && test.role != "") {
 			s.t.Errorf("%v: accepted is %v", socket.Local, socket.Accepted)
 		}
 	}
@@ -138,7 +193,11 @@ func TestSocketsBeforeTracing(t *testing.T) {
 			s := test.begin(t, tracer.Options{}, "sockets", "before-ready", "3")
 			told := s.do("go")
 			shot := s.snapshot()
-			s.check(shot, map[string]tally{"close-wait " + test.leak: test.want})
+			want := map[string]tally{"close-wait " + test.leak: test.want}
+			if test.leak != noStack {
+				addAccepts(want, "hang_up_on", 3)
+			}
+			s.check(shot, want)
 			objects := s.outstanding(shot, tracer.CloseWait, test.leak)
 			s.checkSockets(objects, told.Sockets, socketsTest{})
 			for _, object := range objects {

@@ -32,12 +32,12 @@ func variants() []variant {
 		variant{program: "leaky-rs-stripped", kinds: allKinds, symbols: "leaky-rs", want: leakyTallies("")},
 		variant{program: "leaky-go", kinds: []string{"zombie", "close-wait"}, source: "leakygo/main.go", calls: map[string]string{
 			"main.leakChild": ".Start()", "main.leakSocket": "net.Dial(",
-		}, want: map[string]tally{
+		}, want: addAccepts(map[string]tally{
 			// Package os forks a child of its own once, to probe the kernel.
 			"zombie main.leakChild":      {Outstanding: 3, Created: 4, Released: 1},
 			"zombie main.reapChild":      threeGone,
 			"close-wait main.leakSocket": threeKept, "close-wait main.closeSocket": threeGone,
-		}},
+		}, "main.hangUpOn", 6)},
 	)
 }
 
@@ -74,7 +74,7 @@ func leakyTallies(prefix string) map[string]tally {
 		kind, function, _ := strings.Cut(key, " ")
 		out[kind+" "+prefix+function] = want
 	}
-	return out
+	return addAccepts(out, prefix+"hang_up_on", 6)
 }
 
 // withAsync adds std::async, which joins its thread by itself.

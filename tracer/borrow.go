@@ -103,6 +103,8 @@ func (b *builder) origin(s *socket, info *SocketInfo) origin {
 		return countedAt(s.Birth.Stack)
 	case len(created.Frames) == 0:
 		made.role, made.group = "", info.group
+	case s.Accepted == uint8(ledgerLeakAcceptedLEAK_ACCEPTED_AT_ACCEPT):
+		made.role = Accepted
 	case s.Accepted != 0:
 		made.role = FirstUsed
 	default:

@@ -14,8 +14,14 @@ import (
 // hook is one BPF program and when it is wanted. To add a resource, add rows.
 type hook struct {
 	program string
-	// tracepoint is what a tp_btf program attaches to; empty for iterators.
+	// tracepoint is what a tp_btf program attaches to; empty for others.
 	tracepoint string
+	// function is what an fexit program attaches to the end of; empty for others.
+	// Whether a kernel allows that it does not tell: it is tried.
+	function string
+	// instead is what is done where the kernel refuses the hook; empty where
+	// tracing is then refused too.
+	instead string
 	// kinds are the kinds that need the hook; nil when all do.
 	kinds []Kind
 	// unless names a tracepoint that makes this hook superfluous.
@@ -36,6 +42,7 @@ var hooks = []hook{
 	{program: ledgerProgSchedProcessExit, tracepoint: "sched_process_exit", purpose: "threads and processes that end"},
 	{program: ledgerProgSchedProcessExec, tracepoint: "sched_process_exec", purpose: "new process images"},
 	{program: ledgerProgInetSockSetState, tracepoint: "inet_sock_set_state", kinds: socketKinds, purpose: "connect and CLOSE_WAIT"},
+	{program: ledgerProgInetCskAccept, function: "inet_csk_accept", kinds: socketKinds, instead: "the first use of an accepted socket", purpose: "accept"},
 	{program: ledgerProgSockRecvLength, tracepoint: "sock_recv_length", kinds: socketKinds, optional: true, purpose: "reads of sockets (6.3 and later)"},
 	{program: ledgerProgSockSendLength, tracepoint: "sock_send_length", kinds: socketKinds, optional: true, purpose: "writes of sockets (6.3 and later)"},
 	{program: ledgerProgTcpRcvSpaceAdjust, tracepoint: "tcp_rcv_space_adjust", kinds: socketKinds, unless: "sock_recv_length", purpose: "reads of sockets (before 6.3)"},
@@ -68,7 +75,7 @@ func hasTracepoint(kernel *btf.Spec, name string) bool {
 func (h hook) attach(program *ebpf.Program) (link.Link, error) {
 	var l link.Link
 	var err error
-	if h.tracepoint == "" {
+	if h.tracepoint == "" && h.function == "" {
 		l, err = link.AttachIter(link.IterOptions{Program: program})
 	} else {
 		l, err = link.AttachTracing(link.TracingOptions{Program: program})
@@ -77,6 +84,26 @@ func (h hook) attach(program *ebpf.Program) (link.Link, error) {
 		return nil, explain("attach "+h.program, err)
 	}
 	return l, nil
+}
+
+// load loads the hook's program by itself, on maps that are there already or,
+// when there are none, on its own.
+func (h hook) load(maps map[string]*ebpf.Map) (*ebpf.Program, error) {
+	spec, err := loadLedger()
+	if err != nil {
+		return nil, fmt.Errorf("read embedded BPF programs: %w", err)
+	}
+	for name := range spec.Programs {
+		if name != h.program {
+			delete(spec.Programs, name)
+		}
+	}
+	collection, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: maps})
+	if err != nil {
+		return nil, explain("load "+h.program, err)
+	}
+	defer collection.Close()
+	return collection.DetachProgram(h.program), nil
 }
 
 // explain adds what to do about the kernel's usual refusals.

@@ -13,6 +13,14 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type ledgerLeakAccepted uint32
+
+const (
+	ledgerLeakAcceptedLEAK_NOT_ACCEPTED       ledgerLeakAccepted = 0
+	ledgerLeakAcceptedLEAK_ACCEPTED_AT_USE    ledgerLeakAccepted = 1
+	ledgerLeakAcceptedLEAK_ACCEPTED_AT_ACCEPT ledgerLeakAccepted = 2
+)
+
 type ledgerLeakActivity struct {
 	_     structs.HostLayout
 	Count [4]uint64
@@ -183,7 +191,7 @@ type ledgerLeakSock struct {
 	Paid      uint64
 	UseStack  uint64
 	Path      [2]uint64
-	Accepted  uint32
+	Accepted  ledgerLeakAccepted
 	EofRead   uint32
 	WasRead   uint32
 	Direction uint32
@@ -308,6 +316,7 @@ const (
 	ledgerMapTcbs               = "tcbs"
 	ledgerMapThreads            = "threads"
 	ledgerMapUses               = "uses"
+	ledgerProgInetCskAccept     = "inet_csk_accept"
 	ledgerProgInetSockSetState  = "inet_sock_set_state"
 	ledgerProgMarkSockets       = "mark_sockets"
 	ledgerProgMarkTasks         = "mark_tasks"
@@ -331,7 +340,7 @@ const (
 	ledgerVarRescueRate         = "rescue_rate"
 	ledgerVarRescueType         = "rescue_type"
 	ledgerVarSampledOneIn       = "sampled_one_in"
-	ledgerVarSeesReads          = "sees_reads"
+	ledgerVarSeesUses           = "sees_uses"
 	ledgerVarSockRecordType     = "sock_record_type"
 	ledgerVarStackBudget        = "stack_budget"
 	ledgerVarTaskRecordType     = "task_record_type"
@@ -379,6 +388,7 @@ type ledgerSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ledgerProgramSpecs struct {
+	InetCskAccept     *ebpf.ProgramSpec `ebpf:"inet_csk_accept"`
 	InetSockSetState  *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
 	MarkSockets       *ebpf.ProgramSpec `ebpf:"mark_sockets"`
 	MarkTasks         *ebpf.ProgramSpec `ebpf:"mark_tasks"`
@@ -433,7 +443,7 @@ type ledgerVariableSpecs struct {
 	RescueRate        *ebpf.VariableSpec `ebpf:"rescue_rate"`
 	RescueType        *ebpf.VariableSpec `ebpf:"rescue_type"`
 	SampledOneIn      *ebpf.VariableSpec `ebpf:"sampled_one_in"`
-	SeesReads         *ebpf.VariableSpec `ebpf:"sees_reads"`
+	SeesUses          *ebpf.VariableSpec `ebpf:"sees_uses"`
 	SockRecordType    *ebpf.VariableSpec `ebpf:"sock_record_type"`
 	StackBudget       *ebpf.VariableSpec `ebpf:"stack_budget"`
 	TaskRecordType    *ebpf.VariableSpec `ebpf:"task_record_type"`
@@ -518,7 +528,7 @@ type ledgerVariables struct {
 	RescueRate        *ebpf.Variable `ebpf:"rescue_rate"`
 	RescueType        *ebpf.Variable `ebpf:"rescue_type"`
 	SampledOneIn      *ebpf.Variable `ebpf:"sampled_one_in"`
-	SeesReads         *ebpf.Variable `ebpf:"sees_reads"`
+	SeesUses          *ebpf.Variable `ebpf:"sees_uses"`
 	SockRecordType    *ebpf.Variable `ebpf:"sock_record_type"`
 	StackBudget       *ebpf.Variable `ebpf:"stack_budget"`
 	TaskRecordType    *ebpf.Variable `ebpf:"task_record_type"`
@@ -528,6 +538,7 @@ type ledgerVariables struct {
 //
 // It can be passed to loadLedgerObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ledgerPrograms struct {
+	InetCskAccept     *ebpf.Program `ebpf:"inet_csk_accept"`
 	InetSockSetState  *ebpf.Program `ebpf:"inet_sock_set_state"`
 	MarkSockets       *ebpf.Program `ebpf:"mark_sockets"`
 	MarkTasks         *ebpf.Program `ebpf:"mark_tasks"`
@@ -545,6 +556,7 @@ type ledgerPrograms struct {
 
 func (p *ledgerPrograms) Close() error {
 	return _LedgerClose(
+		p.InetCskAccept,
 		p.InetSockSetState,
 		p.MarkSockets,
 		p.MarkTasks,

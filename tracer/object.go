@@ -118,10 +118,11 @@ type SocketInfo struct {
 	Peer *Holder
 	// LastUsed is the last read or write that was seen, zero if none was.
 	LastUsed time.Time
-	// Creation and LastUse are the stacks where the socket was created (or, if
-	// accepted, first used) and last read or written. Of a socket in constant use
-	// the latter may be that of a use a moment before, by the other of a reader
-	// and a writer. Either may be without frames.
+	// Creation and LastUse are the stacks where the socket was created (or
+	// accepted, or where accept cannot be seen first used) and last read or
+	// written. Of a socket in constant use the latter may be that of a use a
+	// moment before, by the other of a reader and a writer. Either may be without
+	// frames.
 	Creation, LastUse Stack
 
 	group string // see socketGroup

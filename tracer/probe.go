@@ -1,9 +1,6 @@
 package tracer
 
 import (
-	"fmt"
-
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 )
 
@@ -28,18 +25,18 @@ func ProbeHooks() ([]Probe, error) {
 	var probes []Probe
 	for _, h := range hooks {
 		probe := Probe{Program: h.program, Purpose: h.purpose}
-		if h.wanted(kernel, nil) {
-			probe.Err = h.try()
-		} else {
-			probe.Instead = h.instead(kernel)
+		if !h.wanted(kernel, nil) {
+			probe.Instead = h.replacement(kernel)
+		} else if probe.Err = h.try(); probe.Err != nil && h.instead != "" {
+			probe.Instead, probe.Err = h.instead, nil
 		}
 		probes = append(probes, probe)
 	}
 	return probes, nil
 }
 
-// instead says what does a left-out hook's work.
-func (h hook) instead(kernel *btf.Spec) string {
+// replacement says what does a left-out hook's work.
+func (h hook) replacement(kernel *btf.Spec) string {
 	if h.unless != "" && hasTracepoint(kernel, h.unless) {
 		return h.unless
 	}
@@ -48,26 +45,17 @@ func (h hook) instead(kernel *btf.Spec) string {
 			return other.tracepoint
 		}
 	}
-	return "nothing: an accepted socket is seen at its first read only"
+	return "nothing: uses are seen at reads only"
 }
 
 // try loads and attaches a hook and takes it away again.
 func (h hook) try() error {
-	spec, err := loadLedger()
+	program, err := h.load(nil)
 	if err != nil {
-		return fmt.Errorf("read embedded BPF programs: %w", err)
+		return err
 	}
-	for name := range spec.Programs {
-		if name != h.program {
-			delete(spec.Programs, name)
-		}
-	}
-	collection, err := ebpf.NewCollection(spec)
-	if err != nil {
-		return explain("load "+h.program, err)
-	}
-	defer collection.Close()
-	l, err := h.attach(collection.Programs[h.program])
+	defer func() { _ = program.Close() }()
+	l, err := h.attach(program)
 	if err != nil {
 		return err
 	}

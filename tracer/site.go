@@ -66,8 +66,10 @@ type Role string
 const (
 	// Created is where the objects were created.
 	Created Role = "created"
-	// FirstUsed is where accepted sockets were first read or written: accept
-	// itself cannot be seen.
+	// Accepted is where sockets were accepted.
+	Accepted Role = "accepted"
+	// FirstUsed is where accepted sockets were first read or written: not every
+	// kernel lets accept itself be seen.
 	FirstUsed Role = "first-used"
 	// LastUsed is where sockets were last read or written, and by another path
 	// than created them: they come from a pool, and the one who has to give

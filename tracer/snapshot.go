@@ -13,7 +13,8 @@ import (
 
 // Activity counts what a process has done while it was traced.
 type Activity struct {
-	// Accepted counts accepted connections, at their first use.
+	// Accepted counts accepted connections, where accept cannot be seen at
+	// their first use.
 	Accepted uint64
 	// Connected counts calls of connect, Forked children, Started threads.
 	Connected, Forked, Started uint64

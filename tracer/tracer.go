@@ -112,23 +112,28 @@ func (t *Tracer) load() error {
 	if err != nil {
 		return fmt.Errorf("read embedded BPF programs: %w", err)
 	}
-	var wanted []hook
+	var wanted, refusable []hook
 	for _, h := range hooks {
-		if h.wanted(kernel, t.options.Kinds) {
-			wanted = append(wanted, h)
-		} else {
+		switch {
+		case !h.wanted(kernel, t.options.Kinds):
 			delete(spec.Programs, h.program)
+		case h.instead != "":
+			delete(spec.Programs, h.program)
+			refusable = append(refusable, h)
+		default:
+			wanted = append(wanted, h)
 		}
 	}
 	if err := t.options.Tuning.apply(spec); err != nil {
 		return err
 	}
-	if err := spec.Variables[ledgerVarSeesReads].Set(hasTracepoint(kernel, "sock_recv_length")); err != nil {
+	if err := spec.Variables[ledgerVarSeesUses].Set(hasTracepoint(kernel, "sock_recv_length")); err != nil {
 		return fmt.Errorf("configure BPF programs: %w", err)
 	}
 	if t.collection, err = ebpf.NewCollection(spec); err != nil {
 		return explain("load BPF programs", err)
 	}
+	t.attachRefusable(refusable) // before Assign, which takes the maps away
 	if err := errors.Join(t.collection.Assign(&t.maps), t.collection.Assign(&t.variables)); err != nil {
 		return fmt.Errorf("find BPF maps: %w", err)
 	}
@@ -136,6 +141,21 @@ func (t *Tracer) load() error {
 		return fmt.Errorf("open event ring: %w", err)
 	}
 	return t.attach(wanted)
+}
+
+// attachRefusable attaches what the kernel lets. What it refuses, the others
+// make good; doctor tells which that is.
+func (t *Tracer) attachRefusable(hooks []hook) {
+	for _, h := range hooks {
+		program, err := h.load(t.collection.Maps)
+		if err != nil {
+			continue
+		}
+		t.collection.Programs[h.program] = program // which closes it
+		if l, err := h.attach(program); err == nil {
+			t.links = append(t.links, l)
+		}
+	}
 }
 
 func (t *Tracer) attach(wanted []hook) error {

@@ -141,7 +141,7 @@ SITE void ask_async()
 }
 
 // The server's side hangs up; returns when the client is in CLOSE_WAIT.
-void hang_up_on(int fd)
+SITE void hang_up_on(int fd)
 {
 	close(static_cast<int>(need(accept(listener, nullptr, nullptr), "accept")));
 	pollfd hangup{fd, POLLRDHUP, 0};

@@ -67,6 +67,7 @@ fn await_exit(child: &Child) {
 
 /// The server hangs up; returns when the client is in CLOSE_WAIT. Nothing is
 /// read, so the client has not seen the EOF.
+#[inline(never)]
 fn hang_up_on(listener: &TcpListener, client: &TcpStream) {
     drop(listener.accept().expect("accept"));
     let mut hangup = PollFd { fd: client.as_raw_fd(), events: POLLRDHUP, revents: 0 };

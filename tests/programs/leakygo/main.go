@@ -109,6 +109,7 @@ func awaitCloseWait(conn net.Conn) {
 	}))
 }
 
+//go:noinline
 func hangUpOn(conn net.Conn) {
 	accepted, err := listener.Accept()
 	must(err)

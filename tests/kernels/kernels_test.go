@@ -1,0 +1,134 @@
+//go:build kernels
+
+// Package kernels runs the tests of ../ on other kernels than this machine's:
+// `make test-kernels`. Each is a guest without a disk or a network in qemu, which
+// emulates the processor.
+package kernels
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// series are the kernels that leaktrace is tested on: the oldest that works and
+// those of current distributions. Of each the newest that Debian has is taken.
+var series = []string{"6.1", "6.12", "6.18", "7"}
+
+// exclusions are the tests that do not run in a guest, and why.
+var exclusions = []struct{ test, reason string }{
+	{"TestScripts/java", "a JVM compiles itself for minutes on an emulated processor"},
+}
+
+// only is for a closer look at a failure.
+var only = flag.String("only", ".", "run just the tests of ../ that match, in the syntax of go test -run")
+
+// limit is far beyond what a guest takes.
+const limit = 2 * time.Hour
+
+func TestKernels(t *testing.T) {
+	directory, err := filepath.Abs("../../build/kernels")
+	if err != nil {
+		t.Fatal(err)
+	}
+	build(t, "./fetch.sh", append([]string{directory}, series...)...)
+	build(t, "./image.sh", directory)
+	for _, kernel := range series {
+		t.Run(kernel, func(t *testing.T) {
+			t.Parallel()
+			report(t, boot(t, directory, kernel))
+		})
+	}
+}
+
+func build(t *testing.T, script string, args ...string) {
+	t.Helper()
+	if output, err := exec.Command(script, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, output)
+	}
+}
+
+// boot runs a guest to its end and returns what its second serial line said.
+// With -icount the guest's time is the number of instructions it has executed,
+// so its clock waits for it: a test may take long here, and does not there. One
+// processor, for a second one does not start on 6.1 with -icount.
+func boot(t *testing.T, directory, kernel string) []byte {
+	t.Helper()
+	at := func(suffix string) string { return filepath.Join(directory, kernel+suffix) }
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	began := time.Now()
+	qemu := exec.CommandContext(ctx, "qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-cpu", "max",
+		"-icount", "shift=0,sleep=off", "-m", "3G", "-nodefaults", "-nographic", "-no-reboot",
+		"-serial", "file:"+at(".console"), "-serial", "file:"+at(".output"),
+		"-kernel", at(""), "-initrd", filepath.Join(directory, "image"),
+		"-append", "console=ttyS0 panic=-1 quiet tests: "+arguments(t))
+	if output, err := qemu.CombinedOutput(); err != nil {
+		t.Fatalf("run qemu: %v\n%s", err, output)
+	}
+	output, err := os.ReadFile(at(".output"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	version, _ := os.ReadFile(at(".version"))
+	t.Logf("Debian's kernel %s, %s", bytes.TrimSpace(version), time.Since(began).Round(time.Second))
+	return output
+}
+
+// arguments are the repository, and flags of its tests, as init reads them.
+func arguments(t *testing.T) string {
+	t.Helper()
+	repository, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var skip []string
+	for _, e := range exclusions {
+		skip = append(skip, "^"+strings.ReplaceAll(e.test, "/", "$/^")+"$")
+	}
+	return fmt.Sprintf("%s -test.run '%s' -test.skip '%s'", repository, *only, strings.Join(skip, "|"))
+}
+
+// event is a line of `go tool test2json`.
+type event struct {
+	Action, Test, Output string
+	Elapsed              float64
+}
+
+// report makes a subtest of every test that ran in a guest. A test that was
+// skipped there has failed, and so has a guest that did not come to its end.
+func report(t *testing.T, output []byte) {
+	t.Helper()
+	convert := exec.Command("go", "tool", "test2json")
+	convert.Stdin = bytes.NewReader(output)
+	converted, err := convert.Output()
+	if err != nil {
+		t.Fatalf("go tool test2json: %v", err)
+	}
+	said := make(map[string]string)
+	for events := json.NewDecoder(bytes.NewReader(converted)); events.More(); {
+		var e event
+		if err := events.Decode(&e); err != nil {
+			t.Fatalf("read what test2json says: %v", err)
+		}
+		said[e.Test] += e.Output
+		if e.Test != "" && (e.Action == "pass" || e.Action == "fail" || e.Action == "skip") {
+			t.Run(e.Test, func(t *testing.T) {
+				if e.Action != "pass" {
+					t.Errorf("%s in %.1fs of the guest's\n%s", e.Action, e.Elapsed, said[e.Test])
+				}
+			})
+		}
+	}
+	if !strings.Contains(said[""], "\nexit 0\n") {
+		t.Errorf("the guest's tests did not all pass:\n%s", said[""])
+	}
+}
