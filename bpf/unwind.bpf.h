@@ -126,8 +126,16 @@ static __always_inline int step_fp(struct leak_walk *walk)
 	if (read_user(walk, &caller_fp, fp) || read_user(walk, &ip, fp + 8))
 		return LEAK_STACK_TRUNCATED;
 	walk->regs.fp = caller_fp;
-	walk->regs.ip = ip;
-	walk->regs.sp = fp + 16;
+	walk->regs.ip = arch_code(ip);
+	walk->regs.sp = arch_sp_above(fp);
+	return LEAK_STEP_ON;
+}
+
+static __always_inline int step_signal(struct leak_walk *walk)
+{
+	if (arch_signal_regs(walk, &walk->regs))
+		return LEAK_STACK_TRUNCATED;
+	walk->exact = 1;
 	return LEAK_STEP_ON;
 }
 
@@ -137,39 +145,30 @@ static __always_inline int step_fp(struct leak_walk *walk)
  */
 static __always_inline int step_guess(struct leak_walk *walk)
 {
+	if (arch_signal_return(walk, &walk->regs))
+		return step_signal(walk);
 	walk->fp_used = 1;
 	return walk->regs.fp < walk->regs.sp ? LEAK_STACK_TRUNCATED : step_fp(walk);
 }
 
 /*
- * step_leaf leaves a system call wrapper that has no rule. glibc ends the CFI
- * of clone and clone3 before their syscall instruction, where the return
- * address is on top of the stack; vfork keeps it in rdi.
+ * step_leaf leaves a system call wrapper that has no rule. On x86 glibc ends the
+ * CFI of clone and clone3 before their syscall instruction, where the return
+ * address is on top of the stack.
  */
 static __always_inline int step_leaf(struct leak_walk *walk)
 {
-	__u64 ip;
+	__u64 ip = arch_leaf_return(&walk->regs);
 
-	if (find_mapping(walk->space % LEAK_SPACES, walk->regs.rdi) >= 0) {
-		walk->regs.ip = walk->regs.rdi;
+	if (find_mapping(walk->space % LEAK_SPACES, ip) >= 0) {
+		walk->regs.ip = ip;
 		return LEAK_STEP_ON;
 	}
-	if (read_user(walk, &ip, walk->regs.sp) || find_mapping(walk->space % LEAK_SPACES, ip) < 0)
+	if (!ARCH_CALL_PUSHES || read_user(walk, &ip, walk->regs.sp) ||
+	    find_mapping(walk->space % LEAK_SPACES, ip) < 0)
 		return step_guess(walk);
 	walk->regs.ip = ip;
-	walk->regs.sp += 8;
-	return LEAK_STEP_ON;
-}
-
-static __always_inline int step_signal(struct leak_walk *walk)
-{
-	__u64 context = walk->regs.sp;
-
-	if (read_user(walk, &walk->regs.ip, context + ARCH_SIGCONTEXT_IP) ||
-	    read_user(walk, &walk->regs.fp, context + ARCH_SIGCONTEXT_FP) ||
-	    read_user(walk, &walk->regs.sp, context + ARCH_SIGCONTEXT_SP))
-		return LEAK_STACK_TRUNCATED;
-	walk->exact = 1;
+	walk->regs.sp += ARCH_CALL_PUSHES;
 	return LEAK_STEP_ON;
 }
 
@@ -197,25 +196,7 @@ static __always_inline __u64 walk_register(const struct leak_walk *walk, __u8 nu
 	case LEAK_REG_FP:
 		return walk->regs.fp;
 	}
-	if (!walk->leaf)
-		return 0;
-	switch (number) {
-	case LEAK_REG_RAX:
-		return walk->regs.rax;
-	case LEAK_REG_RDI:
-		return walk->regs.rdi;
-	case LEAK_REG_R8:
-		return walk->regs.r8;
-	case LEAK_REG_R9:
-		return walk->regs.r9;
-	case LEAK_REG_R11:
-		return walk->regs.r11;
-	case LEAK_REG_R13:
-		return walk->regs.r13;
-	case LEAK_REG_R15:
-		return walk->regs.r15;
-	}
-	return 0;
+	return arch_register(&walk->regs, number, walk->leaf);
 }
 
 /* rule_cfa computes the canonical frame address; 0 when it cannot be known. */
@@ -235,21 +216,27 @@ static __always_inline __u64 rule_cfa(struct leak_walk *walk, __u64 rule)
 
 static __always_inline int step_rule(struct leak_walk *walk, __u64 rule)
 {
-	__u64 cfa = rule_cfa(walk, rule), fp = walk->regs.fp, ip;
-	__u8 aux = rule_aux(rule);
+	__u8 flags = rule_flags(rule), aux = rule_aux(rule);
+	__s64 aux_param = rule_aux_param(rule);
+	__u64 cfa, fp = walk->regs.fp, fp_at, ip;
 
+	arch_restore_sp(&walk->regs, flags, aux, rule_param(rule), aux_param);
+	cfa = rule_cfa(walk, rule);
 	/* The stack grows down: a caller's frame is above. */
 	if (!cfa || cfa < walk->regs.sp)
 		return LEAK_STACK_TRUNCATED;
-	if (rule_flags(rule) & LEAK_RULE_REGISTER_RA)
+	if (arch_return_register(flags, aux)) {
 		ip = walk_register(walk, aux);
-	else if (read_user(walk, &ip, cfa - 8))
-		return LEAK_STACK_TRUNCATED;
-	else if (aux == LEAK_REG_CFA && read_user(walk, &fp, cfa + rule_aux_param(rule)))
-		return LEAK_STACK_TRUNCATED;
-	else if (aux == LEAK_REG_FP && read_user(walk, &fp, walk->regs.fp + rule_aux_param(rule)))
-		return LEAK_STACK_TRUNCATED;
-	walk->regs.ip = ip;
+		if (!ip)
+			return LEAK_STACK_TRUNCATED;
+	} else {
+		if (read_user(walk, &ip, arch_return_at(&walk->regs, cfa, aux, aux_param)))
+			return LEAK_STACK_TRUNCATED;
+		fp_at = arch_fp_at(&walk->regs, cfa, flags, aux, aux_param);
+		if (fp_at && read_user(walk, &fp, fp_at))
+			return LEAK_STACK_TRUNCATED;
+	}
+	walk->regs.ip = arch_code(ip);
 	walk->regs.sp = cfa;
 	walk->regs.fp = fp;
 	return LEAK_STEP_ON;
@@ -281,6 +268,8 @@ __noinline int step(struct leak_walk *walk)
 	else
 		done = step_rule(walk, rule);
 	walk->leaf = 0;
+	if (!walk->exact)
+		arch_called(&walk->regs);
 	if (done == LEAK_STEP_ON && !walk->regs.ip)
 		return walk_root(walk);
 	return done;
