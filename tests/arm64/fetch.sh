@@ -26,9 +26,9 @@ END
 export APT_CONFIG=$PWD/apt/apt.conf
 apt-get update -qq
 
-# linux-image-cloud-arm64 depends on the newest of them, libgcc-s1 is for backtrace().
+# linux-image-cloud-arm64 depends on the newest kernel; backtrace() needs libgcc-s1.
 kernel=$(apt-cache depends linux-image-cloud-arm64 | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p')
-packages=("$kernel" libc6 libgcc-s1 busybox-static)
+packages=("$kernel" libc6 libgcc-s1 busybox-static dash)
 versions=$(apt-cache show --no-all-versions "${packages[@]}" | grep -E '^(Package|Version):')
 [ "$(cat versions 2>/dev/null)" = "$versions" ] && exit 0
 rm -rf debian apt/debs/* versions
