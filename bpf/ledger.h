@@ -62,7 +62,7 @@ struct leak_task {
 	struct leak_birth thread;
 	struct leak_birth process;
 	__u64 exited; /* when the last thread of the process ended */
-	__u64 tcb; /* thread control block: the user's pthread_t */
+	__u64 tcb; /* where the thread pointer points: see tracer/join.go */
 	__u64 follow; /* as in leak_proc, for the same case */
 };
 

@@ -21,7 +21,7 @@ make --no-print-directory -C tests/programs OUT="$out/programs" \
 	CC=aarch64-linux-gnu-gcc STRIP=aarch64-linux-gnu-strip OBJCOPY=aarch64-linux-gnu-objcopy \
 	CFLAGS="-g -O2 -mbranch-protection=standard" GO="$GO" "${programs[@]/#/$out/programs/}"
 
-root=$out/root
+root=$out/_root # the go command does not look into it
 repository=$root$PWD
 rm -rf "$root"
 mkdir -p "$root"/{dev,proc,sys,tmp,run,root,etc,usr/bin,usr/lib} "$repository"/build/leaktrace-test
@@ -35,7 +35,7 @@ cp tests/arm64/init "$root/init"
 cp -a "$out/programs" "$repository/build"
 cp "$out/leaktrace" "$repository/build/leaktrace-test"
 cp "$out"/{tests,tracer}.test "$repository/build"
-git ls-files tests tracer | grep -v '\.o$' | cpio --quiet -pd "$repository"
+git ls-files tests | cpio --quiet -pd "$repository"
 # All that the tests would build is there.
 printf '#!/bin/sh\n' | tee "$root/usr/bin/make" >"$root/usr/bin/go"
 echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
