@@ -8,6 +8,6 @@ shift 2
 timeout 2400 qemu-system-aarch64 -M virt -cpu max -accel tcg,thread=multi -smp 2 -m 1024 \
 	-nographic -nodefaults -serial stdio -no-reboot -kernel "$out"/debian/boot/vmlinuz-* -initrd "$out/image" \
 	-append "console=ttyAMA0 quiet panic=-1 tests: $where $*" </dev/null |
-	tr -d '\r' | tee "$out/said"
+	sed -u 's/\r//' | tee "$out/said"
 status=$(sed -n 's/^exit //p' "$out/said" | tail -1)
 exit "${status:-1}"
