@@ -7,10 +7,10 @@ BIN     := build/leaktrace
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo -E)
 
 .DEFAULT_GOAL := help
-.PHONY: help build generate demo test test-kernels soak bench lint clean deps
+.PHONY: help build generate demo test test-kernels test-arm64 soak bench lint clean deps
 
 help: ## show this help
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -ts $$'\t'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -ts $$'\t'
 
 build: ## build build/leaktrace
 	$(GO) build -o $(BIN) ./cmd/leaktrace
@@ -31,6 +31,26 @@ test-kernels: deps ## run the tests of tests/ on Debian's kernels 6.1, 6.12, 6.1
 	tests/install.sh cpio debian-archive-keyring qemu-system-x86
 	$(MAKE) --no-print-directory -C tests/programs OUT=$(CURDIR)/build/programs
 	$(GO) test -tags kernels -count=1 -v -parallel 2 -timeout 8h ./tests/kernels
+
+# The go command runs tests of another architecture by the program of this name.
+ARM64      := $(CURDIR)/build/arm64
+ARM64_EXEC := $(ARM64)/bin/go_linux_arm64_exec
+ARM64_PURE := ./cmd/... ./export ./tracer/limit ./tracer/symbol/... ./tracer/unwind ./tracer/verdict
+# Two days of the simulation take a quarter of an hour there; its hours stay.
+ARM64_SKIP := ^TestSteadyServicesAreNeverAccused$$/^for_(a|another)_day$$
+ARM64_GUEST := ^(TestChildren|TestDepth|TestFollow|TestJoins|TestParked|TestParkedGo|TestSockets)$$
+
+test-arm64: deps ## run pure tests as arm64 in qemu, and kernel tests in an arm64 guest with a Debian kernel
+	tests/install.sh gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static qemu-system-arm cpio
+	mkdir -p $(dir $(ARM64_EXEC))
+	ln -sf /usr/bin/qemu-aarch64-static $(ARM64_EXEC)
+	GOARCH=arm64 $(GO) vet ./...
+	PATH="$(dir $(ARM64_EXEC)):$$PATH" QEMU_LD_PREFIX=/usr/aarch64-linux-gnu GOARCH=arm64 $(GO) test -count=1 -timeout 30m -skip '$(ARM64_SKIP)' $(ARM64_PURE)
+	tests/arm64/fetch.sh $(ARM64)
+	tests/arm64/image.sh $(ARM64)
+	tests/arm64/boot.sh $(ARM64) tests ../build/leaktrace-test/leaktrace doctor
+	tests/arm64/boot.sh $(ARM64) tracer ../build/tracer.test -test.v
+	tests/arm64/boot.sh $(ARM64) tests ../build/tests.test -test.v -test.parallel=2 -test.timeout=30m '-test.run=$(ARM64_GUEST)'
 
 SOAK ?= 30m
 soak: deps ## trace 2,000 creations/s of each kind for $(SOAK): counts exact, memory flat

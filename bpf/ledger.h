@@ -81,7 +81,7 @@ struct leak_thread {
 	struct leak_birth birth;
 	struct leak_birth process; /* the birth of its process, in case it calls exec */
 	__u64 start; /* its start time: a tid is used again */
-	__u64 tcb; /* thread control block: the user's pthread_t */
+	__u64 tcb; /* where the thread pointer points: see tracer/join.go */
 	__u64 follow; /* as in leak_proc, for the case of an exec */
 };
 

@@ -88,16 +88,6 @@ static __always_inline int read_user(struct leak_walk *walk, struct leak_slot *s
 	return 0;
 }
 
-#define LEAK_RULE(base, param, aux, aux_param) \
-	((__u64)LEAK_RULE_PLAIN | (__u64)(base) << LEAK_RULE_BASE_SHIFT | \
-	 (__u64)(aux) << LEAK_RULE_AUX_SHIFT | (__u64)((param) & 0xffffff) << LEAK_RULE_PARAM_SHIFT | \
-	 (__u64)(aux_param) << LEAK_RULE_AUX_PARAM_SHIFT)
-
-/* The return address is on top of the stack. */
-#define LEAK_RULE_TOP LEAK_RULE(LEAK_REG_SP, 8, 0, 0)
-/* As where all code keeps a frame pointer: see step_fp. */
-#define LEAK_RULE_FRAME LEAK_RULE(LEAK_REG_FP, 16, LEAK_REG_CFA, -16)
-
 static __always_inline __u8 rule_flags(__u64 rule)
 {
 	return rule;
@@ -123,6 +113,12 @@ static __always_inline __s64 rule_aux_param(__u64 rule)
 	return (__s64)rule >> LEAK_RULE_AUX_PARAM_SHIFT;
 }
 
+/* walk_key is what rule_cache knows the frame's address by. */
+static __always_inline __u64 walk_key(const struct leak_walk *walk)
+{
+	return rule_key(walk->space, walk->regs.ip - 1);
+}
+
 /* A step's outcome: go on, or the quality of the finished stack. */
 #define LEAK_STEP_ON 0
 
@@ -144,8 +140,16 @@ static __always_inline int step_fp(struct leak_walk *walk, struct leak_slot *slo
 	if (read_user(walk, slot, &caller_fp, fp) || read_user(walk, slot, &ip, fp + 8))
 		return LEAK_STACK_TRUNCATED;
 	walk->regs.fp = caller_fp;
-	walk->regs.ip = ip;
-	walk->regs.sp = fp + 16;
+	walk->regs.ip = arch_code(ip);
+	walk->regs.sp = arch_sp_above(fp);
+	return LEAK_STEP_ON;
+}
+
+static __always_inline int step_signal(struct leak_walk *walk, struct leak_slot *slot)
+{
+	if (arch_signal_regs(walk, slot, &walk->regs))
+		return LEAK_STACK_TRUNCATED;
+	walk->exact = 1;
 	return LEAK_STEP_ON;
 }
 
@@ -155,40 +159,31 @@ static __always_inline int step_fp(struct leak_walk *walk, struct leak_slot *slo
  */
 static __always_inline int step_guess(struct leak_walk *walk, struct leak_slot *slot)
 {
+	if (arch_signal_return(walk, slot, &walk->regs))
+		return step_signal(walk, slot);
 	walk->fp_used = 1;
 	return walk->regs.fp < walk->regs.sp ? LEAK_STACK_TRUNCATED : step_fp(walk, slot);
 }
 
 /*
- * step_leaf leaves a system call wrapper that has no rule. glibc ends the CFI
- * of clone and clone3 before their syscall instruction, where the return
- * address is on top of the stack; vfork keeps it in rdi.
+ * step_leaf leaves a system call wrapper that has no rule. On x86 glibc ends the
+ * CFI of clone and clone3 before their syscall instruction, where the return
+ * address is on top of the stack.
  */
 static __always_inline int step_leaf(struct leak_walk *walk, struct leak_slot *slot)
 {
-	__u64 ip;
+	__u64 ip = arch_leaf_return(&walk->regs);
 
-	if (find_mapping(walk->space % LEAK_SPACES, walk->regs.rdi) >= 0) {
-		walk->regs.ip = walk->regs.rdi;
+	if (find_mapping(walk->space % LEAK_SPACES, ip) >= 0) {
+		walk->regs.ip = ip;
 		return LEAK_STEP_ON;
 	}
-	if (read_user(walk, slot, &ip, walk->regs.sp) || find_mapping(walk->space % LEAK_SPACES, ip) < 0)
+	if (!ARCH_CALL_PUSHES || read_user(walk, slot, &ip, walk->regs.sp) ||
+	    find_mapping(walk->space % LEAK_SPACES, ip) < 0)
 		return step_guess(walk, slot);
-	rule_remember(rule_key(walk->space, walk->regs.ip - 1), LEAK_RULE_TOP);
+	rule_remember(walk_key(walk), ARCH_PLAIN_TOP);
 	walk->regs.ip = ip;
-	walk->regs.sp += 8;
-	return LEAK_STEP_ON;
-}
-
-static __always_inline int step_signal(struct leak_walk *walk, struct leak_slot *slot)
-{
-	__u64 context = walk->regs.sp;
-
-	if (read_user(walk, slot, &walk->regs.ip, context + ARCH_SIGCONTEXT_IP) ||
-	    read_user(walk, slot, &walk->regs.fp, context + ARCH_SIGCONTEXT_FP) ||
-	    read_user(walk, slot, &walk->regs.sp, context + ARCH_SIGCONTEXT_SP))
-		return LEAK_STACK_TRUNCATED;
-	walk->exact = 1;
+	walk->regs.sp += ARCH_CALL_PUSHES;
 	return LEAK_STEP_ON;
 }
 
@@ -201,7 +196,7 @@ static __always_inline int step_command(struct leak_walk *walk, struct leak_slot
 		return step_signal(walk, slot);
 	case LEAK_COMMAND_FRAME_POINTER:
 		/* Go keeps frame pointers by its calling convention. */
-		rule_remember(rule_key(walk->space, walk->regs.ip - 1), LEAK_RULE_FRAME);
+		rule_remember(walk_key(walk), ARCH_PLAIN_FRAME);
 		return step_fp(walk, slot);
 	default:
 		return walk->leaf ? step_leaf(walk, slot) : step_guess(walk, slot);
@@ -217,25 +212,7 @@ static __always_inline __u64 walk_register(const struct leak_walk *walk, __u8 nu
 	case LEAK_REG_FP:
 		return walk->regs.fp;
 	}
-	if (!walk->leaf)
-		return 0;
-	switch (number) {
-	case LEAK_REG_RAX:
-		return walk->regs.rax;
-	case LEAK_REG_RDI:
-		return walk->regs.rdi;
-	case LEAK_REG_R8:
-		return walk->regs.r8;
-	case LEAK_REG_R9:
-		return walk->regs.r9;
-	case LEAK_REG_R11:
-		return walk->regs.r11;
-	case LEAK_REG_R13:
-		return walk->regs.r13;
-	case LEAK_REG_R15:
-		return walk->regs.r15;
-	}
-	return 0;
+	return arch_register(&walk->regs, number, walk->leaf);
 }
 
 /* rule_cfa computes the canonical frame address; 0 when it cannot be known. */
@@ -255,21 +232,27 @@ static __always_inline __u64 rule_cfa(struct leak_walk *walk, struct leak_slot *
 
 static __always_inline int step_rule(struct leak_walk *walk, struct leak_slot *slot, __u64 rule)
 {
-	__u64 cfa = rule_cfa(walk, slot, rule), fp = walk->regs.fp, ip;
-	__u8 aux = rule_aux(rule);
+	__u8 flags = rule_flags(rule), aux = rule_aux(rule);
+	__s64 aux_param = rule_aux_param(rule);
+	__u64 cfa, fp = walk->regs.fp, fp_at, ip;
 
+	arch_restore_sp(&walk->regs, flags, aux, rule_param(rule), aux_param);
+	cfa = rule_cfa(walk, slot, rule);
 	/* The stack grows down: a caller's frame is above. */
 	if (!cfa || cfa < walk->regs.sp)
 		return LEAK_STACK_TRUNCATED;
-	if (rule_flags(rule) & LEAK_RULE_REGISTER_RA)
+	if (arch_return_register(flags, aux)) {
 		ip = walk_register(walk, aux);
-	else if (read_user(walk, slot, &ip, cfa - 8))
-		return LEAK_STACK_TRUNCATED;
-	else if (aux == LEAK_REG_CFA && read_user(walk, slot, &fp, cfa + rule_aux_param(rule)))
-		return LEAK_STACK_TRUNCATED;
-	else if (aux == LEAK_REG_FP && read_user(walk, slot, &fp, walk->regs.fp + rule_aux_param(rule)))
-		return LEAK_STACK_TRUNCATED;
-	walk->regs.ip = ip;
+		if (!ip)
+			return LEAK_STACK_TRUNCATED;
+	} else {
+		if (read_user(walk, slot, &ip, arch_return_at(&walk->regs, cfa, aux, aux_param)))
+			return LEAK_STACK_TRUNCATED;
+		fp_at = arch_fp_at(&walk->regs, cfa, flags, aux, aux_param);
+		if (fp_at && read_user(walk, slot, &fp, fp_at))
+			return LEAK_STACK_TRUNCATED;
+	}
+	walk->regs.ip = arch_code(ip);
 	walk->regs.sp = cfa;
 	walk->regs.fp = fp;
 	return LEAK_STEP_ON;
@@ -282,17 +265,22 @@ static __always_inline int step_rule(struct leak_walk *walk, struct leak_slot *s
  */
 static __always_inline bool step_plain(struct leak_walk *walk, struct leak_slot *slot)
 {
-	__u64 rule = rule_cached(rule_key(walk->space, walk->regs.ip - 1)), fp = walk->regs.fp;
-	__u64 cfa = (rule_base(rule) == LEAK_REG_SP ? walk->regs.sp : fp) + rule_param(rule), ip;
+	__u64 rule = rule_cached(walk_key(walk)), fp = walk->regs.fp, cfa, fp_at, ip;
+	__s64 aux_param = rule_aux_param(rule);
+	__u8 aux = rule_aux(rule);
 
-	if (!rule || walk->exact || cfa < walk->regs.sp || read_user(walk, slot, &ip, cfa - 8) || !ip)
+	cfa = (rule_base(rule) == LEAK_REG_SP ? walk->regs.sp : fp) + rule_param(rule);
+	if (!rule || walk->exact || !walk->regs.sp || cfa < walk->regs.sp ||
+	    read_user(walk, slot, &ip, arch_return_at(&walk->regs, cfa, aux, aux_param)) || !ip)
 		return false;
-	if (rule_aux(rule) && read_user(walk, slot, &fp, cfa + rule_aux_param(rule)))
+	fp_at = arch_fp_at(&walk->regs, cfa, rule_flags(rule), aux, aux_param);
+	if (fp_at && read_user(walk, slot, &fp, fp_at))
 		return false;
-	walk->regs.ip = ip;
+	walk->regs.ip = arch_code(ip);
 	walk->regs.sp = cfa;
 	walk->regs.fp = fp;
 	walk->leaf = 0;
+	arch_called(&walk->regs);
 	return true;
 }
 
@@ -310,7 +298,7 @@ static __always_inline int step(struct leak_walk *walk, struct leak_slot *slot)
 	if (found == LEAK_FIND_UNMAPPED)
 		return LEAK_STACK_NO_MAPPING;
 	if (!found && rule_flags(rule) & LEAK_RULE_PLAIN && !walk->exact)
-		rule_remember(rule_key(walk->space, walk->regs.ip - 1), rule);
+		rule_remember(walk_key(walk), rule);
 	walk->exact = 0;
 	if (found)
 		done = walk->leaf ? step_leaf(walk, slot) : step_guess(walk, slot);
@@ -319,6 +307,8 @@ static __always_inline int step(struct leak_walk *walk, struct leak_slot *slot)
 	else
 		done = step_rule(walk, slot, rule);
 	walk->leaf = 0;
+	if (!walk->exact)
+		arch_called(&walk->regs);
 	if (done == LEAK_STEP_ON && !walk->regs.ip)
 		return walk_root(walk);
 	return done;

@@ -7,6 +7,8 @@
 #ifndef LEAK_UNWIND_H
 #define LEAK_UNWIND_H
 
+#include "arch.h"
+
 #define LEAK_MAX_FRAMES 128
 #define LEAK_MAX_MAPPINGS 4096 /* of one process image */
 /* Rows and mappings are searched in at most this many halvings. */
@@ -46,7 +48,8 @@ struct leak_row {
  * A rule is how to find the caller's registers, packed in 64 bits:
  *   0  flags      8 bits, leak_rule_flags
  *   8  base       4 bits, leak_register: CFA = base + param
- *  12  aux        4 bits, leak_register: caller's rbp is at aux + aux_param
+ *  12  aux        4 bits, leak_register: at aux + aux_param is the caller's rbp,
+ *                 or on arm64 the return address, unless aux is LEAK_REG_LR
  *  16  param     24 bits, signed; or a leak_command
  *  40  aux_param 24 bits, signed
  */
@@ -57,12 +60,19 @@ struct leak_row {
 
 enum leak_rule_flags {
 	LEAK_RULE_COMMAND = 1, /* param is a leak_command */
+	LEAK_RULE_FRAME = 2, /* arm64: the caller's fp is below the return address */
 	LEAK_RULE_LEAF_ONLY = 4, /* base is a register callees do not keep */
 	LEAK_RULE_DEREF = 8, /* CFA = *(base + pre) + post, packed in param */
 	LEAK_RULE_REGISTER_RA = 16, /* return address is in aux_base */
-	/* base is sp or fp, the return address at CFA - 8, rbp kept or at the CFA */
+	/* base is sp or fp, and what else has to be read is near the CFA or sp */
 	LEAK_RULE_PLAIN = 32,
 };
+
+/* LEAK_PLAIN is a plain rule. */
+#define LEAK_PLAIN(base, param, aux, aux_param) \
+	((__u64)LEAK_RULE_PLAIN | (__u64)(base) << LEAK_RULE_BASE_SHIFT | \
+	 (__u64)(aux) << LEAK_RULE_AUX_SHIFT | (__u64)((param) & 0xffffff) << LEAK_RULE_PARAM_SHIFT | \
+	 (__u64)(aux_param) << LEAK_RULE_AUX_PARAM_SHIFT)
 
 enum leak_command {
 	LEAK_COMMAND_INVALID = 0,
@@ -76,6 +86,7 @@ enum leak_register {
 	LEAK_REG_CFA = 1,
 	LEAK_REG_SP = 3,
 	LEAK_REG_FP = 4,
+	LEAK_REG_LR = 5,
 	LEAK_REG_RAX = 6,
 	LEAK_REG_RDI = 7,
 	LEAK_REG_R8 = 8,
@@ -88,13 +99,6 @@ enum leak_register {
 /* Packed DEREF parameters: low 3 bits are post / 8, the rest is pre. */
 #define LEAK_DEREF_MASK 7
 #define LEAK_DEREF_MULTIPLIER 8
-
-/* leak_regs is the user registers that unwinding can need. */
-struct leak_regs {
-	__u64 ip, sp, fp;
-	/* known in the leaf frame only */
-	__u64 rax, rdi, r8, r9, r11, r13, r15;
-};
 
 /* leak_stack is a captured stack, leaf first. */
 struct leak_stack {

@@ -13,12 +13,12 @@ import (
 // threadLayout tells where a C library keeps what says whether a finished
 // thread was joined. The zero value means that it is not known.
 type threadLayout struct {
-	// cancelHandling is the offset of glibc's struct pthread.cancelhandling
-	// in the thread control block.
-	cancelHandling uint32
+	// cancelHandling and specific are offsets in glibc's struct pthread,
+	// whose size in bytes is size.
+	cancelHandling, specific, size uint32
 }
 
-func (l threadLayout) known() bool { return l.cancelHandling != 0 }
+func (l threadLayout) known() bool { return l != threadLayout{} }
 
 // Bits of glibc's cancelhandling (nptl/descr.h).
 const (
@@ -26,20 +26,39 @@ const (
 	glibcTerminated = 0x20 // its control block was freed: joined or detached
 )
 
-// readThreadLayout asks a C library for the layout. glibc publishes it for
-// debuggers: size in bits, count and offset of the field. Before 2.34 it is in
-// libpthread; in a static executable it survives as long as the symbol table.
+// readThreadLayout asks a C library for the layout, which glibc publishes for
+// debuggers. Before 2.34 it is in libpthread; in a static executable it survives
+// as long as the symbol table.
 func readThreadLayout(symbols *symbol.File) threadLayout {
+	const maxSize = 1 << 16
+	bits, cancelHandling, ok1 := readThreadField(symbols, "cancelhandling")
+	_, specific, ok2 := readThreadField(symbols, "specific")
+	size, ok3 := readThreadSize(symbols)
+	if !ok1 || !ok2 || !ok3 || bits != 32 || size > maxSize || max(cancelHandling, specific) >= size {
+		return threadLayout{}
+	}
+	return threadLayout{cancelHandling: cancelHandling, specific: specific, size: size}
+}
+
+// readThreadField reads the description of a field of glibc's struct pthread:
+// size in bits, count and offset.
+func readThreadField(symbols *symbol.File, name string) (bits, offset uint32, ok bool) {
 	var field [12]byte
-	address, _, ok := symbols.Symbol("_thread_db_pthread_cancelhandling")
+	address, _, ok := symbols.Symbol("_thread_db_pthread_" + name)
 	if !ok || symbols.ReadAt(address, field[:]) != nil {
-		return threadLayout{}
+		return 0, 0, false
 	}
-	offset := binary.NativeEndian.Uint32(field[8:])
-	if bits := binary.NativeEndian.Uint32(field[:]); bits != 32 || offset > 1<<16 {
-		return threadLayout{}
+	return binary.NativeEndian.Uint32(field[:]), binary.NativeEndian.Uint32(field[8:]), true
+}
+
+// readThreadSize reads the size of glibc's struct pthread.
+func readThreadSize(symbols *symbol.File) (size uint32, ok bool) {
+	var value [4]byte
+	address, _, ok := symbols.Symbol("_thread_db_sizeof_pthread")
+	if !ok || symbols.ReadAt(address, value[:]) != nil {
+		return 0, false
 	}
-	return threadLayout{cancelHandling: offset}
+	return binary.NativeEndian.Uint32(value[:]), true
 }
 
 // joinState is what became of a finished thread's control block.
@@ -52,28 +71,26 @@ const (
 )
 
 // joinState reads the control block of a finished thread.
-//
-// On x86-64 the block begins with its own address, and holds it again 16 bytes
-// on (tcbhead_t); a block that does not was unmapped and its memory reused.
 func (m *memory) joinState(pid int, tcb uint64, layout threadLayout) joinState {
 	if !layout.known() {
 		return joinUnknown
 	}
-	const headSize, cancelSize = 24, 4
-	var block [headSize + cancelSize]byte
+	const markSize, cancelSize = len(threadMark{}), 4
+	var block [markSize + cancelSize]byte
+	thread := layout.thread(tcb)
 	n, err := m.read(pid, pid, block[:],
-		unix.RemoteIovec{Base: uintptr(tcb), Len: headSize},
-		unix.RemoteIovec{Base: uintptr(tcb) + uintptr(layout.cancelHandling), Len: cancelSize})
+		unix.RemoteIovec{Base: uintptr(layout.mark(thread)), Len: markSize},
+		unix.RemoteIovec{Base: uintptr(thread) + uintptr(layout.cancelHandling), Len: cancelSize})
 	if errors.Is(err, unix.EFAULT) || (err == nil && n < len(block)) {
 		return joinFreed
 	}
 	if err != nil {
 		return joinUnknown
 	}
-	if binary.NativeEndian.Uint64(block[:]) != tcb || binary.NativeEndian.Uint64(block[16:]) != tcb {
-		return joinFreed
+	if !layout.marks(threadMark(block[:markSize]), thread) {
+		return joinFreed // unmapped, and its memory used again
 	}
-	switch bits := binary.NativeEndian.Uint32(block[headSize:]); {
+	switch bits := binary.NativeEndian.Uint32(block[markSize:]); {
 	case bits&glibcTerminated != 0:
 		return joinFreed
 	case bits&glibcExiting != 0:

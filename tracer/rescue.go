@@ -39,14 +39,6 @@ func (t *Tracer) rescue(p *process, raw []byte) {
 	t.stacks.keepRescued(r.Id, s.id, frames, outcomes[outcome])
 }
 
-// walkRegs is the kernel's registers as a walk takes them.
-func walkRegs(r *ledgerLeakRegs) unwind.Regs {
-	return unwind.Regs{
-		IP: r.Ip, SP: r.Sp, FP: r.Fp,
-		RAX: r.Rax, RDI: r.Rdi, R8: r.R8, R9: r.R9, R11: r.R11, R13: r.R13, R15: r.R15,
-	}
-}
-
 // rescuedMemory is the copied pages, which begin with the one sp is in.
 func rescuedMemory(r *ledgerLeakRescue) unwind.Copy {
 	const pageSize = 4096 // LEAK_PAGE_SIZE

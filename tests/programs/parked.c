@@ -26,7 +26,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { STACK = 64 * 1024 };
+enum { STACK = 128 * 1024 }; /* the least that arm64 allows */
 
 /* What never comes. */
 static pthread_mutex_t held = PTHREAD_MUTEX_INITIALIZER;
@@ -82,19 +82,30 @@ static void say_started(const char *name)
 /* The one before has another frame size, and touch faults in its first
  * instruction: who looks for the call before the address finds the wrong one. */
 void touch(const char *byte);
+#if defined(__x86_64__)
+#define GROW_STACK "sub $72, %rsp\n"
+#define GROWN "72"
+#define TRAP "ud2\n"
+#define LOAD "movb (%rdi), %al\n"
+#elif defined(__aarch64__)
+#define GROW_STACK "sub sp, sp, #80\n"
+#define GROWN "80"
+#define TRAP "udf #0\n"
+#define LOAD "ldrb w0, [x0]\n"
+#endif
 __asm__(".text\n"
-	".type before_touch, @function\n"
+	".type before_touch, %function\n"
 	"before_touch:\n"
 	"	.cfi_startproc\n"
-	"	sub $72, %rsp\n"
-	"	.cfi_adjust_cfa_offset 72\n"
-	"	ud2\n"
+	"	" GROW_STACK
+	"	.cfi_adjust_cfa_offset " GROWN "\n"
+	"	" TRAP
 	"	.cfi_endproc\n"
 	"	.size before_touch, . - before_touch\n"
-	".type touch, @function\n"
+	".type touch, %function\n"
 	"touch:\n"
 	"	.cfi_startproc\n"
-	"	movb (%rdi), %al\n"
+	"	" LOAD
 	"	ret\n"
 	"	.cfi_endproc\n"
 	"	.size touch, . - touch\n");

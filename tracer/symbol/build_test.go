@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"testing"
 )
 
@@ -23,6 +24,17 @@ func run(t testing.TB, dir, name string, args ...string) string {
 		t.Fatalf("%s %q: %v", name, args, err)
 	}
 	return string(out)
+}
+
+// execute runs a program that was built for the architecture of the tests as `go
+// run` does: by an emulator if there is one in the PATH.
+func execute(t testing.TB, path string) string {
+	t.Helper()
+	emulator, err := exec.LookPath("go_" + runtime.GOOS + "_" + runtime.GOARCH + "_exec")
+	if err != nil {
+		return run(t, ".", path)
+	}
+	return run(t, ".", emulator, path)
 }
 
 // write makes a file in dir.

@@ -75,7 +75,7 @@ func compareGo(t *testing.T, path string) {
 		}
 		Goexit uint64
 	}
-	if err := json.Unmarshal([]byte(run(t, ".", path)), &got); err != nil {
+	if err := json.Unmarshal([]byte(execute(t, path)), &got); err != nil {
 		t.Fatal(err)
 	}
 	f := open(t, path, "")

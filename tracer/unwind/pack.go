@@ -1,7 +1,5 @@
 package unwind
 
-import "go.opentelemetry.io/ebpf-profiler/support"
-
 // The packed form of a rule, as bpf/unwind.h describes it.
 const (
 	plainFlag     = 1 << 5
@@ -21,12 +19,6 @@ func Pack(r Rule) uint64 {
 	}
 	return flags | uint64(r.BaseReg)<<baseShift | uint64(r.AuxBaseReg)<<auxShift |
 		uint64(uint32(r.Param)&(1<<24-1))<<paramShift | uint64(uint32(r.AuxParam))<<auxParamShift
-}
-
-// plain reports whether the most frequent kind of step does for a rule.
-func plain(r Rule) bool {
-	return r.Flags == 0 && (r.BaseReg == support.UnwindRegSp || r.BaseReg == support.UnwindRegFp) &&
-		(r.AuxBaseReg == support.UnwindRegInvalid || r.AuxBaseReg == support.UnwindRegCfa)
 }
 
 // packs reports whether a rule can be packed. One that cannot has a frame of

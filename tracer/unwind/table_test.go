@@ -45,7 +45,8 @@ func TestFlatten(t *testing.T) {
 	}
 }
 
-// self is a large file with every kind of unwind information.
+// self is a large file with every kind of unwind information, though on arm64
+// all of Go but a few functions goes by frame pointer, and is few rows.
 const self = "/proc/self/exe"
 
 func TestExtractSelf(t *testing.T) {
@@ -53,7 +54,7 @@ func TestExtractSelf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(table) < 100 {
+	if len(table) < 10 {
 		t.Fatalf("only %d rows", len(table))
 	}
 	for i := 1; i < len(table); i++ {

@@ -10,16 +10,6 @@ import (
 // MaxFrames is how many frames a walk follows, as in the BPF program.
 const MaxFrames = 128
 
-// Regs is the user registers at the leaf of a stack. All but the first three
-// are used for the leaf frame only.
-type Regs struct {
-	IP, SP, FP                      uint64
-	RAX, RDI, R8, R9, R11, R13, R15 uint64
-	// Interrupted says that IP is where the code was interrupted (a page
-	// fault, a stop). Otherwise the leaf is in a system call.
-	Interrupted bool
-}
-
 // Outcome says how a walk ended.
 type Outcome int
 
@@ -115,6 +105,9 @@ func (w *walk) step() (Outcome, bool) {
 	w.exact = false
 	outcome, done := w.apply(rule, found)
 	w.leaf = false
+	if !w.exact {
+		w.called()
+	}
 	if !done && w.IP == 0 {
 		return w.root(), true
 	}
@@ -140,6 +133,9 @@ func (w *walk) apply(rule Rule, found Found) (Outcome, bool) {
 
 // guess crosses a frame that no rule describes.
 func (w *walk) guess() (Outcome, bool) {
+	if w.signalReturn(w.memory) {
+		return w.signal()
+	}
 	w.usedFP = true
 	if w.FP < w.SP {
 		return Truncated, true
@@ -157,66 +153,61 @@ func (w *walk) byFP() (Outcome, bool) {
 	if !ok1 || !ok2 {
 		return Truncated, true
 	}
-	w.SP = w.FP + 16
-	w.FP, w.IP = fp, ip
+	w.SP = spAbove(w.FP)
+	w.FP, w.IP = fp, codeAddress(ip)
 	return 0, false
 }
 
 // leaveWrapper leaves a system call wrapper that has no rule at its syscall.
 func (w *walk) leaveWrapper() (Outcome, bool) {
-	if _, found := w.image.Rule(w.RDI); found != NoMapping {
-		w.IP = w.RDI
+	if ip := w.leafReturn(); w.mapped(ip) {
+		w.IP = ip
 		return 0, false
 	}
-	ip, ok := w.memory.Word(w.SP)
-	if ok {
-		_, found := w.image.Rule(ip)
-		ok = found != NoMapping
+	if ip, ok := w.memory.Word(w.SP); callPushes > 0 && ok && w.mapped(ip) {
+		w.IP = ip
+		w.SP += callPushes
+		return 0, false
 	}
-	if !ok {
-		return w.guess()
-	}
-	w.IP = ip
-	w.SP += 8
-	return 0, false
+	return w.guess()
 }
 
-// signal leaves a signal frame, whose ucontext sp points to.
+func (w *walk) mapped(ip uint64) bool {
+	_, found := w.image.Rule(ip)
+	return found != NoMapping
+}
+
+// signal leaves a signal frame.
 func (w *walk) signal() (Outcome, bool) {
-	const sigcontext = 40
-	ip, ok1 := w.memory.Word(w.SP + sigcontext + 16*8)
-	fp, ok2 := w.memory.Word(w.SP + sigcontext + 10*8)
-	sp, ok3 := w.memory.Word(w.SP + sigcontext + 15*8)
-	if !ok1 || !ok2 || !ok3 {
+	if !w.restoreSignal(w.memory) {
 		return Truncated, true
 	}
-	w.IP, w.FP, w.SP, w.exact = ip, fp, sp, true
+	w.exact = true
 	return 0, false
 }
 
 func (w *walk) byRule(rule Rule) (Outcome, bool) {
+	w.restoreSP(rule)
 	cfa, ok := w.cfa(rule)
 	if !ok || cfa < w.SP {
 		return Truncated, true
 	}
 	ip, fp := uint64(0), w.FP
-	if rule.Flags&support.UnwindFlagRegisterRA != 0 {
-		ip = w.register(rule.AuxBaseReg)
+	if returnsByRegister(rule) {
+		if ip = w.register(rule.AuxBaseReg); ip == 0 {
+			return Truncated, true
+		}
 	} else {
-		if ip, ok = w.memory.Word(cfa - 8); !ok {
+		if ip, ok = w.memory.Word(w.returnAt(cfa, rule)); !ok {
 			return Truncated, true
 		}
-		switch rule.AuxBaseReg {
-		case support.UnwindRegCfa:
-			fp, ok = w.memory.Word(cfa + uint64(int64(rule.AuxParam)))
-		case support.UnwindRegFp:
-			fp, ok = w.memory.Word(w.FP + uint64(int64(rule.AuxParam)))
-		}
-		if !ok {
-			return Truncated, true
+		if at := w.fpAt(cfa, rule); at != 0 {
+			if fp, ok = w.memory.Word(at); !ok {
+				return Truncated, true
+			}
 		}
 	}
-	w.IP, w.SP, w.FP = ip, cfa, fp
+	w.IP, w.SP, w.FP = codeAddress(ip), cfa, fp
 	return 0, false
 }
 
@@ -242,24 +233,5 @@ func (w *walk) register(number uint8) uint64 {
 	case support.UnwindRegFp:
 		return w.FP
 	}
-	if !w.leaf {
-		return 0
-	}
-	switch number {
-	case support.UnwindRegX86RAX:
-		return w.RAX
-	case support.UnwindRegX86RDI:
-		return w.RDI
-	case support.UnwindRegX86R8:
-		return w.R8
-	case support.UnwindRegX86R9:
-		return w.R9
-	case support.UnwindRegX86R11:
-		return w.R11
-	case support.UnwindRegX86R13:
-		return w.R13
-	case support.UnwindRegX86R15:
-		return w.R15
-	}
-	return 0
+	return w.Regs.register(number, w.leaf)
 }

@@ -97,7 +97,7 @@ func awaitCloseWait(conn net.Conn) {
 		}{int32(fd), pollRdHup, 0}
 		for state := byte(0); state != tcpCloseWait; {
 			// No timeout; EINTR (the scheduler's own signals) just asks again.
-			_, _, _ = syscall.Syscall(syscall.SYS_POLL, uintptr(unsafe.Pointer(&hangup)), 1, ^uintptr(0))
+			_, _, _ = syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&hangup)), 1, 0, 0, 0, 0)
 			// The state is the first byte of struct tcp_info.
 			size := uint32(1)
 			_, _, errno := syscall.Syscall6(syscall.SYS_GETSOCKOPT, fd, syscall.IPPROTO_TCP,

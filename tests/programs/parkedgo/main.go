@@ -27,9 +27,9 @@ type place struct {
 
 var (
 	places = []*place{
-		{Chain: []string{"main.readPipe", "main.innerReadPipe", "main.threadReadPipe"}, thread: threadReadPipe, call: "0 0x"},
-		{Chain: []string{"main.waitFutex", "main.innerWaitFutex", "main.threadWaitFutex"}, thread: threadWaitFutex, call: fmt.Sprintf("202 %p ", &futex)},
-		{Chain: []string{"main.sleep", "main.innerSleep", "main.threadSleep"}, thread: threadSleep, call: "35 0x"},
+		{Chain: []string{"main.readPipe", "main.innerReadPipe", "main.threadReadPipe"}, thread: threadReadPipe, call: fmt.Sprintf("%d 0x", syscall.SYS_READ)},
+		{Chain: []string{"main.waitFutex", "main.innerWaitFutex", "main.threadWaitFutex"}, thread: threadWaitFutex, call: fmt.Sprintf("%d %p ", syscall.SYS_FUTEX, &futex)},
+		{Chain: []string{"main.sleep", "main.innerSleep", "main.threadSleep"}, thread: threadSleep, call: fmt.Sprintf("%d 0x", syscall.SYS_NANOSLEEP)},
 	}
 	pipe  [2]int
 	futex int32
