@@ -56,15 +56,16 @@ static __always_inline int walk_begin(struct leak_walk *walk, __u32 space_id)
 	struct task_struct *current = bpf_get_current_task_btf();
 	__u32 key = space_id % LEAK_SPACES;
 	struct leak_space *space = bpf_map_lookup_elem(&spaces, &key);
+	__u64 start_stack;
 
 	/* io_uring workers and the like have no user registers. */
 	if (current->flags & LEAK_PF_KERNEL_WORKER)
 		return LEAK_STACK_NONE;
-	if (!space || !space_id || space->id != space_id ||
-	    space->start_stack != current->mm->start_stack)
+	start_stack = current->mm->start_stack;
+	if (!space || !space_id || space->id != space_id || space->start_stack != start_stack)
 		return LEAK_STACK_NO_MAPPING;
 	arch_user_regs(&walk->regs, (struct pt_regs *)bpf_task_pt_regs(current));
-	walk->top = current->pid == current->tgid ? current->mm->env_end : arch_tcb(current);
+	walk->top = current->pid == current->tgid ? start_stack : arch_tcb(current);
 	walk->space = space_id;
 	walk->leaf = 1;
 	return LEAK_STEP_ON;

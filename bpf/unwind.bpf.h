@@ -43,17 +43,9 @@ struct leak_walk {
 	__u32 fp_used;
 };
 
-/*
- * window_fill copies user memory from address on: as far as the stack surely
- * goes, or to the end of its page, which is mapped if address is. A copy that
- * faults costs as much as a walk.
- */
-static __always_inline int window_fill(struct leak_walk *walk, struct leak_slot *slot, __u64 address)
+static __always_inline int window_copy(struct leak_walk *walk, struct leak_slot *slot, __u64 address,
+				       __u64 size)
 {
-	__u64 size = LEAK_WINDOW - (address & (LEAK_WINDOW - 1)), above = walk->top - address;
-
-	if (above < LEAK_STACK_SIZE)
-		size = above < LEAK_WINDOW ? above : LEAK_WINDOW;
 	barrier_var(size);
 	walk->window = address;
 	walk->window_size = 0;
@@ -61,6 +53,24 @@ static __always_inline int window_fill(struct leak_walk *walk, struct leak_slot 
 		return -1;
 	walk->window_size = size;
 	return 0;
+}
+
+/*
+ * window_fill copies user memory from address on: as far as the stack goes, for a
+ * second copy would cost as much as the first; or where a page of that was never
+ * touched, to the end of the page, which is there if address is.
+ */
+static __always_inline int window_fill(struct leak_walk *walk, struct leak_slot *slot, __u64 address)
+{
+	__u64 page = LEAK_PAGE_SIZE - (address & (LEAK_PAGE_SIZE - 1)), above = walk->top - address;
+
+	if (page > LEAK_WINDOW)
+		page = LEAK_WINDOW;
+	if (above > LEAK_WINDOW)
+		above = above < LEAK_STACK_SIZE ? LEAK_WINDOW : 0;
+	if (above > page && !window_copy(walk, slot, address, above))
+		return 0;
+	return window_copy(walk, slot, address, page);
 }
 
 /*
@@ -75,7 +85,7 @@ static __always_inline int read_user(struct leak_walk *walk, struct leak_slot *s
 
 	if (offset + sizeof(*value) > walk->window_size || offset > LEAK_WINDOW) {
 		/* A word across two pages, or none of a stack's. */
-		if (address & (sizeof(*value) - 1))
+		if (address % sizeof(*value))
 			return bpf_probe_read_user(value, sizeof(*value), (void *)address);
 		if (window_fill(walk, slot, address))
 			return -1;
