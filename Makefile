@@ -7,7 +7,7 @@ BIN     := build/leaktrace
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo -E)
 
 .DEFAULT_GOAL := help
-.PHONY: help build generate demo test test-kernels test-arm64 soak bench lint clean deps
+.PHONY: help build generate demo test test-kernels test-arm64 soak bench scale lint clean deps
 
 help: ## show this help
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -ts $$'\t'
@@ -65,6 +65,9 @@ bench: build ## measure what tracing costs, beside other tools: tables in Markdo
 	$(MAKE) --no-print-directory -C tests/programs OUT=$(CURDIR)/build/programs $(BENCH_PROGRAMS)
 	$(GO) build -o build/bench ./tests/bench
 	$(SUDO) env "PATH=$$PATH:/usr/sbin:/sbin" build/bench $(BENCH)
+
+scale: deps ## measure snapshots of 100,000 objects and of 500 processes
+	$(SUDO) env "PATH=$$PATH" $(GO) test -run '^$$' -bench Scale -benchtime 1x -timeout 20m ./tests
 
 lint: ## vet, golangci-lint, formatting and generated files
 	$(GO) vet ./...

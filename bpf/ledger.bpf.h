@@ -78,10 +78,14 @@ struct {
 	__type(value, struct leak_tcb);
 } tcbs SEC(".maps");
 
-/* A count of creations: stack id -> leak_site. */
+/*
+ * A count of creations: stack id -> leak_site. An entry is made once a snapshot,
+ * and few programs have many stacks: none has memory before it is needed.
+ */
 struct leak_sites {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
 	__type(key, __u64);
 	__type(value, struct leak_site);
 };

@@ -193,6 +193,8 @@ struct leak_task_record {
 struct leak_process_record {
 	struct leak_activity activity;
 	__u64 start;
+	__u64 start_stack; /* of the image, as in leak_space; 0 without an address space */
+	__u64 code_pages; /* mapped executable */
 	__u32 tgid;
 	__u32 ending; /* what it holds goes without having been given back */
 	__u8 comm[LEAK_COMM_LEN];

@@ -6,10 +6,6 @@
 #ifndef LEAK_SNAPSHOT_BPF_H
 #define LEAK_SNAPSHOT_BPF_H
 
-/* The process whose objects mark_tasks and mark_sockets enter, and its mark. Set by Go. */
-volatile __u32 mark_tgid = 0;
-volatile __u32 mark_follow = 0;
-
 /* birth_before fills in the birth of an object older than its tracing. */
 static __always_inline void birth_before(struct leak_birth *birth, struct task_struct *creator,
 					 __u64 created)
@@ -21,12 +17,12 @@ static __always_inline void birth_before(struct leak_birth *birth, struct task_s
 	BPF_CORE_READ_STR_INTO(&birth->creator_comm, creator, comm);
 }
 
-static __always_inline void mark_thread(struct task_struct *thread)
+static __always_inline void mark_thread(struct task_struct *thread, const struct leak_proc *proc)
 {
 	struct leak_thread record = {
 		.start = thread->start_time,
 		.tcb = arch_tcb(thread),
-		.follow = mark_follow,
+		.follow = proc->follow,
 	};
 	__u32 tid = thread->pid;
 
@@ -51,14 +47,21 @@ static __always_inline void mark_child(struct task_struct *child, struct task_st
 SEC("iter/task")
 int mark_tasks(struct bpf_iter__task *ctx)
 {
-	struct task_struct *task = ctx->task;
+	struct task_struct *task = ctx->task, *creator;
+	struct leak_proc *proc;
+	bool is_thread;
 
 	if (!task || task->flags & LEAK_PF_KERNEL_WORKER)
 		return 0;
-	if (task->tgid == mark_tgid && task->pid != task->tgid)
-		mark_thread(task);
-	else if (task->pid == task->tgid && task->real_parent->tgid == mark_tgid)
-		mark_child(task, task->real_parent);
+	is_thread = task->pid != task->tgid;
+	creator = is_thread ? task->group_leader : task->real_parent->group_leader;
+	proc = bpf_task_storage_get(&procs, creator, 0, 0);
+	if (!proc)
+		return 0;
+	if (is_thread)
+		mark_thread(task, proc);
+	else
+		mark_child(task, creator);
 	return 0;
 }
 
@@ -98,7 +101,7 @@ int mark_sockets(struct bpf_iter__task_file *ctx)
 	struct leak_sock *record;
 	struct sock *sk;
 
-	if (!task || !file || task->tgid != mark_tgid)
+	if (!task || !file || !bpf_task_storage_get(&procs, task->group_leader, 0, 0))
 		return 0;
 	sk = tcp_sock_of(file);
 	if (!sk || bpf_sk_storage_get(&socks, sk, 0, 0))
@@ -240,10 +243,11 @@ int snapshot_sockets(struct bpf_iter__task_file *ctx)
 
 	if (!task || !file)
 		return 0;
-	record_holder(&out, ctx, task);
 	sk = listener_of(file);
-	if (sk)
+	if (sk) {
+		record_holder(&out, ctx, task);
 		return snapshot_queue(ctx, sk, &out);
+	}
 	sk = tcp_sock_of(file);
 	if (!sk)
 		return 0;
@@ -260,6 +264,7 @@ int snapshot_sockets(struct bpf_iter__task_file *ctx)
 		out.used = record->used;
 		out.use_stack = record->use_stack;
 	}
+	record_holder(&out, ctx, task);
 	out.inode = file->f_inode->i_ino;
 	out.state = sk->__sk_common.skc_state;
 	record_addresses(&out, sk);
@@ -292,6 +297,8 @@ int snapshot_processes(struct bpf_iter__task *ctx)
 		out.activity = *activity;
 	out.tgid = task->tgid;
 	out.start = task->start_time;
+	out.start_stack = task->mm->start_stack; /* a fault reads 0 */
+	out.code_pages = task->mm->exec_vm;
 	out.ending = is_ending(task);
 	BPF_CORE_READ_STR_INTO(&out.comm, task, comm);
 	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));

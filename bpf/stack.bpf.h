@@ -12,10 +12,13 @@
  * stacks: stack id -> leak_stack. Written at the first sight of a stack. The
  * id is a hash of all its content, so an entry never changes. Deleted by Go when
  * no object has had the stack for a while; if it comes again it is stored again.
+ * Few programs have many, and an entry takes 2 KB: so none has memory before it
+ * is needed.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32768);
 	__type(key, __u64);
 	__type(value, struct leak_stack);
 } stacks SEC(".maps");

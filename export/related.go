@@ -2,7 +2,6 @@ package export
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"github.com/leaktrace/leaktrace/tracer"
@@ -60,7 +59,8 @@ func related(objects []tracer.Object, stack func(*tracer.SocketInfo) tracer.Stac
 // stackIndex numbers stacks by what they read. Most objects of a site share one
 // slice of frames, and to look at all of them each time takes long.
 type stackIndex struct {
-	byText  map[string]int
+	stacks  [][]symbol.Frame
+	byHash  map[uint64][]int
 	bySlice map[frames]int
 }
 
@@ -70,24 +70,35 @@ type frames struct {
 	n     int
 }
 
-func newStackIndex() stackIndex {
-	return stackIndex{make(map[string]int), make(map[frames]int)}
+func newStackIndex() *stackIndex {
+	return &stackIndex{byHash: make(map[uint64][]int), bySlice: make(map[frames]int)}
 }
 
 // of returns the number of a stack, the next one if it is new. It has a frame.
-func (x stackIndex) of(stack []symbol.Frame) int {
+func (x *stackIndex) of(stack []symbol.Frame) int {
 	id := frames{&stack[0], len(stack)}
 	i, known := x.bySlice[id]
-	if known {
-		return i
+	if !known {
+		i = x.find(stack)
+		x.bySlice[id] = i
 	}
-	text := fmt.Sprint(stack)
-	if i, known = x.byText[text]; !known {
-		i = len(x.byText)
-		x.byText[text] = i
-	}
-	x.bySlice[id] = i
 	return i
+}
+
+// find is of without a look at which slice it is.
+func (x *stackIndex) find(stack []symbol.Frame) int {
+	hash := uint64(0)
+	for i := range stack {
+		hash = (hash ^ stack[i].Address) * 0x9e3779b97f4a7c15
+	}
+	for _, i := range x.byHash[hash] {
+		if slices.Equal(x.stacks[i], stack) {
+			return i
+		}
+	}
+	x.stacks = append(x.stacks, stack)
+	x.byHash[hash] = append(x.byHash[hash], len(x.stacks)-1)
+	return len(x.stacks) - 1
 }
 
 // names counts what threads and children are called, most common first. Where

@@ -104,6 +104,9 @@ func parseSuppression(line string) (s Suppression, err error) {
 // to the end. Of several that match, the first counts. One that counts for no
 // site, leaking or not, is unused.
 func (r *Report) Suppress(list []Suppression) {
+	if len(list) == 0 {
+		return
+	}
 	used := make([]bool, len(list))
 	for i := range r.Sites {
 		s := &r.Sites[i]

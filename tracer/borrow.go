@@ -1,6 +1,8 @@
 package tracer
 
 import (
+	"slices"
+
 	"github.com/leaktrace/leaktrace/tracer/symbol"
 )
 
@@ -14,23 +16,23 @@ import (
 // last use is somebody else's. A creator that never uses any is a helper of
 // whoever called it and uses what it made; unless that is only the function
 // the thread began with, which drives everything.
-func (ss *stacks) borrower(created, used Stack) (frame int, ok bool) {
+func (ss *stacks) borrower(created, used *stack) (frame int, ok bool) {
 	if !ss.borrowed(created, used) {
 		return 0, false
 	}
 	// What most functions call is the client library that they share.
-	u := application(used.Frames)
+	u := used.application
 	frame, most := used.Site, 1
 	for i := 1; i < len(u); i++ {
 		if callers := len(ss.callers[used.Frames[u[i]].Function]); callers > most {
-			frame, most = u[i-1], callers
+			frame, most = int(u[i-1]), callers
 		}
 	}
 	return frame, true
 }
 
-func (ss *stacks) borrowed(created, used Stack) bool {
-	c, u := application(created.Frames), application(used.Frames)
+func (ss *stacks) borrowed(created, used *stack) bool {
+	c, u := created.application, used.application
 	parted := 0
 	for parted < min(len(c), len(u)) && same(created.Frames[c[parted]], used.Frames[u[parted]]) {
 		parted++
@@ -48,10 +50,10 @@ func (ss *stacks) borrowed(created, used Stack) bool {
 }
 
 // call notes who calls whom on the way to the use of a socket.
-func (ss *stacks) call(used []symbol.Frame) {
+func (ss *stacks) call(used *stack) {
 	caller := ""
-	for _, i := range application(used) {
-		function := used[i].Function
+	for _, i := range used.application {
+		function := used.Frames[i].Function
 		if function == "" || len(ss.callers) >= maxUses {
 			caller = ""
 			continue
@@ -67,13 +69,13 @@ func (ss *stacks) call(used []symbol.Frame) {
 }
 
 // application lists the frames that are the application's own, from the root.
-func application(frames []symbol.Frame) (indexes []int) {
+func application(frames []symbol.Frame) (indexes []int32) {
 	for i := len(frames) - 1; i >= 0; i-- {
 		if symbol.Application(frames[i]) {
-			indexes = append(indexes, i)
+			indexes = append(indexes, int32(i))
 		}
 	}
-	return indexes
+	return slices.Clone(indexes)
 }
 
 // same tells whether two frames are activations of one function.
@@ -94,7 +96,7 @@ type origin struct {
 
 // origin decides which stack a socket is put down to.
 func (b *builder) origin(s *socket, info *SocketInfo) origin {
-	stacks, created, used := b.tracer.stacks, info.Creation, info.LastUse
+	created, used := info.Creation, info.LastUse
 	made := origin{stack: s.Birth.Stack, role: Created, frame: -1}
 	switch {
 	case len(created.Frames) == 0 && len(used.Frames) > 0:
@@ -102,15 +104,34 @@ func (b *builder) origin(s *socket, info *SocketInfo) origin {
 	case unsampled(s.Birth.Stack):
 		return countedAt(s.Birth.Stack)
 	case len(created.Frames) == 0:
-		made.role, made.group = "", info.group
+		made.role, made.group = "", info.group()
 	case s.Accepted == uint8(ledgerLeakAcceptedLEAK_ACCEPTED_AT_ACCEPT):
 		made.role = Accepted
 	case s.Accepted != 0:
 		made.role = FirstUsed
 	default:
-		if frame, ok := stacks.borrower(created, used); ok {
+		if frame := b.borrower(s.Birth.Stack, s.UseStack); frame >= 0 {
 			return origin{stack: s.UseStack, role: LastUsed, frame: frame}
 		}
 	}
 	return made
+}
+
+// borrower is that of stacks for two stacks by their ids: -1 if there is none.
+// Of many sockets few have stacks that no other has.
+func (b *builder) borrower(created, used uint64) int {
+	key := [2]uint64{created, used}
+	frame, known := b.borrowers[key]
+	if known {
+		return frame
+	}
+	frame = -1
+	c, u := b.tracer.stacks.known[created], b.tracer.stacks.known[used]
+	if c != nil && u != nil {
+		if at, ok := b.tracer.stacks.borrower(c, u); ok {
+			frame = at
+		}
+	}
+	b.borrowers[key] = frame
+	return frame
 }

@@ -8,23 +8,23 @@ import (
 
 // path is a stack of application functions, root first as one thinks of them,
 // below a call of libc's.
-func path(call string, functions ...string) Stack {
+func path(call string, functions ...string) *stack {
 	frames := []symbol.Frame{{Function: call, Module: "/usr/lib/libc.so.6"}}
 	for i := len(functions) - 1; i >= 0; i-- {
 		frames = append(frames, symbol.Frame{Function: functions[i], Module: "/srv/app"})
 	}
 	frames = append(frames, symbol.Frame{Function: "__libc_start_main", Module: "/usr/lib/libc.so.6"})
-	return Stack{Frames: frames, Site: symbol.Site(frames)}
+	return newStack(0, Stack{Frames: frames, Site: symbol.Site(frames)})
 }
 
 func TestBorrower(t *testing.T) {
-	get := func(borrower ...string) Stack {
+	get := func(borrower ...string) *stack {
 		return path("recv", append(borrower, "http_get", "http_read")...)
 	}
 	tests := map[string]struct {
-		created, used Stack
-		others        []Stack // other uses that were seen
-		want          string  // the last borrower's function; empty: the creator
+		created, used *stack
+		others        []*stack // other uses that were seen
+		want          string   // the last borrower's function; empty: the creator
 	}{
 		"the creator's own use": {
 			created: path("connect", "main", "fetch"),
@@ -37,28 +37,28 @@ func TestBorrower(t *testing.T) {
 		"helpers of one caller": {
 			created: path("connect", "main", "serve", "fetch", "open_connection"),
 			used:    path("recv", "main", "serve", "fetch", "read_reply"),
-			others:  []Stack{path("send", "main", "serve", "fetch", "send_request")},
+			others:  []*stack{path("send", "main", "serve", "fetch", "send_request")},
 		},
 		"another borrower connected": {
 			created: path("connect", "main", "borrow_ok", "http_get", "pool_connect"),
-			used:    get("main", "borrow_leak"), others: []Stack{get("main", "borrow_ok")},
+			used:    get("main", "borrow_leak"), others: []*stack{get("main", "borrow_ok")},
 			want: "borrow_leak",
 		},
 		"deep borrowers": {
 			created: path("connect", "main", "worker", "handle", "borrow_ok", "pool_connect"),
 			used:    get("main", "worker", "handle", "borrow_leak"),
-			others:  []Stack{get("main", "worker", "handle", "borrow_ok")},
+			others:  []*stack{get("main", "worker", "handle", "borrow_ok")},
 			want:    "borrow_leak",
 		},
 		"filled in advance": {
 			created: path("connect", "main", "pool_fill"),
 			used:    get("main", "loop", "on_demand", "borrow_leak"),
-			others:  []Stack{get("main", "loop", "on_demand", "borrow_ok")},
+			others:  []*stack{get("main", "loop", "on_demand", "borrow_ok")},
 			want:    "borrow_leak",
 		},
 		"filled by another thread": {
 			created: path("connect", "filler", "pool_fill"),
-			used:    get("worker", "borrow_leak"), others: []Stack{get("worker", "borrow_ok")},
+			used:    get("worker", "borrow_leak"), others: []*stack{get("worker", "borrow_ok")},
 			want: "borrow_leak",
 		},
 		"with no other use to compare": {
@@ -68,13 +68,13 @@ func TestBorrower(t *testing.T) {
 		},
 		"a borrower that calls itself": {
 			created: path("connect", "main", "pool_fill"),
-			used:    get("main", "walk", "walk"), others: []Stack{get("main", "walk"), get("main", "borrow_ok")},
+			used:    get("main", "walk", "walk"), others: []*stack{get("main", "walk"), get("main", "borrow_ok")},
 			want: "walk",
 		},
 		"a dispatcher with two callers": {
 			created: path("connect", "main", "pool_fill"),
 			used:    get("main", "retry", "dispatch", "borrow_leak"),
-			others:  []Stack{get("main", "dispatch", "borrow_ok"), get("main", "dispatch", "borrow_too")},
+			others:  []*stack{get("main", "dispatch", "borrow_ok"), get("main", "dispatch", "borrow_too")},
 			want:    "borrow_leak",
 		},
 		"used by whoever called the creator": {
@@ -82,16 +82,17 @@ func TestBorrower(t *testing.T) {
 			used:    path("recv", "main", "fetch"),
 		},
 		"older than tracing": {
-			used: get("main", "borrow_leak"), others: []Stack{get("main", "borrow_ok")},
+			created: newStack(0, Stack{}),
+			used:    get("main", "borrow_leak"), others: []*stack{get("main", "borrow_ok")},
 			want: "borrow_leak",
 		},
-		"never used": {created: path("connect", "main", "fetch")},
+		"never used": {created: path("connect", "main", "fetch"), used: newStack(0, Stack{})},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			ss := newStacks(nil, nil, nil)
 			for _, other := range append(tt.others, tt.used) {
-				ss.call(other.Frames)
+				ss.call(other)
 			}
 			got := ""
 			if frame, ok := ss.borrower(tt.created, tt.used); ok {

@@ -37,12 +37,36 @@ type builder struct {
 	// listening is as in ledger; going is the processes that are ending, by pid.
 	listening map[uint16]bool
 	going     map[int]bool
+	borrowers map[[2]uint64]int // what borrower has found out
+	byOrigin  map[originKey]*siteBuilder
+	comms     comms
 	// seen is what has been seen first, and when: the next tracer.seen.
 	seen map[seenKey]time.Time
 }
 
+// originKey is what of an origin with a stack makes its site.
+type originKey struct {
+	stack    uint64
+	kind     byte // the first letter: no two begin with the same
+	lastUsed bool
+}
+
 // site returns the site of an origin for one kind.
 func (b *builder) site(kind Kind, from origin) *siteBuilder {
+	if from.group != "" {
+		return b.newSite(kind, from)
+	}
+	key := originKey{from.stack, kind[0], from.role == LastUsed}
+	s := b.byOrigin[key]
+	if s == nil {
+		s = b.newSite(kind, from)
+		b.byOrigin[key] = s
+	}
+	return s
+}
+
+// newSite is site by fingerprint: stacks that differ may have the same.
+func (b *builder) newSite(kind Kind, from origin) *siteBuilder {
 	key := siteKey{kind, b.tracer.stacks.fingerprint(kind, from)}
 	s := b.sites[key]
 	if s == nil {
@@ -70,6 +94,9 @@ func (b *builder) outstanding(from origin, o Object) {
 
 // isGoing tells whether all that could give an object back are ending.
 func (b *builder) isGoing(o Object) bool {
+	if len(b.going) == 0 {
+		return false
+	}
 	responsible := o.Responsible()
 	for _, p := range responsible {
 		if !b.going[p.PID] {
@@ -96,7 +123,7 @@ func (b *builder) object(kind Kind, birth *ledgerLeakBirth, since uint64) Object
 		Kind:          kind,
 		Created:       b.clock.time(birth.Created),
 		BeforeTracing: birth.BeforeTracing != 0,
-		Owner:         Process{PID: int(birth.CreatorTgid), Start: birth.CreatorStart, Comm: comm(birth.CreatorComm)},
+		Owner:         Process{PID: int(birth.CreatorTgid), Start: birth.CreatorStart, Comm: b.comms.of(birth.CreatorComm)},
 		Since:         b.tracer.started,
 	}
 	if since != 0 {
@@ -115,11 +142,11 @@ func (b *builder) addTasks(records []ledgerLeakTaskRecord) {
 		switch {
 		case r.Kind == ledgerLeakKindLEAK_THREAD:
 			o := b.object(Thread, &r.Birth, r.Birth.Created)
-			o.ID, o.Name = int(r.Pid), comm(r.Comm)
+			o.ID, o.Name = int(r.Pid), b.comms.of(r.Comm)
 			b.outstanding(b.createdBy(r.Birth.Stack, o), o)
 		case r.Zombie != 0:
 			o := b.object(Zombie, &r.Birth, r.Exited)
-			o.ID, o.Name = int(r.Pid), comm(r.Comm)
+			o.ID, o.Name = int(r.Pid), b.comms.of(r.Comm)
 			if r.Birth.Created == 0 {
 				// Forked by a process that is not traced, and adopted.
 				o.Since = b.firstSeen(seenKey{Zombie, uint64(r.Pid)})
@@ -136,7 +163,7 @@ func (b *builder) zombieInfo(r *ledgerLeakTaskRecord) *ZombieInfo {
 	info := &ZombieInfo{
 		ExitCode: int(r.ExitCode >> 8 & 0xff),
 		Signal:   int(r.ExitCode & 0x7f),
-		Reaper:   Process{PID: int(r.ParentTgid), Start: r.ParentStart, Comm: comm(r.ParentComm)},
+		Reaper:   Process{PID: int(r.ParentTgid), Start: r.ParentStart, Comm: b.comms.of(r.ParentComm)},
 	}
 	if info.Signal != 0 {
 		info.ExitCode = -1
@@ -159,7 +186,7 @@ func (b *builder) addThreads(threads []finishedThread) {
 	for i := range threads {
 		thread := &threads[i]
 		o := b.object(UnjoinedThread, &thread.Birth, thread.Exited)
-		o.ID, o.Name = int(thread.Tid), comm(thread.Comm)
+		o.ID, o.Name = int(thread.Tid), b.comms.of(thread.Comm)
 		b.outstanding(b.createdBy(thread.Birth.Stack, o), o)
 	}
 }

@@ -2,6 +2,7 @@ package tracer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -38,12 +39,12 @@ func NameGroup(name string) string {
 	return out.String()
 }
 
-// socketGroup is the service that a connection belongs to.
-func socketGroup(s *SocketInfo, accepted bool) string {
+// group is the service that a connection belongs to.
+func (s *SocketInfo) group() string {
 	switch {
 	case s.Listeners != nil:
 		return "never accepted at " + s.Local.String()
-	case accepted, s.Local.Port() < ephemeral && s.Remote.Port() >= ephemeral:
+	case s.served, s.Local.Port() < ephemeral && s.Remote.Port() >= ephemeral:
 		return fmt.Sprintf("accepted at port %d", s.Local.Port())
 	case s.Remote.Port() >= ephemeral:
 		return "connected with " + s.Remote.Addr().String()
@@ -58,7 +59,7 @@ const ephemeral = 32768
 // group is what an object has in common with others of its sort.
 func (o Object) group() string {
 	if o.Socket != nil {
-		return o.Socket.group
+		return o.Socket.group()
 	}
 	return NameGroup(o.Name)
 }
@@ -70,6 +71,9 @@ func seenAgain(sites []Site) {
 	type sort struct {
 		kind  Kind
 		group string
+	}
+	if !slices.ContainsFunc(sites, isOlder) {
+		return
 	}
 	seen := make(map[sort]string)
 	for _, s := range sites {
@@ -87,8 +91,13 @@ func seenAgain(sites []Site) {
 	}
 	for i := range sites {
 		s := &sites[i]
-		if len(s.Stack.Frames) == 0 && len(s.Outstanding) > 0 && s.Outstanding[0].BeforeTracing {
+		if isOlder(*s) {
 			s.SeenAgain = seen[sort{s.Kind, s.Group}]
 		}
 	}
+}
+
+// isOlder tells a site of objects that are older than tracing.
+func isOlder(s Site) bool {
+	return len(s.Stack.Frames) == 0 && len(s.Outstanding) > 0 && s.Outstanding[0].BeforeTracing
 }

@@ -113,39 +113,15 @@ func (t *Tracer) readLedger() (*ledger, error) {
 	return l, err
 }
 
-// readThreads reads the tcbs map. It can show an entry twice, where another was
-// deleted in between: the last one counts.
+// readThreads reads the tcbs map.
 func (l *ledger) readThreads(tcbs *ebpf.Map) error {
-	threads := make(map[ledgerLeakTcbKey]ledgerLeakTcb)
-	if err := readMap(tcbs, threads); err != nil {
+	err := readMap(tcbs, func(key *ledgerLeakTcbKey, thread *ledgerLeakTcb) {
+		l.threads = append(l.threads, finishedThread{*key, *thread})
+	})
+	if err != nil {
 		return fmt.Errorf("read finished threads: %w", err)
 	}
-	for key, thread := range threads {
-		l.threads = append(l.threads, finishedThread{key, thread})
-	}
 	return nil
-}
-
-// readMapTries is how often a map is read anew when its entries change too fast
-// to follow.
-const readMapTries = 5
-
-// readMap reads all of a hash map that programs change meanwhile.
-func readMap[K comparable, V any](m *ebpf.Map, out map[K]V) error {
-	var err error
-	for range readMapTries {
-		clear(out)
-		var key K
-		var value V
-		entries := m.Iterate()
-		for entries.Next(&key, &value) {
-			out[key] = value
-		}
-		if err = entries.Err(); !errors.Is(err, ebpf.ErrIterationAborted) {
-			break
-		}
-	}
-	return err
 }
 
 // comm turns a kernel comm into a string.
@@ -154,17 +130,36 @@ func comm(raw [16]uint8) string {
 	return string(name)
 }
 
-// readProcesses lists the traced processes that were not told to end.
-func (t *Tracer) readProcesses() (alive []ProcessActivity, err error) {
+// comms turns kernel comms into strings, each once: of many objects few have a
+// name that no other has.
+type comms map[[16]uint8]string
+
+func (c comms) of(raw [16]uint8) string {
+	name, known := c[raw]
+	if !known {
+		name = comm(raw)
+		c[raw] = name
+	}
+	return name
+}
+
+// readProcesses lists the traced processes.
+func (t *Tracer) readProcesses() (records []ledgerLeakProcessRecord, err error) {
 	err = t.iterate(ledgerProgSnapshotProcesses, func(r io.Reader) error {
-		return readRecords(r, func(p *ledgerLeakProcessRecord) {
-			if p.Ending == 0 {
-				alive = append(alive, newProcessActivity(p))
-			}
-		})
+		return readRecords(r, func(p *ledgerLeakProcessRecord) { records = append(records, *p) })
 	})
+	return records, err
+}
+
+// alive lists, of traced processes, those that were not told to end, by pid.
+func alive(records []ledgerLeakProcessRecord) (alive []ProcessActivity) {
+	for i := range records {
+		if records[i].Ending == 0 {
+			alive = append(alive, newProcessActivity(&records[i]))
+		}
+	}
 	slices.SortFunc(alive, func(a, b ProcessActivity) int { return cmp.Compare(a.PID, b.PID) })
-	return alive, err
+	return alive
 }
 
 // going is which of the processes that were traced before the objects were read

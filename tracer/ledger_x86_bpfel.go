@@ -131,12 +131,14 @@ type ledgerLeakProc struct {
 }
 
 type ledgerLeakProcessRecord struct {
-	_        structs.HostLayout
-	Activity ledgerLeakActivity
-	Start    uint64
-	Tgid     uint32
-	Ending   uint32
-	Comm     [16]uint8
+	_          structs.HostLayout
+	Activity   ledgerLeakActivity
+	Start      uint64
+	StartStack uint64
+	CodePages  uint64
+	Tgid       uint32
+	Ending     uint32
+	Comm       [16]uint8
 }
 
 type ledgerLeakRegs struct {
@@ -332,8 +334,6 @@ const (
 	ledgerProgTcpRcvSpaceAdjust = "tcp_rcv_space_adjust"
 	ledgerVarDeedType           = "deed_type"
 	ledgerVarEventType          = "event_type"
-	ledgerVarMarkFollow         = "mark_follow"
-	ledgerVarMarkTgid           = "mark_tgid"
 	ledgerVarParkedType         = "parked_type"
 	ledgerVarProcessRecordType  = "process_record_type"
 	ledgerVarRescueAll          = "rescue_all"
@@ -435,8 +435,6 @@ type ledgerMapSpecs struct {
 type ledgerVariableSpecs struct {
 	DeedType          *ebpf.VariableSpec `ebpf:"deed_type"`
 	EventType         *ebpf.VariableSpec `ebpf:"event_type"`
-	MarkFollow        *ebpf.VariableSpec `ebpf:"mark_follow"`
-	MarkTgid          *ebpf.VariableSpec `ebpf:"mark_tgid"`
 	ParkedType        *ebpf.VariableSpec `ebpf:"parked_type"`
 	ProcessRecordType *ebpf.VariableSpec `ebpf:"process_record_type"`
 	RescueAll         *ebpf.VariableSpec `ebpf:"rescue_all"`
@@ -520,8 +518,6 @@ func (m *ledgerMaps) Close() error {
 type ledgerVariables struct {
 	DeedType          *ebpf.Variable `ebpf:"deed_type"`
 	EventType         *ebpf.Variable `ebpf:"event_type"`
-	MarkFollow        *ebpf.Variable `ebpf:"mark_follow"`
-	MarkTgid          *ebpf.Variable `ebpf:"mark_tgid"`
 	ParkedType        *ebpf.Variable `ebpf:"parked_type"`
 	ProcessRecordType *ebpf.Variable `ebpf:"process_record_type"`
 	RescueAll         *ebpf.Variable `ebpf:"rescue_all"`

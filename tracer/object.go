@@ -125,7 +125,7 @@ type SocketInfo struct {
 	// frames.
 	Creation, LastUse Stack
 
-	group string // see socketGroup
+	served bool // as far as is known: this end accepted it
 }
 
 // Holder is a descriptor of a process.

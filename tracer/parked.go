@@ -153,7 +153,7 @@ func (p *parking) add(tid int, w walked) {
 	key := w.key()
 	group := p.byAddress[key]
 	if group == nil {
-		stack := p.tracer.stacks.symbolise(w.space, w.frames, w.quality)
+		stack := p.tracer.stacks.content(w.space, w.frames, w.quality).Stack
 		name := nameOf(stack)
 		if group = p.byName[name]; group == nil {
 			group = &Parked{Stack: stack}

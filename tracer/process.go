@@ -22,10 +22,14 @@ type process struct {
 	comm  string
 	space *space    // nil until it is known
 	read  time.Time // when its mappings were read last
+	seen  footprint // at the last snapshot
 	// headless says that the main thread has ended. /proc/PID/maps is empty then:
 	// what was known before still holds, as far as it goes.
 	headless bool
 }
+
+// footprint is what of a process's image and mappings the kernel tells cheaply.
+type footprint struct{ startStack, codePages uint64 }
 
 // kernelThread is the PF_KTHREAD bit of field 9 of /proc/PID/stat.
 const kernelThread = 0x00200000
@@ -111,6 +115,12 @@ func (t *Tracer) syncWith(p *process, proc procfs.Proc) error {
 	if p.space != nil && p.space.same(fresh) {
 		return t.spaces.close(fresh)
 	}
+	if shared := t.spaces.published(fresh); shared != nil {
+		if err := errors.Join(t.spaces.close(fresh), t.mark(p, shared)); err != nil {
+			return err
+		}
+		return t.enter(p, shared)
+	}
 	if err := t.spaces.publish(fresh); err != nil {
 		return errors.Join(err, t.spaces.close(fresh))
 	}
@@ -155,20 +165,14 @@ func (t *Tracer) enter(p *process, s *space) error {
 	return t.spaces.retire(old)
 }
 
-// markOld enters what a process had before tracing into the ledger.
-func (t *Tracer) markOld(p *process) error {
-	follow := uint32(0)
-	if t.options.Follow {
-		follow = 1
-	}
-	if err := errors.Join(t.variables.MarkTgid.Set(uint32(p.pid)), t.variables.MarkFollow.Set(follow)); err != nil {
-		return fmt.Errorf("set process to mark: %w", err)
-	}
+// markOld enters what the traced processes had before tracing into the ledger:
+// of all at once, since it takes a look at every file of the machine.
+func (t *Tracer) markOld() error {
 	if err := t.iterate(ledgerProgMarkTasks, nil); err != nil {
-		return fmt.Errorf("list tasks of process %d: %w", p.pid, err)
+		return fmt.Errorf("list tasks older than tracing: %w", err)
 	}
 	if err := t.iterate(ledgerProgMarkSockets, nil); err != nil {
-		return fmt.Errorf("list sockets of process %d: %w", p.pid, err)
+		return fmt.Errorf("list sockets older than tracing: %w", err)
 	}
 	return nil
 }

@@ -92,7 +92,6 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space) (*Snapshot, e
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.count(created)
-	t.refresh()
 	traced := slices.Collect(maps.Keys(t.processes))
 	l, err := t.readLedger()
 	if err != nil {
@@ -108,16 +107,19 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space) (*Snapshot, e
 		t.note(t.stacks.resolve(l.sockets[i].UseStack))
 	}
 	threads := t.judgeThreads(l)
-	processes, err := t.readProcesses()
+	records, err := t.readProcesses()
 	if err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", err)
 	}
+	t.refresh(records)
+	processes := alive(records)
 	t.updateTallies(l, threads.unjoined)
 	b := &builder{
 		tracer: t, clock: t.clock, now: l.taken,
 		inits: make(map[Process]bool), listening: l.listening, going: going(traced, processes),
-		sites: make(map[siteKey]*siteBuilder),
-		seen:  make(map[seenKey]time.Time),
+		sites: make(map[siteKey]*siteBuilder), borrowers: make(map[[2]uint64]int),
+		byOrigin: make(map[originKey]*siteBuilder), comms: make(comms),
+		seen: make(map[seenKey]time.Time),
 	}
 	b.addTasks(l.tasks)
 	b.addSockets(l.sockets)
@@ -138,10 +140,25 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space) (*Snapshot, e
 	return out, t.addCounters(out, totals, l, threads.unjudged)
 }
 
+// lookEvery bounds how long a change of mappings goes unseen that leaves as much
+// executable as before, and that no stack has led to.
+const lookEvery = 10 * time.Second
+
 // refresh looks at what no event may have told: mappings that changed and
-// processes that ended.
-func (t *Tracer) refresh() {
+// processes that ended. To read the mappings of a process takes a millisecond
+// where it has many threads: it is done where there may be something new.
+func (t *Tracer) refresh(records []ledgerLeakProcessRecord) {
+	listed := make(map[int]footprint, len(records))
+	for i := range records {
+		r := &records[i]
+		listed[int(r.Tgid)] = footprint{r.StartStack, r.CodePages}
+	}
 	for pid, p := range t.processes {
+		now, ok := listed[pid]
+		if ok && now == p.seen && time.Since(p.read) < lookEvery {
+			continue
+		}
+		p.seen = now
 		err := t.sync(p)
 		if errors.Is(err, os.ErrProcessDone) {
 			t.ended(pid)

@@ -9,8 +9,12 @@ import (
 	"slices"
 )
 
-// tcpCloseWait is TCP_CLOSE_WAIT of include/net/tcp_states.h.
-const tcpCloseWait = 8
+// States of include/net/tcp_states.h.
+const (
+	tcpFinWait1  = 4
+	tcpFinWait2  = 5
+	tcpCloseWait = 8
+)
 
 // socket is one TCP socket of a snapshot, whoever holds it.
 type socket struct {
@@ -19,48 +23,88 @@ type socket struct {
 	peer                 *Holder
 }
 
-// connection is the two addresses of a socket.
-type connection struct{ local, remote netip.AddrPort }
+// connection is the two ends of a socket.
+type connection struct{ local, remote end }
 
-// socketKey tells sockets apart. One that was not accepted yet has no inode.
-type socketKey struct {
-	inode uint64
-	connection
+// end is an address and a port, as the kernel has them.
+type end struct {
+	address [16]uint8
+	port    uint16 // in host byte order
+	ipv6    uint8
+}
+
+func endsOf(r *ledgerLeakSockRecord) connection {
+	remotePort := binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, r.RemotePort))
+	return connection{end{r.Local, r.LocalPort, r.Ipv6}, end{r.Remote, remotePort, r.Ipv6}}
+}
+
+// unmap makes an IPv4 address of one that is mapped into IPv6: the other end may
+// be a socket of the other family.
+func (e end) unmap() end {
+	if address := netip.AddrFrom16(e.address); e.ipv6 != 0 && address.Is4In6() {
+		v4 := address.As4()
+		e.address, e.ipv6 = [16]uint8{}, 0
+		copy(e.address[:], v4[:])
+	}
+	return e
+}
+
+func (e end) addrPort() netip.AddrPort {
+	if e.ipv6 != 0 {
+		return netip.AddrPortFrom(netip.AddrFrom16(e.address).Unmap(), e.port)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(e.address[:4])), e.port)
 }
 
 // socketReader gathers the descriptors of each socket.
 type socketReader struct {
-	order []socketKey
-	found map[socketKey]*socket
-	peers map[connection]Holder
+	sockets []socket
+	// found and queued are where in sockets one is, by its inode, and before it
+	// is accepted and gets one by its ends.
+	found  map[uint64]int
+	queued map[connection]int
+	peers  map[connection]Holder
 	// queues is the length of each accept queue, by the listener's address.
-	queues map[netip.AddrPort]uint32
-	traced func(pid int) bool
+	queues  map[end]uint32
+	traced  func(pid int) bool
+	comms   comms
+	holders []Holder // to cut the next ones from
 }
 
 // readSockets reads the sockets, and the listeners of traced processes.
 func (t *Tracer) readSockets(l *ledger, output io.Reader) error {
 	r := &socketReader{
-		found: make(map[socketKey]*socket), peers: make(map[connection]Holder),
-		queues: make(map[netip.AddrPort]uint32),
+		sockets: make([]socket, 0, t.sockets), found: make(map[uint64]int, t.sockets),
+		queued: make(map[connection]int), peers: make(map[connection]Holder), queues: make(map[end]uint32),
 		traced: func(pid int) bool { return t.processes[pid] != nil },
+		comms:  make(comms),
 	}
 	err := readRecords(output, r.add)
-	for _, key := range r.order {
-		if s := r.found[key]; !s.queued() || slices.ContainsFunc(s.holders, r.holds) {
-			s.sortHolders()
-			if peer, ok := r.peers[connection{key.remote, key.local}]; ok {
-				s.peer = &peer
-			}
-			l.sockets = append(l.sockets, *s)
-		}
+	t.sockets = len(r.sockets)
+	l.sockets = slices.DeleteFunc(r.sockets, func(s socket) bool {
+		return s.queued() && !slices.ContainsFunc(s.holders, r.holds)
+	})
+	for i := range l.sockets {
+		r.complete(&l.sockets[i])
 	}
 	l.listening = make(map[uint16]bool)
 	for address, length := range r.queues {
-		l.listening[address.Port()] = true
+		l.listening[address.port] = true
 		l.unqueued += uint64(length - min(length, queueMax))
 	}
 	return err
+}
+
+// complete adds to a socket what is known once all were read.
+func (r *socketReader) complete(s *socket) {
+	s.sortHolders()
+	if s.State != tcpCloseWait || len(r.peers) == 0 {
+		return
+	}
+	ends := endsOf(&s.ledgerLeakSockRecord)
+	if peer, ok := r.peers[connection{ends.remote.unmap(), ends.local.unmap()}]; ok {
+		s.peer = &peer
+	}
 }
 
 // queueMax is LEAK_QUEUE_MAX in bpf/queue.bpf.h.
@@ -70,36 +114,63 @@ func (r *socketReader) holds(h Holder) bool { return r.traced(h.PID) }
 
 // add adds one descriptor.
 func (r *socketReader) add(record *ledgerLeakSockRecord) {
-	ends, holder := addresses(record), holderOf(record)
+	holder := Holder{
+		Process: Process{PID: int(record.HolderTgid), Start: record.HolderStart, Comm: r.comms.of(record.HolderComm)},
+		FD:      int(record.Fd),
+	}
 	switch record.Role {
 	case ledgerLeakSockRoleLEAK_SOCK_LISTENER:
 		if r.holds(holder) {
-			r.queues[ends.local] = record.Unread
+			r.queues[endsOf(record).local.unmap()] = record.Unread
 		}
-		return
-	case ledgerLeakSockRoleLEAK_SOCK_PEER:
-		r.peers[ends] = holder
-		return
+	case ledgerLeakSockRoleLEAK_SOCK_QUEUED:
+		addSocket(r, r.queued, endsOf(record), record, holder)
 	case ledgerLeakSockRoleLEAK_SOCK_HELD:
-		r.peers[ends] = holder
+		r.addPeer(record, holder)
+		addSocket(r, r.found, record.Inode, record, holder)
+	case ledgerLeakSockRoleLEAK_SOCK_PEER:
+		r.addPeer(record, holder)
 	}
-	key := socketKey{record.Inode, ends}
-	if r.found[key] == nil {
-		r.found[key] = &socket{ledgerLeakSockRecord: *record}
-		r.order = append(r.order, key)
-	}
-	r.found[key].holders = append(r.found[key].holders, holder)
 }
 
-func holderOf(r *ledgerLeakSockRecord) Holder {
-	return Holder{
-		Process: Process{PID: int(r.HolderTgid), Start: r.HolderStart, Comm: comm(r.HolderComm)},
-		FD:      int(r.Fd),
+// addPeer notes who has sent a FIN: nobody else can be at the other end of
+// CLOSE_WAIT.
+func (r *socketReader) addPeer(record *ledgerLeakSockRecord, holder Holder) {
+	if record.State == tcpFinWait1 || record.State == tcpFinWait2 {
+		ends := endsOf(record)
+		r.peers[connection{ends.local.unmap(), ends.remote.unmap()}] = holder
 	}
+}
+
+// addSocket adds a holder of a socket, and the socket if it is the first.
+func addSocket[K comparable](r *socketReader, known map[K]int, key K, record *ledgerLeakSockRecord, holder Holder) {
+	if i, ok := known[key]; ok {
+		r.sockets[i].holders = append(r.sockets[i].holders, holder)
+		return
+	}
+	known[key] = len(r.sockets)
+	r.sockets = append(r.sockets, socket{ledgerLeakSockRecord: *record, holders: r.only(holder)})
+}
+
+// holderChunk is how many holders are allocated at once.
+const holderChunk = 64
+
+// only is a list of one holder: most sockets have one only.
+func (r *socketReader) only(holder Holder) []Holder {
+	if len(r.holders) == 0 {
+		r.holders = make([]Holder, holderChunk)
+	}
+	list := r.holders[:1:1]
+	r.holders = r.holders[1:]
+	list[0] = holder
+	return list
 }
 
 // sortHolders puts the creator first: whom a reader expects to close it.
 func (s *socket) sortHolders() {
+	if len(s.holders) == 1 {
+		return
+	}
 	rank := func(h Holder) int {
 		if h.Start == s.Birth.CreatorStart && h.PID == int(s.Birth.CreatorTgid) {
 			return 0
@@ -129,21 +200,6 @@ func (s *socket) id() uint64 {
 	return hash.Sum64() >> 1 // an int's worth
 }
 
-// addresses returns both ends of a connection.
-func addresses(r *ledgerLeakSockRecord) connection {
-	remotePort := binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, r.RemotePort))
-	if r.Ipv6 != 0 {
-		return connection{
-			netip.AddrPortFrom(netip.AddrFrom16(r.Local).Unmap(), r.LocalPort),
-			netip.AddrPortFrom(netip.AddrFrom16(r.Remote).Unmap(), remotePort),
-		}
-	}
-	return connection{
-		netip.AddrPortFrom(netip.AddrFrom4([4]byte(r.Local[:4])), r.LocalPort),
-		netip.AddrPortFrom(netip.AddrFrom4([4]byte(r.Remote[:4])), remotePort),
-	}
-}
-
 // addSockets adds the sockets in CLOSE_WAIT.
 func (b *builder) addSockets(sockets []socket) {
 	for i := range sockets {
@@ -167,9 +223,9 @@ func (b *builder) addSocket(s *socket) {
 }
 
 func (b *builder) socketInfo(s *socket) *SocketInfo {
-	ends := addresses(&s.ledgerLeakSockRecord)
+	ends := endsOf(&s.ledgerLeakSockRecord)
 	info := &SocketInfo{
-		Local: ends.local, Remote: ends.remote,
+		Local: ends.local.addrPort(), Remote: ends.remote.addrPort(),
 		Accepted: s.Accepted != 0,
 		Unread:   int(s.Unread),
 		EOFRead:  s.EofRead != 0,
@@ -185,6 +241,6 @@ func (b *builder) socketInfo(s *socket) *SocketInfo {
 	if s.Used != 0 {
 		info.LastUsed = b.clock.time(s.Used)
 	}
-	info.group = socketGroup(info, info.Accepted || b.listening[s.LocalPort])
+	info.served = info.Accepted || b.listening[s.LocalPort]
 	return info
 }

@@ -223,6 +223,17 @@ func (ss *spaces) ofImage(startStack uint64) (newest *space) {
 	return newest
 }
 
+// published finds a space like another one that is in the kernel. Processes that
+// forked from one before they were traced share image and mappings, and so their
+// stacks can be the same.
+func (ss *spaces) published(like *space) *space {
+	s := ss.ofImage(like.startStack)
+	if s == nil || !s.same(like) || ss.slots[s.id%uint32(len(ss.slots))] != s.id {
+		return nil
+	}
+	return s
+}
+
 // slot finds a free slot and the next id that belongs in it.
 func (ss *spaces) slot() (slot, id uint32, err error) {
 	for id = ss.lastID + 1; id <= ss.lastID+uint32(len(ss.slots)); id++ {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"time"
+	"weak"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -17,10 +18,11 @@ const perfMapEvery = time.Second
 
 // stack is a symbolised stack of the stacks map.
 type stack struct {
-	Stack
-	space        uint32
-	fingerprints map[fingerprintKey]string
+	*content
+	space uint32
 }
+
+func newStack(space uint32, known Stack) *stack { return &stack{newContent(known), space} }
 
 // fingerprintKey says what a stack is the fingerprint of.
 type fingerprintKey struct {
@@ -37,6 +39,8 @@ type stacks struct {
 	known     map[uint64]*stack
 	usesKnown int               // how many of known are uses
 	rescued   map[string]*stack // by content: of many ids one stack is kept
+	contents  contents
+	frame     []symbol.Frame // of the stack that was symbolised last
 	// callers is, for each application function on the way to the use of a
 	// socket, the functions it was called by.
 	callers  map[string]map[string]bool
@@ -54,6 +58,7 @@ func newStacks(kernel, uses *ebpf.Map, spaces *spaces) *stacks {
 		kernel: kernel, uses: uses, spaces: spaces,
 		known:    make(map[uint64]*stack),
 		rescued:  make(map[string]*stack),
+		contents: contents{byHash: make(map[uint64]weak.Pointer[content])},
 		callers:  make(map[string]map[string]bool),
 		perfMaps: make(map[int]perfMap),
 	}
@@ -120,34 +125,38 @@ func (ss *stacks) pruneUses(sockets []socket) {
 
 // keep symbolises a stack that objects may refer to from now on.
 func (ss *stacks) keep(id uint64, space uint32, frames []uint64, quality Quality) {
-	ss.known[id] = &stack{
-		Stack: ss.symbolise(space, frames, quality),
-		space: space, fingerprints: make(map[fingerprintKey]string),
-	}
+	ss.known[id] = &stack{ss.content(space, frames, quality), space}
 	if isUse(id) {
 		ss.usesKnown++
-		ss.call(ss.known[id].Frames)
+		ss.call(ss.known[id])
 	}
 }
 
-// symbolise names the return addresses of a stack.
+// content symbolises a stack.
+func (ss *stacks) content(space uint32, frames []uint64, quality Quality) *content {
+	return ss.contents.of(ss.symbolise(space, frames, quality))
+}
+
+// symbolise names the return addresses of a stack. Its frames are good until the
+// next call.
 func (ss *stacks) symbolise(space uint32, frames []uint64, quality Quality) Stack {
-	out := Stack{Quality: quality}
+	out := Stack{Frames: ss.frame[:0], Quality: quality}
 	for _, pc := range frames {
 		out.Frames = append(out.Frames, ss.frames(ss.spaces.byID[space], pc)...)
 	}
+	ss.frame = out.Frames
 	out.Site = symbol.Site(out.Frames)
 	return out
 }
 
 // keepRescued is keep for a stack that may come again under another id.
 func (ss *stacks) keepRescued(id uint64, space uint32, frames []uint64, quality Quality) {
-	content := fmt.Sprint(space, quality, frames)
-	if ss.rescued[content] == nil {
+	key := fmt.Sprint(space, quality, frames)
+	if ss.rescued[key] == nil {
 		ss.keep(id, space, frames, quality)
-		ss.rescued[content] = ss.known[id]
+		ss.rescued[key] = ss.known[id]
 	}
-	ss.known[id] = ss.rescued[content]
+	ss.known[id] = ss.rescued[key]
 }
 
 // get returns a stack, one without frames when it is not known.

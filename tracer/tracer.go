@@ -61,6 +61,8 @@ type Tracer struct {
 	swept uint64
 	// seen is when objects without a known birth were first seen.
 	seen map[seenKey]time.Time
+	// sockets is how many the last snapshot has seen, of whomever.
+	sockets int
 	// rescued counts the stacks that Go walked, by outcome.
 	rescued map[Quality]uint64
 	// problems counts processes whose mappings could not be read, and the like.
@@ -186,16 +188,20 @@ func (t *Tracer) Trace(pid int) error {
 	if err := t.begin(p); err != nil {
 		return err
 	}
-	if !t.options.Follow {
-		return nil
+	if t.options.Follow {
+		t.beginDescendants(pid)
 	}
+	return t.markOld()
+}
+
+// beginDescendants marks those a process has already.
+func (t *Tracer) beginDescendants(pid int) {
 	for _, pid := range descendants(pid) {
 		// A child that has ended meanwhile is a zombie of a traced process.
 		if child, err := openProcess(pid); err == nil {
 			t.note(t.begin(child))
 		}
 	}
-	return nil
 }
 
 // begin marks a process as traced, its unwind tables first.
@@ -205,7 +211,7 @@ func (t *Tracer) begin(p *process) error {
 		delete(t.processes, p.pid)
 		return fmt.Errorf("trace process %d: %w", p.pid, err)
 	}
-	return t.markOld(p)
+	return nil
 }
 
 // Target is the traced process. Its Start is not known here and left 0.
