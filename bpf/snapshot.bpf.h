@@ -14,7 +14,7 @@ static __always_inline void birth_before(struct leak_birth *birth, struct task_s
 	birth->created = created;
 	birth->creator_tgid = creator->tgid;
 	birth->creator_start = creator->start_time;
-	BPF_CORE_READ_STR_INTO(&birth->creator_comm, creator, comm);
+	comm_copy(birth->creator_comm, creator);
 }
 
 static __always_inline void mark_thread(struct task_struct *thread, const struct leak_proc *proc)
@@ -181,8 +181,8 @@ int snapshot_tasks(struct bpf_iter__task *ctx)
 	out.parent_start = parent->group_leader->start_time;
 	out.exit_code = exit_code(task);
 	out.zombie = !is_thread && is_zombie(task);
-	BPF_CORE_READ_STR_INTO(&out.comm, task, comm);
-	BPF_CORE_READ_STR_INTO(&out.parent_comm, parent, group_leader, comm);
+	comm_copy(out.comm, task);
+	comm_copy(out.parent_comm, parent->group_leader);
 	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
 	return 0;
 }
@@ -223,7 +223,7 @@ static __always_inline void record_holder(struct leak_sock_record *out, struct b
 	out->fd = ctx->fd;
 	out->holder_tgid = task->tgid;
 	out->holder_start = task->group_leader->start_time;
-	BPF_CORE_READ_STR_INTO(&out->holder_comm, task, group_leader, comm);
+	comm_copy(out->holder_comm, task->group_leader);
 }
 
 /*
@@ -300,7 +300,7 @@ int snapshot_processes(struct bpf_iter__task *ctx)
 	out.start_stack = task->mm->start_stack; /* a fault reads 0 */
 	out.code_pages = task->mm->exec_vm;
 	out.ending = is_ending(task);
-	BPF_CORE_READ_STR_INTO(&out.comm, task, comm);
+	comm_copy(out.comm, task);
 	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
 	return 0;
 }
