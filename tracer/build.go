@@ -71,7 +71,10 @@ func (b *builder) newSite(kind Kind, from origin) *siteBuilder {
 	s := b.sites[key]
 	if s == nil {
 		s = &siteBuilder{
-			Site:    Site{Kind: kind, Fingerprint: key.fingerprint, Role: from.role, Group: from.group},
+			Site: Site{
+				Kind: kind, Fingerprint: key.fingerprint, Role: from.role, Group: from.group,
+				Outstanding: make([]Object, 0, b.tracer.sizes[key]),
+			},
 			byStack: make(map[uint64]int), frames: make(map[uint64]int),
 		}
 		b.sites[key] = s
@@ -253,7 +256,9 @@ func (b *builder) count(kind Kind, id, created, released uint64) {
 // finish chooses each site's stack and sorts.
 func (b *builder) finish() []Site {
 	var out []Site
-	for _, s := range b.sites {
+	clear(b.tracer.sizes)
+	for key, s := range b.sites {
+		b.tracer.sizes[key] = len(s.Outstanding)
 		var best uint64
 		for id, n := range s.byStack {
 			if known := s.byStack[best]; best == 0 || n > known || (n == known && id < best) {

@@ -98,7 +98,7 @@ func (t *Tracer) readLedger() (*ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &ledger{taken: t.clock.time(now)}
+	l := &ledger{taken: t.clock.time(now), tasks: make([]ledgerLeakTaskRecord, 0, t.tasks)}
 	err = errors.Join(
 		t.iterate(ledgerProgSnapshotTasks, func(r io.Reader) error {
 			return readRecords(r, func(record *ledgerLeakTaskRecord) { l.tasks = append(l.tasks, *record) })
@@ -109,6 +109,7 @@ func (t *Tracer) readLedger() (*ledger, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.tasks = len(l.tasks)
 	l.since, err = t.creations.since()
 	return l, err
 }

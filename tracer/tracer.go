@@ -61,8 +61,10 @@ type Tracer struct {
 	swept uint64
 	// seen is when objects without a known birth were first seen.
 	seen map[seenKey]time.Time
-	// sockets is how many the last snapshot has seen, of whomever.
-	sockets int
+	// sockets and tasks are how many the last snapshot has seen, of whomever, and
+	// sizes how many were outstanding at each site: the next has as much room.
+	sockets, tasks int
+	sizes          map[siteKey]int
 	// rescued counts the stacks that Go walked, by outcome.
 	rescued map[Quality]uint64
 	// problems counts processes whose mappings could not be read, and the like.
@@ -84,6 +86,7 @@ func New(options Options) (*Tracer, error) {
 		exited:    make(chan struct{}),
 		drained:   make(chan struct{}),
 		tallies:   make(map[uint64]*tally),
+		sizes:     make(map[siteKey]int),
 		past:      make(past),
 		seen:      make(map[seenKey]time.Time),
 		rescued:   make(map[Quality]uint64),
