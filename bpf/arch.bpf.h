@@ -7,11 +7,6 @@
 #ifndef LEAK_ARCH_BPF_H
 #define LEAK_ARCH_BPF_H
 
-struct leak_walk;
-struct leak_slot;
-static __always_inline int read_user(struct leak_walk *walk, struct leak_slot *slot, __u64 *value,
-				     __u64 address);
-
 #if defined(__TARGET_ARCH_x86)
 
 static __always_inline void arch_user_regs(struct leak_regs *regs, const struct pt_regs *user)

@@ -13,6 +13,7 @@
 #include "unwind.h"
 #include "ledger.bpf.h"
 #include "table.bpf.h"
+#include "window.bpf.h"
 #include "arch.bpf.h"
 #include "unwind.bpf.h"
 #include "stack.bpf.h"
