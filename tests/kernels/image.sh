@@ -26,7 +26,7 @@ packages() {
 # /bin and the like are links to /usr/bin, which must be there before its files.
 files() {
 	packages | xargs dpkg-query -L | sed -E 's#^/(bin|sbin|lib[0-9]*)/#/usr/\1/#' |
-		grep -vE '^/usr/(share/(doc|man|info|locale|lintian|bug|perl|gcc)|include|lib/debug)/|\.a$' |
+		grep -vE '^/usr/(share/(doc|man|info|locale|lintian|bug|gcc)|include|lib/debug)/|\.a$' |
 		while read -r path; do if [ -f "$path" ]; then echo "$path"; fi; done
 	printf '%s\n' /bin /sbin /lib /lib64 /usr/bin/sh /etc/passwd /etc/group /etc/hosts
 	git ls-files | sed "s#^#$PWD/#"
