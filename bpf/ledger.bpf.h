@@ -50,7 +50,7 @@ struct {
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 65536); /* or kernel.pid_max, if that is less */
 	__type(key, __u32);
 	__type(value, struct leak_thread);
 } threads SEC(".maps");

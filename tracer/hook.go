@@ -98,6 +98,9 @@ func (h hook) load(maps map[string]*ebpf.Map) (*ebpf.Program, error) {
 			delete(spec.Programs, name)
 		}
 	}
+	for name, m := range maps {
+		spec.Maps[name].MaxEntries = m.MaxEntries() // or it would be another map
+	}
 	collection, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: maps})
 	if err != nil {
 		return nil, explain("load "+h.program, err)
