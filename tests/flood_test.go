@@ -17,18 +17,19 @@ func TestFlood(t *testing.T) {
 	s := run(t, tracer.Options{Tuning: tracer.Tuning{Constants: map[string]any{"stack_budget": uint32(50)}}},
 		"churn", "3000", "1000", "2000", "20")
 	told := s.do("go")
+	accepted := accepts(connections + leaks)
 	shot := s.snapshot()
 	s.checkKinds(shot, told, map[tracer.Kind]tally{
 		tracer.Thread:         {leaks, threads + 2*leaks, threads + leaks},
 		tracer.UnjoinedThread: {leaks, threads + leaks, threads},
 		tracer.Zombie:         {leaks, children + leaks, children},
-		tracer.CloseWait:      {leaks, connections + leaks, connections},
+		tracer.CloseWait:      {leaks, connections + leaks + accepted, connections + accepted},
 	})
 	var captured uint64
 	for _, n := range shot.StackQuality {
 		captured += n
 	}
-	created := uint64(threads + 2*leaks + children + leaks + connections + leaks)
+	created := threads + 2*leaks + children + leaks + connections + leaks + accepted
 	if captured+shot.Sampling.LeftOut != created {
 		t.Errorf("%d stacks captured, %d left out, %d objects created", captured, shot.Sampling.LeftOut, created)
 	}

@@ -47,3 +47,11 @@ func addAccepts(want map[string]tally, function string, n uint64) map[string]tal
 	}
 	return want
 }
+
+// accepts is how many of n such sockets are seen.
+func accepts(n uint64) uint64 {
+	if seesAccept() {
+		return n
+	}
+	return 0
+}

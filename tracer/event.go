@@ -62,7 +62,7 @@ func (t *Tracer) handle(p []byte) {
 			t.note(t.stacks.resolve(id))
 		}
 	case ledgerLeakEventTypeLEAK_EVENT_FORK:
-		t.note(t.enter(t.process(pid), t.spaces.byID[uint32(id)]))
+		t.forked(t.process(pid), t.spaces.byID[uint32(id)])
 	case ledgerLeakEventTypeLEAK_EVENT_EXEC:
 		t.note(t.sync(t.process(pid)))
 	case ledgerLeakEventTypeLEAK_EVENT_EXIT:
@@ -82,6 +82,16 @@ func (t *Tracer) process(pid int) *process {
 		t.processes[pid] = p
 	}
 	return p
+}
+
+// forked puts a child into its parent's space. If that is out of the kernel by
+// now, for the parent has ended or changed, the child's mappings are read.
+func (t *Tracer) forked(child *process, s *space) {
+	if s != nil && t.spaces.inKernel(s) {
+		t.note(t.enter(child, s))
+	} else {
+		t.note(t.sync(child))
+	}
 }
 
 // unmapped reads a process's mappings again, but not all the time: a stack may

@@ -34,6 +34,8 @@ type file struct {
 type files struct {
 	tables *tables
 	byKey  map[fileKey]*file
+	// untabled counts files for whose table there was no room.
+	untabled uint64
 }
 
 // open returns the file behind path, an open-able link to a mapping of a
@@ -80,7 +82,9 @@ func (fs *files) load(f *os.File, name, root string) (*file, error) {
 		return nil, err
 	}
 	place, rows, err := fs.tables.add(table)
-	if err != nil && !errors.Is(err, errTablesFull) {
+	if errors.Is(err, errTablesFull) {
+		fs.untabled++
+	} else if err != nil {
 		return nil, errors.Join(err, symbols.Close())
 	}
 	return &file{

@@ -40,6 +40,7 @@ func (t *Tracer) addCounters(s *Snapshot, totals map[ledgerLeakCounter]uint64, l
 		Counter{"finished_threads_unjudged", unjudged},
 		Counter{"queued_connections_unseen", l.unqueued},
 		Counter{"processes_unreadable", t.problems},
+		Counter{"unwind_tables_full", t.files.untabled},
 	)
 	s.StackQuality = make(map[Quality]uint64)
 	for counter, quality := range qualities {

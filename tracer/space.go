@@ -228,11 +228,14 @@ func (ss *spaces) ofImage(startStack uint64) (newest *space) {
 // stacks can be the same.
 func (ss *spaces) published(like *space) *space {
 	s := ss.ofImage(like.startStack)
-	if s == nil || !s.same(like) || ss.slots[s.id%uint32(len(ss.slots))] != s.id {
+	if s == nil || !s.same(like) || !ss.inKernel(s) {
 		return nil
 	}
 	return s
 }
+
+// inKernel tells whether stacks can be captured in a space.
+func (ss *spaces) inKernel(s *space) bool { return ss.slots[s.id%uint32(len(ss.slots))] == s.id }
 
 // slot finds a free slot and the next id that belongs in it.
 func (ss *spaces) slot() (slot, id uint32, err error) {
@@ -248,10 +251,10 @@ func (ss *spaces) slot() (slot, id uint32, err error) {
 // retire takes a space out of the kernel: nothing can be captured in it any
 // more. Go keeps it until forget, to symbolise what was captured.
 func (ss *spaces) retire(s *space) error {
-	slot := s.id % uint32(len(ss.slots))
-	if ss.slots[slot] != s.id {
+	if !ss.inKernel(s) {
 		return nil
 	}
+	slot := s.id % uint32(len(ss.slots))
 	ss.slots[slot] = 0
 	return ss.kernel.Put(slot, &ledgerLeakSpace{})
 }
@@ -289,7 +292,7 @@ func (ss *spaces) close(s *space) error {
 func (ss *spaces) retired() []*space {
 	var out []*space
 	for _, s := range ss.byID {
-		if ss.slots[s.id%uint32(len(ss.slots))] != s.id {
+		if !ss.inKernel(s) {
 			out = append(out, s)
 		}
 	}

@@ -2,8 +2,8 @@
 // tools cost in the same run, and prints it as tables in Markdown. `make bench`
 // builds what it needs and runs it, as root.
 //
-// Every ratio compares runs that were made seconds apart, in rounds whose order
-// changes; the tables have the median of the rounds and the quartiles. It
+// Every ratio compares runs that were made seconds apart, in rounds (of the loops
+// in changing order, else untraced first); the tables have the median of the rounds and the quartiles. It
 // reports and never judges: the exit status says only that it could measure.
 package main
 
@@ -26,7 +26,7 @@ var tables = []struct {
 	{"servers", "Servers: traced / untraced", (*bench).measureServers, true},
 	{"peers", "Other tools on the same loops: traced / untraced", (*bench).measurePeers, true},
 	{"own", "leaktrace itself", (*bench).measureOwn, false},
-	{"stack", "One captured stack of 20 frames, with hash, look-up in the stack table and count", (*bench).measureStack, false},
+	{"stack", "One captured stack of 20 frames, with hash and look-up in the stack table", (*bench).measureStack, false},
 	{"programs", "What each BPF program costs, by the loop that runs it (kernel.bpf_stats_enabled)", (*bench).measurePrograms, false},
 	{"parked", "Where 10,000 threads are parked", (*bench).measureParked, true},
 }

@@ -144,7 +144,8 @@ func mapsOf(pid int, spec *ebpf.CollectionSpec) (map[string]*ebpf.Map, error) {
 			return nil, err
 		}
 		// Those that begin with a dot are a program's own constants and variables.
-		if _, ok := spec.Maps[info.Name]; ok && info.Name[0] != '.' {
+		if own, ok := spec.Maps[info.Name]; ok && info.Name[0] != '.' {
+			own.MaxEntries = m.MaxEntries() // or it would be another map
 			out[info.Name] = m
 		} else {
 			_ = m.Close()
