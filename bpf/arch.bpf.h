@@ -43,7 +43,8 @@ static __always_inline bool arch_interrupted(const struct pt_regs *user)
 	return (__s64)user->orig_ax < 0;
 }
 
-/* arch_tcb is the thread control block of a task that does not run now. */
+/* arch_tcb is the thread control block of a task: of one that runs as it was when it
+ * last gave up the processor. */
 static __always_inline __u64 arch_tcb(const struct task_struct *task)
 {
 	return task->thread.fsbase;

@@ -12,6 +12,7 @@
 #define LEAK_EXIT_ZOMBIE 0x20
 #define LEAK_SIGNAL_GROUP_EXIT 0x4
 
+#define LEAK_PF_EXITING 0x00000004
 /* Tasks without user registers: io_uring workers, vhost and kernel threads. */
 #define LEAK_PF_IO_WORKER 0x00000010
 #define LEAK_PF_USER_WORKER 0x00004000 /* from 6.4 on; unused bit before */

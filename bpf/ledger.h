@@ -76,11 +76,11 @@ struct leak_task {
 	__u64 exited; /* when the last thread of the process ended */
 };
 
-/* leak_thread is a live thread of a traced process. */
+/* leak_thread is a live thread of a traced process. It was created when it started,
+ * which tells it from a later one of the same tid. */
 struct leak_thread {
 	struct leak_birth birth;
 	struct leak_birth process; /* the birth of its process, in case it calls exec */
-	__u64 start; /* its start time: a tid is used again */
 	__u64 tcb; /* where the thread pointer points: see tracer/join.go */
 	__u64 follow; /* as in leak_proc, for the case of an exec */
 };

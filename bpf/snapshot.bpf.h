@@ -20,7 +20,6 @@ static __always_inline void birth_before(struct leak_birth *birth, struct task_s
 static __always_inline void mark_thread(struct task_struct *thread, const struct leak_proc *proc)
 {
 	struct leak_thread record = {
-		.start = thread->start_time,
 		.tcb = arch_tcb(thread),
 		.follow = proc->follow,
 	};
@@ -29,6 +28,9 @@ static __always_inline void mark_thread(struct task_struct *thread, const struct
 	birth_before(&record.birth, thread->group_leader, thread->start_time);
 	if (bpf_map_update_elem(&threads, &tid, &record, BPF_NOEXIST) == -LEAK_E2BIG)
 		count(LEAK_LOST_THREAD);
+	/* Its exit may have come before the entry. */
+	if (thread->flags & LEAK_PF_EXITING)
+		bpf_map_delete_elem(&threads, &tid);
 }
 
 static __always_inline void mark_child(struct task_struct *child, struct task_struct *parent)
@@ -143,10 +145,12 @@ static __always_inline bool record_thread(struct leak_task_record *out, struct t
 	__u32 tid = task->pid;
 	struct leak_thread *thread = bpf_map_lookup_elem(&threads, &tid);
 
-	if (!thread || thread->start != task->start_time || task->exit_state)
+	if (!thread || task->exit_state)
 		return false;
 	out->birth = thread->birth;
-	return true;
+	barrier();
+	/* Once deleted the entry may be another thread's, also while it is copied. */
+	return out->birth.created == task->start_time && thread->birth.created == task->start_time;
 }
 
 /* record_child tells whether a child is in the ledger or to be reaped all the same. */

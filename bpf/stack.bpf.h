@@ -70,17 +70,19 @@ static __always_inline int walk_begin(struct leak_walk *walk, __u32 space_id)
 	arch_user_regs(&walk->regs, (struct pt_regs *)bpf_task_pt_regs(current));
 	walk->top = current->pid == current->tgid ? start_stack : arch_tcb(current);
 	walk->space = space_id;
+	walk->seed = space_seed(space_id);
 	walk->leaf = 1;
 	return LEAK_STEP_ON;
 }
 
 /* walk_stack fills the slot's stack and returns the hash of its frames. */
-static __always_inline __u64 walk_stack(struct leak_slot *slot, __u32 number, __u64 hash)
+static __always_inline __u64 walk_stack(struct leak_slot *slot, __u32 number)
 {
-	struct leak_walk walk = { .slot = number, .hash = hash };
+	struct leak_walk walk = { .slot = number, .hash = space_seed(slot->stack.space) };
 	int done = walk_begin(&walk, slot->stack.space);
 
-	for (int i = 0; i < LEAK_MAX_FRAMES && done == LEAK_STEP_ON; i++)
+	/* The last call, if each crosses but one frame, finds that it is one too many. */
+	for (int i = 0; i <= LEAK_MAX_FRAMES && done == LEAK_STEP_ON; i++)
 		done = walk_on(&walk);
 	slot->stack.depth = walk.depth;
 	slot->stack.quality = done;
@@ -194,6 +196,8 @@ static __always_inline void flood_look(struct leak_proc *proc, __u64 births)
 {
 	__u64 now = bpf_ktime_get_ns(), took = now - proc->flood_began, one_in = 1, allowed;
 
+	if ((__s64)took < 0)
+		return; /* another has begun anew meanwhile */
 	if (took >> LEAK_FLOOD_SHIFT) {
 		if (took > LEAK_FLOOD_LONGEST)
 			took = LEAK_FLOOD_LONGEST;
@@ -210,7 +214,8 @@ static __always_inline void flood_look(struct leak_proc *proc, __u64 births)
 		sampled_one_in = proc->one_in;
 }
 
-/* A look costs as much as a clock does. Of so many creations one takes it. */
+/* A look costs as much as a clock does. Of so many creations one takes it, and in
+ * a flood each, lest its end goes unnoticed. */
 #define LEAK_FLOOD_LOOKS 64
 
 /*
@@ -222,7 +227,7 @@ static __always_inline bool unsampled(struct leak_proc *proc)
 {
 	__u64 births = __sync_fetch_and_add(&proc->births, 1);
 
-	if (!(births % LEAK_FLOOD_LOOKS) || births >= proc->one_in * stack_budget)
+	if (proc->one_in > 1 || !(births % LEAK_FLOOD_LOOKS) || births >= proc->one_in * stack_budget)
 		flood_look(proc, births);
 	if (proc->one_in <= 1 || !(bpf_get_prandom_u32() & (proc->one_in - 1)))
 		return false;
@@ -246,7 +251,7 @@ static __always_inline __u64 capture_stack(struct leak_proc *proc, enum leak_kin
 	}
 	slot->stack.space = proc->space;
 	slot->stack.kind = kind;
-	id = stack_id(walk_stack(slot, number, proc->space), kind);
+	id = stack_id(walk_stack(slot, number), kind);
 	if (slot->stack.quality == LEAK_STACK_NO_MAPPING || (rescue_all && kind != LEAK_USE)) {
 		/* Of uses there will be more, when the mappings are known. */
 		__u64 rescued = kind == LEAK_USE ? 0 : stack_rescue(proc, kind);

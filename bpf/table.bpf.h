@@ -174,10 +174,19 @@ static __always_inline __u64 hash_mix(__u64 hash, __u64 value)
 	return hash ^ hash >> 32;
 }
 
-/* rule_key is what rule_cache knows an address by. */
-static __always_inline __u64 rule_key(__u32 space_id, __u64 ip)
+/*
+ * space_seed begins the hashes of what belongs to a space. The ids themselves would
+ * not do: what differs in the last bits only cancels out with addresses that do.
+ */
+static __always_inline __u64 space_seed(__u32 space_id)
 {
-	return hash_mix(space_id, ip);
+	return hash_mix(1, space_id);
+}
+
+/* rule_key is what rule_cache knows an address by. */
+static __always_inline __u64 rule_key(__u64 seed, __u64 ip)
+{
+	return hash_mix(seed, ip);
 }
 
 static __always_inline struct leak_cached *rule_slot(__u64 key)
@@ -207,7 +216,7 @@ static __always_inline void rule_remember(__u64 key, __u64 rule)
 {
 	struct leak_cached *cached = rule_slot(key);
 
-	if (cached) {
+	if (cached && rule) {
 		cached->rule = rule;
 		cached->check = rule ^ key;
 	}

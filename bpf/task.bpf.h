@@ -29,7 +29,6 @@ static __always_inline void thread_born(struct task_struct *thread, struct leak_
 {
 	struct leak_task *process = bpf_task_storage_get(&tasks, thread->group_leader, 0, 0);
 	struct leak_thread record = {
-		.start = thread->start_time,
 		.tcb = arch_tcb(thread),
 		.follow = proc->follow,
 	};
@@ -102,6 +101,15 @@ static __always_inline void thread_held(struct task_struct *thread, const struct
 		count(LEAK_LOST_TCB);
 }
 
+/* goes_along: the thread's process is being killed, or replaced by exec. */
+static __always_inline bool goes_along(struct signal_struct *signal)
+{
+	/* Before 5.17 it has another name, and such threads count as finished. */
+	if (bpf_core_field_exists(signal->group_exec_task) && signal->group_exec_task)
+		return true;
+	return signal->flags & LEAK_SIGNAL_GROUP_EXIT;
+}
+
 /*
  * thread_ended takes a thread off the list of those alive; it is on that of the
  * finished ones by then. A process that is being killed or replaced takes its
@@ -114,7 +122,7 @@ static __always_inline void thread_ended(struct task_struct *thread)
 
 	if (!record)
 		return;
-	if (thread->signal->live.counter && !(thread->signal->flags & LEAK_SIGNAL_GROUP_EXIT))
+	if (thread->signal->live.counter && !goes_along(thread->signal))
 		thread_held(thread, record);
 	bpf_map_delete_elem(&threads, &tid);
 }
@@ -147,7 +155,7 @@ static __always_inline void thread_became_process(struct task_struct *task, __u3
 	struct leak_proc fresh = {};
 	struct leak_task *record;
 
-	if (!thread)
+	if (!thread || thread->birth.creator_tgid != task->tgid)
 		return;
 	fresh.follow = thread->follow;
 	if (!bpf_task_storage_get(&procs, task, &fresh, BPF_LOCAL_STORAGE_GET_F_CREATE))

@@ -30,10 +30,10 @@ static __always_inline __s64 rule_aux_param(__u64 rule)
 	return (__s64)rule >> LEAK_RULE_AUX_PARAM_SHIFT;
 }
 
-/* walk_key is what rule_cache knows the frame's address by. */
+/* walk_key is what rule_cache knows the address by whose rule applies. */
 static __always_inline __u64 walk_key(const struct leak_walk *walk)
 {
-	return rule_key(walk->space, walk->regs.ip - 1);
+	return rule_key(walk->seed, walk->regs.ip - !walk->exact);
 }
 
 /* A step's outcome: go on, or the quality of the finished stack. */
@@ -85,9 +85,9 @@ static __always_inline int step_guess(struct leak_walk *walk, struct leak_slot *
 /*
  * step_leaf leaves a system call wrapper that has no rule. On x86 glibc ends the
  * CFI of clone and clone3 before their syscall instruction, where the return
- * address is on top of the stack.
+ * address is on top of the stack. That is remembered under key, if there is one.
  */
-static __always_inline int step_leaf(struct leak_walk *walk, struct leak_slot *slot)
+static __always_inline int step_leaf(struct leak_walk *walk, struct leak_slot *slot, __u64 key)
 {
 	__u64 ip = arch_leaf_return(&walk->regs);
 
@@ -98,13 +98,15 @@ static __always_inline int step_leaf(struct leak_walk *walk, struct leak_slot *s
 	if (!ARCH_CALL_PUSHES || read_user(walk, slot, &ip, walk->regs.sp) ||
 	    find_mapping(walk->space % LEAK_SPACES, ip) < 0)
 		return step_guess(walk, slot);
-	rule_remember(walk_key(walk), ARCH_PLAIN_TOP);
+	if (key)
+		rule_remember(key, ARCH_PLAIN_TOP);
 	walk->regs.ip = ip;
 	walk->regs.sp += ARCH_CALL_PUSHES;
 	return LEAK_STEP_ON;
 }
 
-static __always_inline int step_command(struct leak_walk *walk, struct leak_slot *slot, int command)
+static __always_inline int step_command(struct leak_walk *walk, struct leak_slot *slot, int command,
+					__u64 key)
 {
 	switch (command) {
 	case LEAK_COMMAND_STOP:
@@ -113,10 +115,10 @@ static __always_inline int step_command(struct leak_walk *walk, struct leak_slot
 		return step_signal(walk, slot);
 	case LEAK_COMMAND_FRAME_POINTER:
 		/* Go keeps frame pointers by its calling convention. */
-		rule_remember(walk_key(walk), ARCH_PLAIN_FRAME);
+		rule_remember(key, ARCH_PLAIN_FRAME);
 		return step_fp(walk, slot);
 	default:
-		return walk->leaf ? step_leaf(walk, slot) : step_guess(walk, slot);
+		return walk->leaf ? step_leaf(walk, slot, key) : step_guess(walk, slot);
 	}
 }
 
@@ -187,16 +189,19 @@ static __always_inline bool step_plain(struct leak_walk *walk, struct leak_slot 
 	__u8 aux = rule_aux(rule);
 
 	cfa = (rule_base(rule) == LEAK_REG_SP ? walk->regs.sp : fp) + rule_param(rule);
-	if (!rule || walk->exact || !walk->regs.sp || cfa < walk->regs.sp ||
-	    read_user(walk, slot, &ip, arch_return_at(&walk->regs, cfa, aux, aux_param)) || !ip)
+	if (!rule || !walk->regs.sp || cfa < walk->regs.sp ||
+	    read_user(walk, slot, &ip, arch_return_at(&walk->regs, cfa, aux, aux_param)))
+		return false;
+	ip = arch_code(ip);
+	if (!ip)
 		return false;
 	fp_at = arch_fp_at(&walk->regs, cfa, rule_flags(rule), aux, aux_param);
 	if (fp_at && read_user(walk, slot, &fp, fp_at))
 		return false;
-	walk->regs.ip = arch_code(ip);
+	walk->regs.ip = ip;
 	walk->regs.sp = cfa;
 	walk->regs.fp = fp;
-	walk->leaf = 0;
+	walk->leaf = walk->exact = 0;
 	arch_called(&walk->regs);
 	return true;
 }
@@ -204,7 +209,7 @@ static __always_inline bool step_plain(struct leak_walk *walk, struct leak_slot 
 /* step replaces the registers by those of the caller. */
 static __always_inline int step(struct leak_walk *walk, struct leak_slot *slot)
 {
-	__u64 rule = 0;
+	__u64 rule = 0, key = walk_key(walk);
 	int found, done;
 
 	/*
@@ -214,13 +219,14 @@ static __always_inline int step(struct leak_walk *walk, struct leak_slot *slot)
 	found = find_rule(walk->space, walk->regs.ip - !walk->exact, &rule);
 	if (found == LEAK_FIND_UNMAPPED)
 		return LEAK_STACK_NO_MAPPING;
-	if (!found && rule_flags(rule) & LEAK_RULE_PLAIN && !walk->exact)
-		rule_remember(walk_key(walk), rule);
+	if (!found && rule_flags(rule) & LEAK_RULE_PLAIN)
+		rule_remember(key, rule);
 	walk->exact = 0;
+	/* Where there is no table at all, what is on top of the stack may be luck. */
 	if (found)
-		done = walk->leaf ? step_leaf(walk, slot) : step_guess(walk, slot);
+		done = walk->leaf ? step_leaf(walk, slot, 0) : step_guess(walk, slot);
 	else if (rule_flags(rule) & LEAK_RULE_COMMAND)
-		done = step_command(walk, slot, rule_param(rule));
+		done = step_command(walk, slot, rule_param(rule), key);
 	else
 		done = step_rule(walk, slot, rule);
 	walk->leaf = 0;

@@ -35,6 +35,7 @@ struct leak_walk {
 	__u64 top; /* the stack's, if it is the thread's own */
 	__u64 window; /* address of the copy in the slot's window */
 	__u64 hash; /* of the frames so far */
+	__u64 seed; /* of the space */
 	__u32 window_size;
 	__u32 slot;
 	__u32 depth; /* frames so far */

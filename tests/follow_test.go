@@ -74,3 +74,16 @@ func TestFollow(t *testing.T) {
 		})
 	}
 }
+
+// Children are followed also where only sockets are asked for.
+func TestFollowForSockets(t *testing.T) {
+	t.Parallel()
+	options := tracer.Options{Follow: true, Kinds: []tracer.Kind{tracer.CloseWait}}
+	s := newSession(t, options, "/bin/sh", "-c", filepath.Join(programs, "leaky-o2")+" close-wait; exit")
+	s.start(s.tracer.Start)
+	told := s.do("go 3")
+	leaked := s.outstanding(s.snapshot(), tracer.CloseWait, "leak_socket")
+	if len(leaked) != told.CloseWait {
+		t.Errorf("%d sockets in CLOSE_WAIT, want %d", len(leaked), told.CloseWait)
+	}
+}

@@ -24,6 +24,8 @@ type hook struct {
 	instead string
 	// kinds are the kinds that need the hook; nil when all do.
 	kinds []Kind
+	// follows says that descendants cannot be traced without it, of any kind.
+	follows bool
 	// unless names a tracepoint that makes this hook superfluous.
 	unless string
 	// optional hooks are left out where the kernel has no such tracepoint.
@@ -38,7 +40,7 @@ var (
 )
 
 var hooks = []hook{
-	{program: ledgerProgTaskNewtask, tracepoint: "task_newtask", kinds: taskKinds, purpose: "children and threads created"},
+	{program: ledgerProgTaskNewtask, tracepoint: "task_newtask", kinds: taskKinds, follows: true, purpose: "children and threads created"},
 	{program: ledgerProgSchedProcessExit, tracepoint: "sched_process_exit", purpose: "threads and processes that end"},
 	{program: ledgerProgSchedProcessExec, tracepoint: "sched_process_exec", purpose: "new process images"},
 	{program: ledgerProgInetSockSetState, tracepoint: "inet_sock_set_state", kinds: socketKinds, purpose: "connect and CLOSE_WAIT"},
@@ -46,7 +48,7 @@ var hooks = []hook{
 	{program: ledgerProgSockRecvLength, tracepoint: "sock_recv_length", kinds: socketKinds, optional: true, purpose: "reads of sockets (6.3 and later)"},
 	{program: ledgerProgSockSendLength, tracepoint: "sock_send_length", kinds: socketKinds, optional: true, purpose: "writes of sockets (6.3 and later)"},
 	{program: ledgerProgTcpRcvSpaceAdjust, tracepoint: "tcp_rcv_space_adjust", kinds: socketKinds, unless: "sock_recv_length", purpose: "reads of sockets (before 6.3)"},
-	{program: ledgerProgMarkTasks, kinds: taskKinds, purpose: "list of tasks older than tracing"},
+	{program: ledgerProgMarkTasks, kinds: taskKinds, follows: true, purpose: "list of tasks older than tracing"},
 	{program: ledgerProgMarkSockets, kinds: socketKinds, purpose: "list of sockets older than tracing"},
 	{program: ledgerProgSnapshotTasks, kinds: taskKinds, purpose: "list of children and threads"},
 	{program: ledgerProgSnapshotSockets, kinds: socketKinds, purpose: "list of sockets"},
@@ -54,9 +56,10 @@ var hooks = []hook{
 	{program: ledgerProgParkedTasks, kinds: []Kind{Thread}, purpose: "where threads are now"},
 }
 
-// wanted reports whether the hook serves one of the kinds on this kernel.
-func (h hook) wanted(kernel *btf.Spec, kinds []Kind) bool {
-	serves := h.kinds == nil || len(kinds) == 0 ||
+// wanted reports whether the hook serves these options on this kernel.
+func (h hook) wanted(kernel *btf.Spec, options Options) bool {
+	kinds := options.Kinds
+	serves := h.kinds == nil || len(kinds) == 0 || h.follows && options.Follow ||
 		slices.ContainsFunc(kinds, func(k Kind) bool { return slices.Contains(h.kinds, k) })
 	if !serves || (h.unless != "" && hasTracepoint(kernel, h.unless)) {
 		return false

@@ -284,7 +284,6 @@ type ledgerLeakThread struct {
 	_       structs.HostLayout
 	Birth   ledgerLeakBirth
 	Process ledgerLeakBirth
-	Start   uint64
 	Tcb     uint64
 	Follow  uint64
 }

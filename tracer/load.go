@@ -43,7 +43,7 @@ func (t *Tracer) load() error {
 func (t *Tracer) choose(spec *ebpf.CollectionSpec, kernel *btf.Spec) (wanted, refusable []hook) {
 	for _, h := range hooks {
 		switch {
-		case !h.wanted(kernel, t.options.Kinds):
+		case !h.wanted(kernel, t.options):
 			delete(spec.Programs, h.program)
 		case h.instead != "":
 			delete(spec.Programs, h.program)

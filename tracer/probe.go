@@ -25,7 +25,7 @@ func ProbeHooks() ([]Probe, error) {
 	var probes []Probe
 	for _, h := range hooks {
 		probe := Probe{Program: h.program, Purpose: h.purpose}
-		if !h.wanted(kernel, nil) {
+		if !h.wanted(kernel, Options{}) {
 			probe.Instead = h.replacement(kernel)
 		} else if probe.Err = h.try(); probe.Err != nil && h.instead != "" {
 			probe.Instead, probe.Err = h.instead, nil
