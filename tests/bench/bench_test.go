@@ -61,6 +61,7 @@ func TestJudgeStacks(t *testing.T) {
 	for _, c := range []struct{ name, output, want string }{
 		{"whole", stackOf("leak_thread", callers, main), "right: thread"},
 		{"second whole", stackOf("leak_thread", 3, "") + stackOf("leak_thread", callers, main), "right: thread"},
+		{"a directory of that name", stackOf("leak_thread", 1, " /src/main/x.c\n") + stackOf("", callers-1, main), "right: thread"},
 		{"a caller missing", stackOf("leak_thread", callers-1, main), "cut short: thread"},
 		{"no main", stackOf("leak_thread", callers, ""), "cut short: thread"},
 		{"only libc's", stackOf("leak_thread", callers, " > libc.so.6(__libc_start_main+0x9) [0x5]\n"), "cut short: thread"},

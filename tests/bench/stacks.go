@@ -18,8 +18,9 @@ var leaks = []struct{ kind, function string }{
 // callers is how many frames of one function lie between a leak and main.
 const callers = 18
 
-// mainFrame is main itself, and not libc's __libc_start_main, its caller.
-var mainFrame = regexp.MustCompile(`\bmain\b`)
+// mainFrame is main itself, and not libc's __libc_start_main, its caller, nor a
+// directory of that name.
+var mainFrame = regexp.MustCompile(`(^|[^/\w])main([^/\w]|$)`)
 
 // How a tool's stack of a leak can be.
 const (
