@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"runtime"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -209,20 +208,18 @@ func TestLostEvent(t *testing.T) {
 // A stack that Go was told of by no event and no count is found in the kernel's
 // map, and freed. Not parallel: it looks a map up by name.
 func TestUntoldStacks(t *testing.T) {
-	s := run(t, small(map[string]uint32{"events": 4096, "sites_even": 1, "sites_odd": 1}), "stacks")
+	const stackEvent = uint32(1) // LEAK_EVENT_STACK
+	s := run(t, tracer.Options{Tuning: tracer.Tuning{
+		Entries:   map[string]uint32{"sites_even": 1, "sites_odd": 1},
+		Constants: map[string]any{"lost_event": stackEvent},
+	}}, "stacks")
 	stacks := kernelMap(t, "stacks")
-	done := make(chan struct{}, 1)
-	var busy sync.WaitGroup
-	busy.Go(func() { // a snapshot lets events wait, more than the ring has room for
-		for len(done) == 0 {
-			_, _ = s.tracer.Snapshot()
-		}
-	})
-	s.do("churn 5000")
-	done <- struct{}{}
-	busy.Wait()
-	if s.lost(s.lossySnapshot(), "events_ring_full", "sites_map_full") == 0 {
-		return
+	s.do("churn 1000")
+	if n := entries(t, stacks); n != 1000 {
+		t.Errorf("the kernel has %d stacks, want 1000", n)
+	}
+	if n := s.lost(s.lossySnapshot(), "events_ring_full", "sites_map_full"); n != 1000 {
+		t.Errorf("%d events were lost, want 1000", n)
 	}
 	s.awaitIn(s.lossySnapshot, "an empty map", func(*tracer.Snapshot) bool { return entries(t, stacks) == 0 })
 }

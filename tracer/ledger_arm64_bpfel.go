@@ -327,6 +327,7 @@ const (
 	ledgerProgTcpRcvSpaceAdjust = "tcp_rcv_space_adjust"
 	ledgerVarDeedType           = "deed_type"
 	ledgerVarEventType          = "event_type"
+	ledgerVarLostEvent          = "lost_event"
 	ledgerVarParkedType         = "parked_type"
 	ledgerVarProcessRecordType  = "process_record_type"
 	ledgerVarRescueAll          = "rescue_all"
@@ -428,6 +429,7 @@ type ledgerMapSpecs struct {
 type ledgerVariableSpecs struct {
 	DeedType          *ebpf.VariableSpec `ebpf:"deed_type"`
 	EventType         *ebpf.VariableSpec `ebpf:"event_type"`
+	LostEvent         *ebpf.VariableSpec `ebpf:"lost_event"`
 	ParkedType        *ebpf.VariableSpec `ebpf:"parked_type"`
 	ProcessRecordType *ebpf.VariableSpec `ebpf:"process_record_type"`
 	RescueAll         *ebpf.VariableSpec `ebpf:"rescue_all"`
@@ -511,6 +513,7 @@ func (m *ledgerMaps) Close() error {
 type ledgerVariables struct {
 	DeedType          *ebpf.Variable `ebpf:"deed_type"`
 	EventType         *ebpf.Variable `ebpf:"event_type"`
+	LostEvent         *ebpf.Variable `ebpf:"lost_event"`
 	ParkedType        *ebpf.Variable `ebpf:"parked_type"`
 	ProcessRecordType *ebpf.Variable `ebpf:"process_record_type"`
 	RescueAll         *ebpf.Variable `ebpf:"rescue_all"`
