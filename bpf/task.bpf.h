@@ -148,7 +148,10 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
 	return 0;
 }
 
-/* thread_became_process: exec by a thread makes it the leader; what was known of the process went with the old one. */
+/*
+ * thread_became_process: exec by a thread makes it the leader; what was known of
+ * the process went with the old one.
+ */
 static __always_inline void thread_became_process(struct task_struct *task, __u32 tid)
 {
 	struct leak_thread *thread = bpf_map_lookup_elem(&threads, &tid);

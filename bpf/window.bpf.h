@@ -77,8 +77,8 @@ static __always_inline int window_fill(struct leak_walk *walk, struct leak_slot 
 
 /*
  * read_user reads a word of user memory by way of the window: the words of a
- * stack are near each other, and one copy of a page costs as much as five of
- * its words.
+ * stack are near each other, and one copy of many costs as much as five of
+ * them.
  */
 static __always_inline int read_user(struct leak_walk *walk, struct leak_slot *slot, __u64 *value,
 				     __u64 address)

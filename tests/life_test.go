@@ -54,10 +54,10 @@ func (s *session) await(what string, shows func(*tracer.Snapshot) bool) {
 	s.awaitIn(s.snapshot, what, shows)
 }
 
-// awaitIn is await for a way to take snapshots.
+// awaitIn is await for a way to take snapshots, each of which takes a while.
 func (s *session) awaitIn(take func() *tracer.Snapshot, what string, shows func(*tracer.Snapshot) bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(patience); !shows(take()); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !shows(take()); {
 		if s.t.Failed() || time.Now().After(deadline) {
 			s.t.Fatalf("waited in vain for %s", what)
 		}

@@ -27,6 +27,20 @@ func trace(pid int, more ...string) (*command, error) {
 	return c, nil
 }
 
+// underTrace measures something with the loops' program, which a leaktrace traces:
+// pid is leaktrace's own.
+func underTrace(measure func(p *program, pid int) error) error {
+	p, err := startProgram(plain("bench"))
+	if err != nil {
+		return err
+	}
+	c, err := trace(p.pid)
+	if err != nil {
+		return errors.Join(err, p.end())
+	}
+	return errors.Join(measure(p, c.Process.Pid), c.interrupt(), p.end())
+}
+
 // floor is empty programs on the hooks that leaktrace uses: what no tracer that
 // uses them can be cheaper than.
 type floor struct{ programs []*ebpf.Program }

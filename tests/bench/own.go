@@ -34,16 +34,9 @@ type usage struct {
 // measureOwn measures what leaktrace itself takes.
 func (b *bench) measureOwn() error {
 	b.progress("leaktrace itself")
-	p, err := startProgram(plain("bench"))
-	if err != nil {
-		return err
-	}
-	c, err := trace(p.pid)
-	if err != nil {
-		return errors.Join(err, p.end())
-	}
-	err = errors.Join(b.measureCPU(p, c.Process.Pid), b.measureMemory(c.Process.Pid))
-	return errors.Join(err, c.interrupt(), p.end())
+	return underTrace(func(p *program, pid int) error {
+		return errors.Join(b.measureCPU(p, pid), b.measureMemory(pid))
+	})
 }
 
 func (b *bench) measureCPU(p *program, pid int) error {

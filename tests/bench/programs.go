@@ -16,19 +16,13 @@ const seldom = 200
 // add some 20 to 40 ns to each run, so that they are on for this table alone.
 func (b *bench) measurePrograms() error {
 	b.progress("each BPF program")
-	p, err := startProgram(plain("bench"))
-	if err != nil {
-		return err
-	}
-	c, err := trace(p.pid)
-	if err != nil {
-		return errors.Join(err, p.end())
-	}
-	statistics, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
-	if err == nil {
-		err = errors.Join(b.programsOfLoops(p, c.Process.Pid), statistics.Close())
-	}
-	return errors.Join(err, c.interrupt(), p.end())
+	return underTrace(func(p *program, pid int) error {
+		statistics, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
+		if err != nil {
+			return err
+		}
+		return errors.Join(b.programsOfLoops(p, pid), statistics.Close())
+	})
 }
 
 func (b *bench) programsOfLoops(p *program, pid int) error {

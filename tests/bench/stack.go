@@ -18,16 +18,7 @@ import (
 // stack's first sight costs an event, too.
 func (b *bench) measureStack() error {
 	b.progress("one captured stack")
-	p, err := startProgram(plain("bench"))
-	if err != nil {
-		return err
-	}
-	c, err := trace(p.pid)
-	if err != nil {
-		return errors.Join(err, p.end())
-	}
-	err = b.captureStacks(p, c.Process.Pid)
-	return errors.Join(err, c.interrupt(), p.end())
+	return underTrace(b.captureStacks)
 }
 
 func (b *bench) captureStacks(p *program, pid int) error {
