@@ -36,6 +36,8 @@ type Stack struct {
 // Site is all that one creation stack created of one kind.
 type Site struct {
 	Kind Kind
+	// Scope is whose objects these are.
+	Scope Scope
 	// Fingerprint is stable across restarts, rebuilds and moves of code: it
 	// is made of kind, module names and application function names.
 	Fingerprint string

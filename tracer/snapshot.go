@@ -23,6 +23,7 @@ type Activity struct {
 // ProcessActivity is a traced process and what it has done.
 type ProcessActivity struct {
 	Process
+	Scope Scope
 	Activity
 }
 
@@ -42,6 +43,12 @@ type Snapshot struct {
 	StackQuality map[Quality]uint64
 	// Sampling is zero as long as the stack of every creation was captured.
 	Sampling Sampling
+	// Refused is what cgroups were refused since tracing began, and why. It stays
+	// empty unless a node is traced.
+	Refused []Refusal
+	// Corrected counts the processes that no event had told of and that a look at
+	// the kernel's list found.
+	Corrected uint64
 }
 
 // Sampling says how many creations have no stack because a process created more
