@@ -25,6 +25,7 @@ type process struct {
 	// program is the process's name at the beginning of its image, which is known
 	// by startStack.
 	scope      uint32
+	muted      bool // its scope is not admitted, and nothing is recorded of it
 	program    string
 	startStack uint64
 	read       time.Time // when its mappings were read last
@@ -117,14 +118,16 @@ func (t *Tracer) syncWith(p *process, proc procfs.Proc) error {
 		return err
 	}
 	p.read = time.Now()
-	before := p.scope
+	before, wasMuted := p.scope, p.muted
 	if err := t.place(p, proc); err != nil {
 		return err
 	}
-	if t.scopes.muted(p.scope) {
+	p.muted = t.scopes.muted(p.scope)
+	if p.muted {
 		return errors.Join(t.mark(p, nil), t.enter(p, nil))
 	}
-	if p.space != nil && p.scope != before {
+	if p.scope != before || wasMuted {
+		// Before its files are read, which takes a while the first time.
 		if err := t.mark(p, p.space); err != nil {
 			return err
 		}
@@ -174,7 +177,7 @@ func (t *Tracer) mark(p *process, s *space) error {
 	if t.options.Follow || t.scopes != nil {
 		value.Follow = 1
 	}
-	if t.scopes.muted(p.scope) {
+	if p.muted {
 		value.Muted = 1
 	}
 	if err := t.maps.Procs.Put(int32(pidfd), value); err != nil {
