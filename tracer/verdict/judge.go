@@ -98,7 +98,7 @@ func (h *History) Sites() []Site {
 			judged = append(judged, kept)
 		}
 	}
-	slices.SortFunc(judged, compare)
+	slices.SortFunc(judged, Compare)
 	return judged
 }
 
@@ -147,7 +147,8 @@ var states = []State{Leaking, Suspect, Unknown, Steady, Draining}
 
 func worse(a, b State) bool { return slices.Index(states, a) < slices.Index(states, b) }
 
-func compare(a, b Site) int {
+// Compare puts the worst sites first, and among equals those that hold most.
+func Compare(a, b Site) int {
 	return cmp.Or(
 		cmp.Compare(slices.Index(states, a.State), slices.Index(states, b.State)),
 		cmp.Compare(len(b.Outstanding), len(a.Outstanding)),
