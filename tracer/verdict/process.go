@@ -98,7 +98,7 @@ func (p processes) lost(next processes) bool {
 
 // keepOne keeps the worst verdict on a site, and of many sites the worst.
 func (h *History) keepOne(k key, j Site) {
-	if known, ok := h.kept[k]; ok && Compare(known, j) < 0 {
+	if known, ok := h.kept[k]; ok && compare(known, j) < 0 {
 		return
 	}
 	h.kept[k] = j
@@ -107,7 +107,7 @@ func (h *History) keepOne(k key, j Site) {
 	}
 	least := k
 	for other, site := range h.kept {
-		if Compare(site, h.kept[least]) > 0 {
+		if compare(site, h.kept[least]) > 0 {
 			least = other
 		}
 	}
