@@ -36,7 +36,7 @@ func NewReport(run Setting, h *verdict.History, last *tracer.Snapshot) *Report {
 	r := run.report(last, h.MinAge())
 	r.Target = Process{run.Target.PID, run.Target.Comm}
 	r.Unjudged = unjudged(h, sites)
-	own := newOwnLimits(run.OwnLimits, sites)
+	own := OwnLimits(run.OwnLimits, sites)
 	for _, kind := range tracer.Kinds() {
 		if l, ok := own[kind]; ok {
 			r.OwnLimits = append(r.OwnLimits, l)

@@ -31,9 +31,9 @@ func newLimit(l limit.Limit, perS float64) Limit {
 	return out
 }
 
-// newOwnLimits relates the limits that the user knows of to all sites that fill
+// OwnLimits relates the limits that the user knows of to all sites that fill
 // them.
-func newOwnLimits(own limit.Own, sites []verdict.Site) map[tracer.Kind]Limit {
+func OwnLimits(own limit.Own, sites []verdict.Site) map[tracer.Kind]Limit {
 	total, grows := outstandingOf(sites), make(map[tracer.Kind]float64)
 	for _, s := range sites {
 		if fills(s) {

@@ -88,7 +88,7 @@ func TestFullIn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBuilder(Setting{Limits: tt.limits}, slices.Values(tt.all))
 			got := map[string]float64{}
-			for _, l := range b.site(tt.all[0], newOwnLimits(tt.own, tt.all)).Limits {
+			for _, l := range b.site(tt.all[0], OwnLimits(tt.own, tt.all)).Limits {
 				got[l.Name] = -1
 				if l.FullInS != nil {
 					got[l.Name] = *l.FullInS

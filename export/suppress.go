@@ -157,7 +157,7 @@ func (p Suppression) matches(kind tracer.Kind, names []string) bool {
 	if p.Kind != "*" && p.Kind != string(kind) {
 		return false
 	}
-	return slices.ContainsFunc(names, func(name string) bool { return glob(p.Function, name) })
+	return slices.ContainsFunc(names, func(name string) bool { return Glob(p.Function, name) })
 }
 
 // suppressibleNames are the names of the site's frame and of all frames that

@@ -43,10 +43,10 @@ type Part struct {
 func NewNodeReport(run Setting, node string, minAge time.Duration, parts []Part, last *tracer.Snapshot) *Report {
 	r := run.report(last, minAge)
 	r.Node = node
-	b := newBuilder(run, sitesOf(parts))
+	b := newBuilder(run, SitesOf(parts))
 	for i := range parts {
 		p := &parts[i]
-		own := newOwnLimits(run.OwnLimits, p.Sites)
+		own := OwnLimits(run.OwnLimits, p.Sites)
 		for _, s := range p.Sites {
 			if len(s.Outstanding) > 0 {
 				site := b.site(s, own)
@@ -59,8 +59,8 @@ func NewNodeReport(run Setting, node string, minAge time.Duration, parts []Part,
 	return r
 }
 
-// sitesOf are the sites of all workloads.
-func sitesOf(parts []Part) iter.Seq[verdict.Site] {
+// SitesOf are the sites of all workloads.
+func SitesOf(parts []Part) iter.Seq[verdict.Site] {
 	return func(yield func(verdict.Site) bool) {
 		for _, p := range parts {
 			for _, s := range p.Sites {
