@@ -47,7 +47,6 @@ func (h *handler) profile(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	w.Header().Set("Content-Disposition", `attachment; filename="leaks.pb.gz"`)
 	if q.seconds > 0 {
 		h.delta(w, r, q)
 		return
@@ -77,6 +76,9 @@ func (h *handler) render(w http.ResponseWriter, make func(*node.State, *bytes.Bu
 		return
 	}
 	w.Header().Set("Content-Type", contentType)
+	if contentType == contentTypes["pprof"] {
+		w.Header().Set("Content-Disposition", `attachment; filename="leaks.pb.gz"`)
+	}
 	_, _ = w.Write(out.Bytes()) // whoever asked may have gone
 }
 
