@@ -142,8 +142,7 @@ func (x *exporter) server(ctx context.Context) *http.Server {
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: replyTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: 64 << 10,
-		// What clients do wrong is no matter of this log.
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+		ErrorLog:       slog.NewLogLogger(x.log.Handler(), slog.LevelWarn),
 	}
 }
 

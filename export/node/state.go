@@ -87,6 +87,9 @@ func (w *Watcher) makeState(snapshot *tracer.Snapshot, settings Settings) *State
 // refused adds up what the cgroups of each container were refused.
 func (w *Watcher) refused(snapshot *tracer.Snapshot, show Filter) []Refusal {
 	for _, r := range snapshot.Refused {
+		if r.Count == 0 {
+			continue // as nearly all are of nearly all
+		}
 		if c := w.container(r.Cgroup); show.Shows(r.Cgroup, c) {
 			w.sums.refused.set(causeOf[string]{r.Cgroup, r.Name}, causeOf[Container]{c, r.Name}, r.Count)
 		}
