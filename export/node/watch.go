@@ -74,7 +74,7 @@ type Map struct {
 	Entries, Max uint64
 }
 
-// Watcher watches a node. Run is for one goroutine, all else for any number.
+// Watcher watches a node. Run and Step are for one goroutine, all else for any number.
 type Watcher struct {
 	source  Source
 	options Options
@@ -109,9 +109,9 @@ func New(source Source, options Options) *Watcher {
 func (w *Watcher) Run(ctx context.Context) {
 	for {
 		began := time.Now()
-		settings := w.options.Settings()
-		w.note(w.step(settings))
-		next := time.NewTimer(max(settings.Interval-time.Since(began), settings.Interval/10))
+		interval := w.options.Settings().Interval
+		w.note(w.Step())
+		next := time.NewTimer(max(interval-time.Since(began), interval/10))
 		select {
 		case <-ctx.Done():
 			next.Stop()
@@ -132,8 +132,9 @@ func (w *Watcher) note(err error) {
 	w.failing = err != nil
 }
 
-// step takes a snapshot and publishes what it shows.
-func (w *Watcher) step(settings Settings) error {
+// Step takes a snapshot and publishes what it shows. Run calls it.
+func (w *Watcher) Step() error {
+	settings := w.options.Settings()
 	began := time.Now()
 	snapshot, err := w.source.Snapshot()
 	if err != nil {

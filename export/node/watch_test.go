@@ -17,7 +17,7 @@ import (
 func steps(t *testing.T, w *Watcher, n int) *State {
 	t.Helper()
 	for range n {
-		if err := w.step(w.options.Settings()); err != nil {
+		if err := w.Step(); err != nil {
 			t.Fatal(err)
 		}
 	}
