@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/leaktrace/leaktrace/export/node"
+	"github.com/leaktrace/leaktrace/export/workload"
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/limit"
 )
@@ -29,7 +30,7 @@ var at = time.Date(2026, 11, 3, 9, 30, 0, 500_000_000, time.UTC)
 // state has everything that a metric is made of.
 func state() *node.State {
 	label := func(namespace, pod, container, comm string) node.Label {
-		return node.Label{Container: node.Container{Namespace: namespace, Pod: pod, Container: container}, Comm: comm}
+		return node.Label{Workload: workload.Workload{Namespace: namespace, Pod: pod, Container: container}, Comm: comm}
 	}
 	return &node.State{
 		Series: []node.Series{{
@@ -46,19 +47,21 @@ func state() *node.State {
 		Snapshot: &tracer.Snapshot{
 			Time: at, Processes: make([]tracer.ProcessActivity, 3), Corrected: 4,
 			StackQuality: map[tracer.Quality]uint64{tracer.Complete: 12, tracer.FPUsed: 1},
+			Maps:         []tracer.MapFill{{Name: "stacks", Used: 12, Max: 32768}},
 		},
 		Lost:    map[string]uint64{"events_ring_full": 2, "threads_map_full": 0},
-		Refused: []node.Refusal{{Container: node.Container{Namespace: "shop", Pod: "cart-1", Container: "app"}, Cause: "stacks", Count: 9}},
+		Refused: []node.Refusal{{Workload: workload.Workload{Namespace: "shop", Pod: "cart-1", Container: "app"}, Cause: "stacks", Count: 9}},
 		Costs:   []tracer.Cost{{Program: "task_newtask", Runs: 1000, Time: 1500 * time.Microsecond}},
-		Maps:    []node.Map{{Name: "stacks", Entries: 12, Max: 32768}},
 	}
 }
 
 func metricsOf(s *node.State) *Metrics {
 	m := New(Options{
 		Node: "node-a", State: func() *node.State { return s },
-		Sources: func() []Source { return []Source{{"kubernetes", true}, {"cri", false}} },
-		Build:   Build{"v1.2.3", "abc", "go1.26"},
+		Sources: func() []workload.SourceState {
+			return []workload.SourceState{{Name: "kubernetes", Up: true}, {Name: "cri"}}
+		},
+		Build: Build{"v1.2.3", "abc", "go1.26"},
 	})
 	m.Took(30 * time.Millisecond)
 	m.Reloaded(true, at)

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/leaktrace/leaktrace/export/node"
+	"github.com/leaktrace/leaktrace/export/workload"
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/limit"
 	"github.com/leaktrace/leaktrace/tracer/symbol"
@@ -84,7 +85,9 @@ func crowded(t *testing.T, snapshots int) *node.State {
 	began := time.Date(2026, 11, 3, 9, 30, 0, 0, time.UTC)
 	w := node.New(newCrowd(began), node.Options{
 		Node: "node-a", Started: began, Settings: func() node.Settings { return settings },
-		Owner: func(cgroup string) (namespace, pod, container string) { return "shop", cgroup, "app" },
+		Owner: func(cgroup string) workload.Workload {
+			return workload.Workload{Namespace: "shop", Pod: cgroup, Container: "app"}
+		},
 		Limits: func(processes []tracer.Process) (map[int][]limit.Limit, error) {
 			all := make(map[int][]limit.Limit)
 			for _, p := range processes {

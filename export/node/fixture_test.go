@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/leaktrace/leaktrace/export"
+	"github.com/leaktrace/leaktrace/export/workload"
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/symbol"
 )
@@ -47,10 +48,10 @@ func testSettings() Settings {
 }
 
 // byPath names containers as cgroups of the form /namespace/pod/container/….
-func byPath(cgroup string) (namespace, pod, container string) {
+func byPath(cgroup string) workload.Workload {
 	var parts [3]string
 	copy(parts[:], strings.Split(strings.TrimPrefix(cgroup, "/"), "/"))
-	return parts[0], parts[1], parts[2]
+	return workload.Workload{Namespace: parts[0], Pod: parts[1], Container: parts[2]}
 }
 
 // watcher watches a fake source by hand.

@@ -9,8 +9,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/leaktrace/leaktrace/export/workload"
 	"github.com/leaktrace/leaktrace/tracer"
 )
+
+func of(namespace, pod, container string) workload.Workload {
+	return workload.Workload{Namespace: namespace, Pod: pod, Container: container}
+}
 
 func TestPrintable(t *testing.T) {
 	for in, want := range map[string]string{
@@ -36,7 +41,7 @@ func TestPrintable(t *testing.T) {
 // A container that makes up names has no more than so many at a time.
 func TestProgramsAreBounded(t *testing.T) {
 	l := newLabeller()
-	c, other := Container{"shop", "a", "app"}, Container{"shop", "b", "app"}
+	c, other := of("shop", "a", "app"), of("shop", "b", "app")
 	seen := map[Label]bool{}
 	for i := range 1000 {
 		now := began.Add(time.Duration(i) * time.Second)
@@ -98,25 +103,25 @@ func TestCounter(t *testing.T) {
 }
 
 func TestFilter(t *testing.T) {
-	app := Container{"shop", "cart-1", "app"}
+	app := of("shop", "cart-1", "app")
 	for name, tt := range map[string]struct {
 		filter        Filter
 		cgroup        string
-		container     Container
+		container     workload.Workload
 		admits, shows bool
 	}{
-		"empty":              {Filter{}, "/", Container{}, true, true},
+		"empty":              {Filter{}, "/", workload.Workload{}, true, true},
 		"all that match":     {Filter{[]string{"/x", "/kube*"}, []string{"app"}, []string{"a", "shop"}}, "/kubepods/1", app, true, true},
 		"another cgroup":     {Filter{Cgroups: []string{"/kube"}}, "/kubepods/1", app, false, false},
 		"another container":  {Filter{Containers: []string{"ap"}}, "/", app, false, false},
 		"another namespace":  {Filter{Namespaces: []string{"sho*"}}, "/", app, false, false},
 		"one does not match": {Filter{Containers: []string{"app"}, Namespaces: []string{"bank"}}, "/", app, false, false},
-		"not known yet":      {Filter{Containers: []string{"app"}, Namespaces: []string{"shop"}}, "/", Container{Unknown, Unknown, "0123456789ab"}, true, false},
+		"not known yet":      {Filter{Containers: []string{"app"}, Namespaces: []string{"shop"}}, "/", of(workload.Unknown, workload.Unknown, "0123456789ab"), true, false},
 		"container not known yet": {
-			Filter{Containers: []string{"app"}}, "/", Container{"", "", "0123456789ab"}, true, false,
+			Filter{Containers: []string{"app"}}, "/", of("", "", "0123456789ab"), true, false,
 		},
-		"of no pod":  {Filter{Namespaces: []string{"shop"}}, "/system.slice/a.service", Container{"", "", "a.service"}, false, false},
-		"of no name": {Filter{Containers: []string{"shop"}}, "/", Container{}, false, false},
+		"of no pod":  {Filter{Namespaces: []string{"shop"}}, "/system.slice/a.service", of("", "", "a.service"), false, false},
+		"of no name": {Filter{Containers: []string{"shop"}}, "/", workload.Workload{}, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := tt.filter.Admits(tt.cgroup, tt.container); got != tt.admits {
@@ -131,7 +136,7 @@ func TestFilter(t *testing.T) {
 
 // Sites that are about alike do not take turns.
 func TestRankingStays(t *testing.T) {
-	id := kindOf[Label]{Label{Container{"shop", "cart", "app"}, "cart"}, tracer.Zombie}
+	id := kindOf[Label]{Label{of("shop", "cart", "app"), "cart"}, tracer.Zombie}
 	var r ranking
 	top := func(counts ...int) (names []string) {
 		s := &summary{leaks: map[string]*leak{}}

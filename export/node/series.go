@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/leaktrace/leaktrace/export"
+	"github.com/leaktrace/leaktrace/export/workload"
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/limit"
 	"github.com/leaktrace/leaktrace/tracer/verdict"
@@ -167,15 +168,15 @@ func (before ranking) rank(all map[kindOf[Label]]*summary, top int) ranking {
 }
 
 // candidates are all leaking sites by container.
-func (before ranking) candidates(all map[kindOf[Label]]*summary) map[Container][]candidate {
-	sites := make(map[Container][]candidate)
+func (before ranking) candidates(all map[kindOf[Label]]*summary) map[workload.Workload][]candidate {
+	sites := make(map[workload.Workload][]candidate)
 	for id, s := range all {
 		for fingerprint, l := range s.leaks {
 			c := candidate{siteID{id, fingerprint}, l, float64(l.leaked)}
 			if before[c.siteID] {
 				c.weight *= stay
 			}
-			sites[id.of.Container] = append(sites[id.of.Container], c)
+			sites[id.of.Workload] = append(sites[id.of.Workload], c)
 		}
 	}
 	return sites

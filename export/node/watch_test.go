@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/leaktrace/leaktrace/export/workload"
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/limit"
 )
@@ -35,7 +36,7 @@ type row struct {
 func rows(s *State) (all []row) {
 	for _, x := range s.Series {
 		all = append(all, row{
-			x.Namespace + "/" + x.Pod + "/" + x.Container.Container + " " + x.Comm, string(x.Kind),
+			x.Namespace + "/" + x.Pod + "/" + x.Container + " " + x.Comm, string(x.Kind),
 			x.Objects, x.Leaked, x.Others, x.Created, x.Released, x.Sites,
 		})
 	}
@@ -202,7 +203,7 @@ func TestFilteredState(t *testing.T) {
 	if len(s.Series) != 1 || len(s.Parts) != 1 || s.Series[0].Namespace != "shop" {
 		t.Errorf("not only the namespace shop: %+v", s.Series)
 	}
-	if diff := cmp.Diff([]Refusal{{Container{"shop", "cart-1", "app"}, "stacks", 3}}, s.Refused); diff != "" {
+	if diff := cmp.Diff([]Refusal{{workload.Workload{Namespace: "shop", Pod: "cart-1", Container: "app"}, "stacks", 3}}, s.Refused); diff != "" {
 		t.Error(diff)
 	}
 }
