@@ -76,8 +76,10 @@ func (h *handler) render(w http.ResponseWriter, make func(*node.State, *bytes.Bu
 		return
 	}
 	var out bytes.Buffer
-	err := make(s, &out)
-	leave()
+	err := func() error {
+		defer leave()
+		return make(s, &out)
+	}()
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
