@@ -120,9 +120,9 @@ func yamlError(err error) error {
 func (c *config) check() error {
 	switch {
 	case c.Interval < leastInterval || c.Interval > mostInterval:
-		return fmt.Errorf("interval %s: expected %s to %s, with a unit", c.Interval, leastInterval, mostInterval)
+		return fmt.Errorf("interval %s: expected %s to %s", c.Interval, leastInterval, mostInterval)
 	case c.MinAge < leastMinAge || c.MinAge > mostMinAge:
-		return fmt.Errorf("min_age %s: expected %s to %s, with a unit", c.MinAge, leastMinAge, mostMinAge)
+		return fmt.Errorf("min_age %s: expected %s to %s", c.MinAge, leastMinAge, mostMinAge)
 	case c.TopSites < 0 || c.TopSites > mostTopSites:
 		return fmt.Errorf("top_sites %d: expected 0 to %d", c.TopSites, mostTopSites)
 	}
