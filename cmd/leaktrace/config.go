@@ -107,7 +107,7 @@ func parseConfig(raw []byte) (node.Settings, error) {
 }
 
 // goType is how the YAML library names what it decodes into.
-var goType = regexp.MustCompile(` in type main\.\w+| into main\.(\w+)`)
+var goType = regexp.MustCompile(` in(to)? (type )?\w+\.(config|Config|HTTPConfig|TLSConfig|filters|suppressed)\b`)
 
 // yamlError makes errors of the YAML library readable.
 func yamlError(err error) error {

@@ -185,7 +185,7 @@ func TestExportRefuses(t *testing.T) {
 		"configuration":   {exportOptions{config: in("config.yml")}, "config.yml: line 1: field intervall not found"},
 		"no certificate":  {exportOptions{webConfig: in("noweb.yml")}, "none.pem: no such file or directory"},
 		"bad certificate": {exportOptions{webConfig: in("badcert.yml")}, "web configuration " + in("badcert.yml") + ": "},
-		"unknown key":     {exportOptions{webConfig: in("unknown.yml")}, "field tls not found"},
+		"unknown key":     {exportOptions{webConfig: in("unknown.yml")}, "unknown.yml: line 1: field tls not found"},
 		"plain password":  {exportOptions{webConfig: in("password.yml")}, "web configuration " + in("password.yml") + ": "},
 		"no web file":     {exportOptions{webConfig: in("nothing.yml")}, "nothing.yml: no such file or directory"},
 	} {

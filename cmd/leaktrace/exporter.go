@@ -49,7 +49,7 @@ func exportNode(e env, o exportOptions, open func() (nodeTracer, error)) (err er
 		return err
 	}
 	if err := toolkit.Validate(o.webConfig); err != nil {
-		return fmt.Errorf("web configuration %s: %w", o.webConfig, err)
+		return fmt.Errorf("web configuration %s: %w", o.webConfig, yamlError(err))
 	}
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
