@@ -204,10 +204,10 @@ func TestTenants(t *testing.T) {
 			nameless = len(site.Outstanding)
 		}
 	}
-	if nameless != 400 {
-		t.Errorf("%d of 500 threads have no stack, want 400: a quarter of 400 stacks is one tenant's", nameless)
+	if nameless != 300 {
+		t.Errorf("%d of 500 threads have no stack, want 300: half of 400 stacks is one tenant's", nameless)
 	}
-	want := []tracer.Refusal{{Cgroup: greedy.path, Counter: tracer.Counter{Name: "stacks", Count: 400}}}
+	want := []tracer.Refusal{{Cgroup: greedy.path, Counter: tracer.Counter{Name: "stacks", Count: 300}}}
 	if diff := cmp.Diff(want, refused(shot)); diff != "" {
 		t.Errorf("wrong refusals (-want +got):\n%s", diff)
 	}

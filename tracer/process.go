@@ -30,6 +30,8 @@ type process struct {
 	startStack uint64
 	read       time.Time // when its mappings were read last
 	seen       footprint // at the last snapshot
+	// unreadable says that nobody may see the mappings of its image, not even root.
+	unreadable bool
 	// headless says that the main thread has ended. /proc/PID/maps is empty then:
 	// what was known before still holds, as far as it goes.
 	headless bool
@@ -76,6 +78,7 @@ func (p *process) identify(proc procfs.Proc) error {
 	p.start, p.comm, p.headless = stat.Starttime, stat.Comm, stat.State == "Z"
 	if stat.StartStack != p.startStack && stat.StartStack != 0 {
 		p.program, p.startStack = stat.Comm, stat.StartStack
+		p.unreadable = false
 	}
 	return nil
 }
@@ -106,6 +109,7 @@ func (t *Tracer) sync(p *process) error {
 			err = done
 		} else if t.scopes != nil && p.space == nil {
 			// It counts all the same, and so do its children.
+			p.unreadable = errors.Is(err, os.ErrPermission)
 			err = errors.Join(err, t.mark(p, nil))
 		}
 		return fmt.Errorf("read mappings of process %d: %w", p.pid, err)
@@ -132,7 +136,7 @@ func (t *Tracer) syncWith(p *process, proc procfs.Proc) error {
 			return err
 		}
 	}
-	if p.space != nil && (p.headless || p.space.current(proc)) {
+	if p.unreadable || p.space != nil && (p.headless || p.space.current(proc)) {
 		return nil
 	}
 	fresh, err := t.spaces.read(proc, t.scopes.tenant(p.scope))
