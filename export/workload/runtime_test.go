@@ -172,7 +172,7 @@ func TestRuntimeHangs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	for name, list := range map[string]func(context.Context, string) ([]container, error){"cri": listCRI, "docker": listDocker} {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
