@@ -195,7 +195,9 @@ func directory(t *testing.T, options workload.Options) *workload.Directory {
 	go func() { ended <- d.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		<-ended
+		if err := <-ended; err != nil {
+			t.Errorf("the directory of workloads ended: %v", err)
+		}
 	})
 	return d
 }

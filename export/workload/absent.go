@@ -1,6 +1,8 @@
 package workload
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,10 +21,10 @@ const (
 // reason to ask the runtimes, and each time that they do not know it, not for
 // longer.
 type absent struct {
-	asked chan struct{} // has one element if wanted has any
+	asked chan struct{} // has an element if wanted got any
 
 	mu     sync.Mutex
-	wanted []string
+	wanted map[string]bool
 	misses *cache.LRUExpireCache // miss by container id
 }
 
@@ -32,17 +34,17 @@ type miss struct {
 }
 
 func newAbsent() *absent {
-	return &absent{asked: make(chan struct{}, 1), misses: cache.NewLRUExpireCache(most)}
+	return &absent{asked: make(chan struct{}, 1), wanted: make(map[string]bool), misses: cache.NewLRUExpireCache(most)}
 }
 
 // ask wants id to be looked for, now or after the time it waits for.
 func (a *absent) ask(id string, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if now.Before(a.miss(id).until) || len(a.wanted) >= most {
+	if a.wanted[id] || len(a.wanted) >= most || now.Before(a.miss(id).until) {
 		return
 	}
-	a.wanted = append(a.wanted, id)
+	a.wanted[id] = true
 	select {
 	case a.asked <- struct{}{}:
 	default:
@@ -55,19 +57,20 @@ func (a *absent) miss(id string) miss {
 	return found
 }
 
-// take returns what is wanted, which is then wanted no longer.
-func (a *absent) take() []string {
+// all are those that are wanted, until they are settled.
+func (a *absent) all() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	wanted := a.wanted
-	a.wanted = nil
-	return wanted
+	return slices.Collect(maps.Keys(a.wanted))
 }
 
-// missed notes that no runtime knew id.
-func (a *absent) missed(id string, now time.Time) {
+// settle notes that id was looked for, and whether a runtime knew it.
+func (a *absent) settle(id string, found bool, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	wait := min(max(pollEvery, 2*a.miss(id).wait), pollAgain)
-	a.misses.Add(id, miss{wait, now.Add(wait)}, 2*pollAgain)
+	delete(a.wanted, id)
+	if !found {
+		wait := min(max(pollEvery, 2*a.miss(id).wait), pollAgain)
+		a.misses.Add(id, miss{wait, now.Add(wait)}, 2*pollAgain)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -23,7 +24,7 @@ type apiServer struct {
 	url string
 
 	mu      sync.Mutex
-	version int
+	past    []event // the resource version is their number
 	pods    map[string]*corev1.Pod
 	watches map[chan event]bool
 	refusal *metav1.Status // instead of any answer
@@ -71,7 +72,7 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case query.Get("sendInitialEvents") != "" && s.old:
 		answer(w, failure(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "sendInitialEvents"))
 	case query.Get("watch") != "":
-		s.watch(w, r, query.Get("sendInitialEvents") != "")
+		s.watch(w, r)
 	default:
 		_ = json.NewEncoder(w).Encode(s.list())
 	}
@@ -91,24 +92,30 @@ func (s *apiServer) list() *corev1.PodList {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list := &corev1.PodList{TypeMeta: metav1.TypeMeta{Kind: "PodList", APIVersion: "v1"},
-		ListMeta: metav1.ListMeta{ResourceVersion: fmt.Sprint(s.version)}}
+		ListMeta: metav1.ListMeta{ResourceVersion: s.version()}}
 	for _, pod := range s.pods {
 		list.Items = append(list.Items, *pod)
 	}
 	return list
 }
 
-func (s *apiServer) watch(w http.ResponseWriter, r *http.Request, initial bool) {
+// watch sends what happens from now on: after all pods that there are, or after what
+// happened since the version that the client knows.
+func (s *apiServer) watch(w http.ResponseWriter, r *http.Request) {
 	events := make(chan event, 100)
 	s.mu.Lock()
 	s.watches[events] = true
-	if initial {
+	if r.URL.Query().Get("sendInitialEvents") != "" {
 		for _, pod := range s.pods {
-			events <- event{"ADDED", pod}
+			events <- event{"ADDED", pod.DeepCopy()}
 		}
 		events <- event{"BOOKMARK", &corev1.Pod{TypeMeta: podType, ObjectMeta: metav1.ObjectMeta{
-			ResourceVersion: fmt.Sprint(s.version),
+			ResourceVersion: s.version(),
 			Annotations:     map[string]string{metav1.InitialEventsAnnotationKey: "true"}}}}
+	} else if known, err := strconv.Atoi(r.URL.Query().Get("resourceVersion")); err == nil {
+		for _, e := range s.past[known:] {
+			events <- e
+		}
 	}
 	s.mu.Unlock()
 	for {
@@ -153,11 +160,15 @@ func (s *apiServer) remove(pod *corev1.Pod) {
 }
 
 func (s *apiServer) tell(kind string, pod *corev1.Pod) {
-	s.version++
-	pod.ResourceVersion = fmt.Sprint(s.version)
+	pod.ResourceVersion = strconv.Itoa(len(s.past) + 1)
+	s.past = append(s.past, event{kind, pod.DeepCopy()})
 	for events := range s.watches {
 		events <- event{kind, pod.DeepCopy()}
 	}
+}
+
+func (s *apiServer) version() string {
+	return strconv.Itoa(len(s.past))
 }
 
 func (s *apiServer) refuse(status *metav1.Status) {

@@ -179,16 +179,15 @@ func pause(ctx context.Context, d time.Duration) bool {
 // poll asks every container runtime for its containers, once for all that somebody
 // asked for since.
 func (d *Directory) poll(ctx context.Context) {
-	wanted := d.absent.take()
+	wanted := d.absent.all()
 	for _, r := range d.runtimes {
 		for _, c := range r.poll(ctx) {
 			d.known.keep(c)
 		}
 	}
 	for _, id := range wanted {
-		if _, ok := d.known.container(id); !ok {
-			d.absent.missed(id, time.Now())
-		}
+		_, found := d.known.container(id)
+		d.absent.settle(id, found, time.Now())
 	}
 }
 

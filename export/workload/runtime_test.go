@@ -45,7 +45,7 @@ func TestDocker(t *testing.T) {
 		{"down", 503, `{"message":"starting"}`, nil, "GET /containers/json: 503 Service Unavailable"},
 		{"not JSON", 200, `<html>`, nil, "read the answer to GET /containers/json: "},
 		{"something else", 200, `{"Id":7}`, nil, "read the answer to GET /containers/json: "},
-		{"endless", 200, `[` + strings.Repeat(" ", answerSize), nil, "read the answer to GET /containers/json: "},
+		{"endless", 200, `[` + strings.Repeat(" ", answerSize) + `]`, nil, "read the answer to GET /containers/json: "},
 		{"long name", 200, `[{"Id":"` + b + `","Names":["/` + strings.Repeat("n", 300) + `"]}]`,
 			[]container{{id: b, workload: Workload{Container: strings.Repeat("n", 255)}}}, ""},
 		{"no name", 200, `[{"Id":"` + b + `"}]`, nil, ""},
@@ -95,7 +95,7 @@ func TestPodman(t *testing.T) {
 		{"no name", `[{"id":"` + a + `"}]`, nil, ""},
 		{"none", `[]`, nil, ""},
 		{"half written", `[{"id":"`, nil, "read as JSON: "},
-		{"endless", `[` + strings.Repeat(" ", answerSize), nil, "read as JSON: "},
+		{"endless", `[` + strings.Repeat(" ", answerSize) + `]`, nil, "read as JSON: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "containers.json")
@@ -172,7 +172,7 @@ func TestRuntimeHangs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	for name, list := range map[string]func(context.Context, string) ([]container, error){"cri": listCRI, "docker": listDocker} {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
