@@ -103,17 +103,23 @@ func holdsAny(pid int, ours map[uint32]string) bool {
 // programs a moment after that.
 func unattached(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 0, "unattached")
+	ts.Check(awaitUnattached())
+}
+
+func awaitUnattached() error {
 	for deadline := time.Now().Add(patience / 6); ; {
 		left, err := ourPrograms()
-		ts.Check(err)
+		if err != nil {
+			return err
+		}
 		for id := range held("*") {
 			delete(left, id)
 		}
 		if len(left) == 0 {
-			return
+			return nil
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("programs that no process holds: %v", left)
+			return fmt.Errorf("programs that no process holds: %v", left)
 		}
 	}
 }
