@@ -67,7 +67,7 @@ bench: build ## measure what tracing costs, beside other tools: tables in Markdo
 	$(SUDO) env "PATH=$$PATH:/usr/sbin:/sbin" build/bench $(BENCH)
 
 scale: deps ## measure snapshots of 100,000 objects and of 500 processes
-	$(SUDO) env "PATH=$$PATH" $(GO) test -run '^$$' -bench Scale -benchtime 1x -timeout 20m ./tests
+	$(SUDO) env "PATH=$$PATH" $(GO) test -run '^$$' -bench 'Scale|Export' -benchtime 1x -timeout 20m ./tests
 
 lint: ## vet, golangci-lint, formatting and generated files
 	$(GO) vet ./...

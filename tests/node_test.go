@@ -25,7 +25,7 @@ type nodeGroup struct {
 
 var cgroupsMade atomic.Int64
 
-func newNodeGroup(t *testing.T, root string) *nodeGroup {
+func newNodeGroup(t testing.TB, root string) *nodeGroup {
 	t.Helper()
 	path := fmt.Sprintf("/leaktrace-node-%d-%d", os.Getpid(), cgroupsMade.Add(1))
 	if err := os.Mkdir(root+path, 0o755); err != nil {
@@ -45,7 +45,7 @@ func newNodeGroup(t *testing.T, root string) *nodeGroup {
 }
 
 // start starts a program in the cgroup.
-func (g *nodeGroup) start(t *testing.T, name string, args ...string) *program {
+func (g *nodeGroup) start(t testing.TB, name string, args ...string) *program {
 	t.Helper()
 	p := newProgram(t, name, args...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(g.dir.Fd())}
@@ -85,7 +85,7 @@ func (n *node) traceAll(admit func(string) bool) {
 // not: what it does before the tracer has heard of it is not seen.
 func (n *node) startSeen(g *nodeGroup, name string, args ...string) *program {
 	n.t.Helper()
-	p := g.start(n.t.(*testing.T), name, args...)
+	p := g.start(n.t, name, args...)
 	n.awaitLossy("the program", func(shot *tracer.Snapshot) bool { return len(in(shot, g).Processes) == 1 })
 	return p
 }

@@ -85,13 +85,13 @@ func load(t *testing.T, group *nodeGroup) (stop func()) {
 
 // exporting is an exporter at work.
 type exporting struct {
-	t   *testing.T
+	t   testing.TB
 	cmd *exec.Cmd
 	url string
 	log *bytes.Buffer
 }
 
-func startExporter(t *testing.T, args ...string) *exporting {
+func startExporter(t testing.TB, args ...string) *exporting {
 	t.Helper()
 	leaktrace, err := buildLeaktrace()
 	if err != nil {

@@ -109,7 +109,7 @@ func newMemoryGroup(t *testing.T) memoryGroup {
 }
 
 // mountCgroup mounts a hierarchy once more, wherever it is otherwise.
-func mountCgroup(t *testing.T, kind, options string) string {
+func mountCgroup(t testing.TB, kind, options string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := unix.Mount("none", dir, kind, 0, options); err != nil {
