@@ -11,7 +11,6 @@ import (
 
 	"github.com/leaktrace/leaktrace/export/workload"
 	"github.com/leaktrace/leaktrace/tracer"
-	"github.com/leaktrace/leaktrace/tracer/limit"
 )
 
 // steps takes so many snapshots and returns the last state.
@@ -23,101 +22,6 @@ func steps(t *testing.T, w *Watcher, n int) *State {
 		}
 	}
 	return w.State()
-}
-
-// row is what is compared of a series.
-type row struct {
-	Label, Kind             string
-	Objects, Leaked, Others int
-	Created, Released       uint64
-	Sites                   []Site
-}
-
-func rows(s *State) (all []row) {
-	for _, x := range s.Series {
-		all = append(all, row{
-			x.Namespace + "/" + x.Pod + "/" + x.Container + " " + x.Comm, string(x.Kind),
-			x.Objects, x.Leaked, x.Others, x.Created, x.Released, x.Sites,
-		})
-	}
-	return all
-}
-
-func TestSeries(t *testing.T) {
-	p := process(7, cart)
-	idle := process(8, tracer.Scope{Cgroup: "/shop/idle-1/app", Program: "idle"})
-	source := newFakeSource()
-	source.next = &tracer.Snapshot{
-		Processes: []tracer.ProcessActivity{p, idle},
-		Sites: []tracer.Site{
-			zombies(cart, "a", p.Process, 10, 1), zombies(cart, "b", p.Process, 5, 3), zombies(cart, "c", p.Process, 5, 2),
-			{Kind: tracer.CloseWait, Scope: cart, Fingerprint: "quiet", Created: 9, Released: 9},
-		},
-	}
-	got := rows(steps(t, watcher(source, Options{}), 4))
-	want := []row{
-		{"shop/cart-1/app cart", "close-wait", 0, 0, 0, 9, 9, nil},
-		{"shop/cart-1/app cart", "zombie", 6, 6, 1, 20, 14, []Site{{"b (b.c:7)", "f-b", 3}, {"c (c.c:7)", "f-c", 2}}},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// A leak that is accepted is none in metrics, and one with a reason in reports.
-func TestSuppressedSeries(t *testing.T) {
-	p := process(7, cart)
-	source := newFakeSource()
-	source.next = &tracer.Snapshot{
-		Processes: []tracer.ProcessActivity{p},
-		Sites:     []tracer.Site{zombies(cart, "a", p.Process, 10, 4), zombies(cart, "b", p.Process, 5, 3)},
-	}
-	settings := testSettings()
-	settings.Suppressions = accepted("a")
-	s := steps(t, watcher(source, Options{Settings: func() Settings { return settings }}), 4)
-	want := []row{{"shop/cart-1/app cart", "zombie", 7, 3, 0, 15, 8, []Site{{"b (b.c:7)", "f-b", 3}}}}
-	if diff := cmp.Diff(want, rows(s)); diff != "" {
-		t.Error(diff)
-	}
-	r := s.Report(Query{})
-	if last := r.Sites[len(r.Sites)-1]; last.Suppressed != "known" || last.Outstanding != 4 || r.Leaking() != 1 {
-		t.Errorf("last of the report: %+v", last)
-	}
-}
-
-// What ends takes its series with it, and no sum falls meanwhile.
-func TestSeriesEnd(t *testing.T) {
-	old, restarted := cart, cart
-	old.Cgroup, restarted.Cgroup = "/shop/cart-1/app/1", "/shop/cart-1/app/2"
-	first, second := process(7, old), process(8, restarted)
-	source := newFakeSource()
-	w := watcher(source, Options{})
-	var created [][]uint64
-	for _, s := range []*tracer.Snapshot{
-		{Processes: []tracer.ProcessActivity{first}, Sites: []tracer.Site{zombies(old, "a", first.Process, 10, 2)}},
-		{
-			Processes: []tracer.ProcessActivity{first, second},
-			Sites:     []tracer.Site{zombies(old, "a", first.Process, 12, 2), zombies(restarted, "a", second.Process, 1, 1)},
-		},
-		// The kernel took the children of the first; its site is in the snapshot yet.
-		{
-			Processes: []tracer.ProcessActivity{second},
-			Sites:     []tracer.Site{zombies(old, "a", first.Process, 12, 0), zombies(restarted, "a", second.Process, 4, 1)},
-		},
-		{Processes: []tracer.ProcessActivity{second}, Sites: []tracer.Site{zombies(restarted, "a", second.Process, 3, 1)}},
-		{Sites: []tracer.Site{zombies(restarted, "a", second.Process, 5, 0)}},
-		{Processes: []tracer.ProcessActivity{second}, Sites: []tracer.Site{zombies(restarted, "a", second.Process, 1, 1)}},
-	} {
-		source.next = s
-		var now []uint64
-		for _, series := range steps(t, w, 1).Series {
-			now = append(now, series.Created)
-		}
-		created = append(created, now)
-	}
-	if diff := cmp.Diff([][]uint64{{10}, {13}, {16}, {16}, nil, {1}}, created); diff != "" {
-		t.Error(diff)
-	}
 }
 
 // What a parent in another cgroup reaps was given back, and no process has ended.
@@ -139,49 +43,6 @@ func TestReaperElsewhere(t *testing.T) {
 	}
 	if _, known := w.scopes.of[cart].others[identify(shim.Process)]; !known {
 		t.Error("the reaper is forgotten while it lives")
-	}
-}
-
-func TestLimits(t *testing.T) {
-	p, q := process(7, cart), process(8, tracer.Scope{Cgroup: "/shop/cart-2/app", Program: "cart"})
-	each := map[tracer.Kind]uint64{tracer.Zombie: 1}
-	source := newFakeSource()
-	source.next = &tracer.Snapshot{
-		Processes: []tracer.ProcessActivity{p, q},
-		Sites:     []tracer.Site{zombies(cart, "a", p.Process, 4, 4), zombies(q.Scope, "a", q.Process, 1, 1)},
-	}
-	var asked []int
-	settings := testSettings()
-	settings.Limits = limit.Own{tracer.Zombie: 8}
-	w := watcher(source, Options{
-		Settings: func() Settings { return settings },
-		Limits: func(processes []tracer.Process) (map[int][]limit.Limit, error) {
-			for _, p := range processes {
-				asked = append(asked, p.PID)
-			}
-			slices.Sort(asked)
-			return map[int][]limit.Limit{7: {
-				{Name: "pids.max", Resource: limit.Tasks, Each: each, Used: 30, Max: 40, Shared: true},
-				{Name: "kernel.pid_max", Resource: limit.Tasks, Each: each, Used: 100, Max: 1000, Shared: true},
-			}}, nil
-		},
-	})
-	got := map[string]map[limit.Resource]float64{}
-	for _, s := range steps(t, w, 1).Series {
-		got[s.Pod] = map[limit.Resource]float64{}
-		for r, b := range s.Bounds {
-			got[s.Pod][r] = b.Used
-		}
-	}
-	want := map[string]map[limit.Resource]float64{
-		"cart-1": {limit.Tasks: 0.75, limit.Objects: 0.5}, "cart-2": {limit.Objects: 0.125},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	steps(t, w, 1) // within inspectEvery, so nobody is asked again
-	if diff := cmp.Diff([]int{7, 8}, asked); diff != "" {
-		t.Error(diff)
 	}
 }
 

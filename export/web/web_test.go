@@ -2,24 +2,16 @@ package web
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/pprof/profile"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/leaktrace/leaktrace/export"
 	"github.com/leaktrace/leaktrace/export/node"
 	"github.com/leaktrace/leaktrace/export/workload"
 	"github.com/leaktrace/leaktrace/tracer"
@@ -192,185 +184,6 @@ func TestOpenMetrics(t *testing.T) {
 	defer response.Body.Close()
 	if kind := response.Header.Get("Content-Type"); !strings.HasPrefix(kind, "application/openmetrics-text") {
 		t.Errorf("type %q", kind)
-	}
-}
-
-func TestLeaks(t *testing.T) {
-	f := newFixture(t)
-	f.step(t)
-	for path, want := range map[string][]string{
-		"/debug/leaks":                               {"bank", "shop"},
-		"/debug/leaks?namespace=shop":                {"shop"},
-		"/debug/leaks?namespace=shop&namespace=bank": {"bank", "shop"},
-		"/debug/leaks?namespace=none":                nil,
-		"/debug/leaks?kind=thread":                   nil,
-	} {
-		r := new(export.Report)
-		if err := json.Unmarshal(f.get(t, path).body, r); err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for _, s := range r.Sites {
-			got = append(got, s.Workload.Namespace)
-		}
-		slices.Sort(got)
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s: %s", path, diff)
-		}
-	}
-}
-
-// counts is how many objects a profile has of each namespace.
-func counts(t *testing.T, raw []byte) map[string]int64 {
-	t.Helper()
-	p, err := profile.ParseData(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.CheckValid(); err != nil {
-		t.Error(err)
-	}
-	n := map[string]int64{}
-	for _, s := range p.Sample {
-		n[s.Label["namespace"][0]] += s.Value[0]
-	}
-	return n
-}
-
-func TestProfile(t *testing.T) {
-	f := newFixture(t)
-	f.step(t)
-	if diff := cmp.Diff(map[string]int64{"bank": 2, "shop": 3}, counts(t, f.get(t, "/debug/pprof/leaks").body)); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// begun tells when somebody waits for a state, and lets the time pass.
-type begun struct {
-	*node.Watcher
-	waiting chan time.Time
-	pass    chan struct{}
-}
-
-func (b *begun) After(ctx context.Context, t time.Time) (*node.State, error) {
-	b.waiting <- t
-	select {
-	case <-b.pass:
-		return b.State(), nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// waiter serves profiles of what changes. The time passes when the test says so.
-func waiter(f *fixture) (*begun, *httptest.Server) {
-	b := &begun{f.watcher, make(chan time.Time), make(chan struct{})}
-	return b, httptest.NewServer(New(Options{Watcher: b, Metrics: prometheus.NewRegistry()}))
-}
-
-func TestDelta(t *testing.T) {
-	f := newFixture(t)
-	f.step(t)
-	b, server := waiter(f)
-	defer server.Close()
-	replies := make(chan []byte)
-	go func() {
-		defer close(replies)
-		response, err := http.Get(server.URL + "/debug/pprof/leaks?seconds=30")
-		if err != nil {
-			return
-		}
-		defer response.Body.Close()
-		body, _ := io.ReadAll(response.Body)
-		replies <- body
-	}()
-	if until := time.Until(<-b.waiting); until < 25*time.Second || until > 30*time.Second {
-		t.Errorf("waits for %s, want 30 s", until)
-	}
-	f.held = map[string]int{"bank": 1, "shop": 7}
-	f.step(t)
-	b.pass <- struct{}{}
-	if diff := cmp.Diff(map[string]int64{"bank": -1, "shop": 4}, counts(t, <-replies)); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// Those who wait are bounded, and one who gives up makes room.
-func TestDeltasAreBounded(t *testing.T) {
-	f := newFixture(t)
-	f.step(t)
-	b, server := waiter(f)
-	defer server.Close()
-	ask := func(ctx context.Context) int {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/debug/pprof/leaks?seconds=30", nil)
-		if err != nil {
-			return -1
-		}
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return 0
-		}
-		defer response.Body.Close()
-		return response.StatusCode
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	var waiting sync.WaitGroup
-	for range maxWaiting {
-		waiting.Go(func() { ask(ctx) })
-		<-b.waiting
-	}
-	if status := ask(t.Context()); status != http.StatusServiceUnavailable {
-		t.Errorf("status %d with %d waiting", status, maxWaiting)
-	}
-	cancel()
-	waiting.Wait()
-	// The server notices in its own time that they are gone.
-	deadline := time.Now().Add(20 * time.Second)
-	for status := 503; status == 503; {
-		go func() {
-			select {
-			case <-b.waiting:
-				b.pass <- struct{}{}
-			case <-t.Context().Done():
-			}
-		}()
-		if status = ask(t.Context()); status != 200 && time.Now().After(deadline) {
-			t.Fatalf("status %d after all have gone", status)
-		}
-	}
-}
-
-// Reports that take long are made two at a time; more are refused, not queued.
-func TestReportsAreBounded(t *testing.T) {
-	f := newFixture(t)
-	f.step(t)
-	h := &handler{Options{Watcher: f.watcher}, time.Now(), make(chan struct{}, maxReports), make(chan struct{}, maxWaiting)}
-	for range maxReports {
-		h.reports <- struct{}{}
-	}
-	request := httptest.NewRequest(http.MethodGet, "/debug/leaks", nil)
-	full := httptest.NewRecorder()
-	h.leaks(full, request)
-	<-h.reports
-	free := httptest.NewRecorder()
-	h.leaks(free, request)
-	if full.Code != 503 || full.Header().Get("Retry-After") == "" || free.Code != 200 {
-		t.Errorf("status %d when full, %d when not", full.Code, free.Code)
-	}
-	if len(h.reports) != maxReports-1 {
-		t.Errorf("%d places are taken after the reply", len(h.reports))
-	}
-}
-
-// A report that cannot be made is an error and takes no place for good.
-func TestFailedReport(t *testing.T) {
-	f := newFixture(t)
-	f.step(t)
-	h := &handler{Options{Watcher: f.watcher}, time.Now(), make(chan struct{}, maxReports), nil}
-	out := httptest.NewRecorder()
-	h.render(out, func(*node.State, *bytes.Buffer) error { return errors.New("broken") }, "text/plain")
-	if out.Code != 500 || len(h.reports) != 0 {
-		t.Errorf("status %d, %d places taken", out.Code, len(h.reports))
 	}
 }
 
