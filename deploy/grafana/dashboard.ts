@@ -138,7 +138,7 @@ const self = [
   graph("CPU of leaktrace", "Of its process; what it costs others is in the next graph.", "percentunit",
     processOf("rate(process_cpu_seconds_total[$__rate_interval])"), "{{node}}"),
   graph("CPU of its kernel programs", "Time they take from those that are traced. Nothing unless sysctl kernel.bpf_stats_enabled=1.", "percentunit",
-    `sum by (node, program) (rate(leaktrace_program_seconds_total{${own}}[$__rate_interval]))`, "{{node}}: {{program}}"),
+    `sum by (node, program) (rate(leaktrace_program_seconds_total{${own}}[$__rate_interval])) or on () vector(0)`, "{{node}}: {{program}}"),
   graph("Memory of leaktrace", "Resident memory of its process, without kernel maps.", "bytes",
     processOf("process_resident_memory_bytes"), "{{node}}"),
   graph("Kernel maps", "How full they are. What does not fit any more is lost.", "percentunit",
