@@ -7,7 +7,7 @@ import (
 
 // exposure is what systemd may find at most, of 100: 0 is a service that can do
 // nothing. leaktrace has to read processes of others, the network and the kernel.
-const exposure = "--threshold=25"
+const exposure = "--threshold=26"
 
 func TestUnit(t *testing.T) {
 	unit := readFile(t, "systemd/leaktrace.service")
