@@ -29,8 +29,11 @@ func (r *Report) Profile() (*profile.Profile, error) {
 		p: &profile.Profile{
 			SampleType:        []*profile.ValueType{{Type: "objects", Unit: "count"}, {Type: "age", Unit: "seconds"}},
 			DefaultSampleType: "objects",
-			TimeNanos:         r.Started.UnixNano(),
-			DurationNanos:     int64(r.DurationS * 1e9),
+			// Servers of profiles, and comparisons, want to know it: every object counts.
+			PeriodType:    &profile.ValueType{Type: "objects", Unit: "count"},
+			Period:        1,
+			TimeNanos:     r.Started.UnixNano(),
+			DurationNanos: int64(r.DurationS * 1e9),
 		},
 		mappings:  map[[2]string]*profile.Mapping{},
 		functions: map[[2]string]*profile.Function{},

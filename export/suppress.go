@@ -98,16 +98,16 @@ func parseSuppression(line string) (s Suppression, err error) {
 }
 
 // Check says what is wrong with a suppression.
-func (s Suppression) Check() error {
+func (p Suppression) Check() error {
 	switch {
-	case s.Kind != "*" && !slices.Contains(tracer.Kinds(), tracer.Kind(s.Kind)):
-		return fmt.Errorf("kind %q: expected * or one of %s", s.Kind, tracer.KindNames())
-	case s.Function == "":
+	case p.Kind != "*" && !slices.Contains(tracer.Kinds(), tracer.Kind(p.Kind)):
+		return fmt.Errorf("kind %q: expected * or one of %s", p.Kind, tracer.KindNames())
+	case p.Function == "":
 		return errors.New("no function: expected the whole name of one, or a pattern")
-	case s.Reason == "":
+	case p.Reason == "":
 		return errors.New("no reason: say why the leak is accepted")
-	case len(s.Function) > maxPattern:
-		return fmt.Errorf("function of %d bytes: expected at most %d; shorten it with *", len(s.Function), maxPattern)
+	case len(p.Function) > maxPattern:
+		return fmt.Errorf("function of %d bytes: expected at most %d; shorten it with *", len(p.Function), maxPattern)
 	}
 	return nil
 }

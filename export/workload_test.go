@@ -1,6 +1,7 @@
 package export
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -103,5 +104,38 @@ func TestTitle(t *testing.T) {
 		if got[fingerprint] != want {
 			t.Errorf("%s: %q, want %q", fingerprint, got[fingerprint], want)
 		}
+	}
+}
+
+// Two profiles of one node differ by what has come and gone, workload by workload.
+func TestProfileDelta(t *testing.T) {
+	before, after := node(), node()
+	for i := range after.Sites {
+		s := &after.Sites[i]
+		switch {
+		case s.Kind == tracer.Zombie && s.Workload.Namespace == "":
+			s.objects = s.objects[:1]
+		case s.Kind == tracer.Zombie:
+			more := s.objects[0]
+			s.objects = append(s.objects, more, more, more)
+		}
+	}
+	after.DurationS += 10
+	delta, err := ProfileDelta(parse(t, before), parse(t, after))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := delta.CheckValid(); err != nil {
+		t.Error(err)
+	}
+	got := map[string]int64{}
+	for _, s := range delta.Sample {
+		got[strings.Join(s.Label["namespace"], "")+" "+s.Label["comm"][0]] += s.Value[0]
+	}
+	if diff := cmp.Diff(map[string]int64{"shop orders": 3, " \u202e/;": -1}, got); diff != "" {
+		t.Error(diff)
+	}
+	if delta.DurationNanos != 10e9 {
+		t.Errorf("the difference is of %d ns, want 10 s", delta.DurationNanos)
 	}
 }

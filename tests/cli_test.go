@@ -54,6 +54,10 @@ var buildLeaktrace = sync.OnceValues(func() (string, error) {
 //	                            any element; also K>=V, K<=V and K~REGEXP; V of `call`
 //	                            is part of the source line that the site names
 //	port VARIABLE               find a port that nobody listens on
+//	page URL PATTERN            wait until what is served there, after its status,
+//	                            matches; negated, until it does not
+//	unit NAME                   make a cgroup that is called as a systemd unit's: $NAME;
+//	                            a pid written to $NAME_PROCS is moved into it
 func TestScripts(t *testing.T) {
 	leaktrace, err := buildLeaktrace()
 	if err != nil {
@@ -77,6 +81,7 @@ func TestScripts(t *testing.T) {
 			"start": startBackground, "terminal": startOnTerminal,
 			"await": await, "tell": tell, "type": typeText, "signal": sendSignal, "finish": finish, "screen": screen, "child": child, "port": freePort,
 			"attached": attached, "unattached": unattached,
+			"page": page, "unit": unit,
 			"report": readReport, "has": hasField, "site": hasSite,
 		},
 	})

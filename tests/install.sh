@@ -6,10 +6,14 @@ set -euo pipefail
 packages=("$@")
 if [ ${#packages[@]} -eq 0 ]; then
 	packages=(gcc g++ clang-19 libc6-dev binutils make musl-tools rustc util-linux procps iproute2 libxml2-utils
-		python3 libcurl4-openssl-dev nginx-light default-jdk-headless)
+		python3 libcurl4-openssl-dev nginx-light default-jdk-headless
+		containerd runc podman busybox-static)
 	# A newer compiler outside the package system does as well.
 	command -v rustc >/dev/null && packages=("${packages[@]/rustc/}")
 	command -v javac >/dev/null && packages=("${packages[@]/default-jdk-headless/}")
+	# So does Docker's containerd, which Debian's would replace, and Docker with it.
+	command -v containerd >/dev/null && packages=("${packages[@]/#containerd/}")
+	command -v runc >/dev/null && packages=("${packages[@]/#runc/}")
 fi
 
 missing=()
@@ -33,7 +37,7 @@ $sudo apt-get update -qq
 $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 for package in "${missing[@]}"; do
 	case $package in
-	nginx-light | redis-server)
+	containerd | nginx-light | redis-server)
 		command -v systemctl >/dev/null && $sudo systemctl disable --quiet "${package%-light}" || true
 		;;
 	esac

@@ -107,7 +107,7 @@ func parseConfig(raw []byte) (node.Settings, error) {
 }
 
 // goType is how the YAML library names what it decodes into.
-var goType = regexp.MustCompile(` in type main\.\w+| into main\.(\w+)`)
+var goType = regexp.MustCompile(` in(to)? (type )?\w+\.(config|Config|HTTPConfig|TLSConfig|filters|suppressed)\b`)
 
 // yamlError makes errors of the YAML library readable.
 func yamlError(err error) error {
@@ -120,9 +120,9 @@ func yamlError(err error) error {
 func (c *config) check() error {
 	switch {
 	case c.Interval < leastInterval || c.Interval > mostInterval:
-		return fmt.Errorf("interval %s: expected %s to %s, with a unit", c.Interval, leastInterval, mostInterval)
+		return fmt.Errorf("interval %s: expected %s to %s", c.Interval, leastInterval, mostInterval)
 	case c.MinAge < leastMinAge || c.MinAge > mostMinAge:
-		return fmt.Errorf("min_age %s: expected %s to %s, with a unit", c.MinAge, leastMinAge, mostMinAge)
+		return fmt.Errorf("min_age %s: expected %s to %s", c.MinAge, leastMinAge, mostMinAge)
 	case c.TopSites < 0 || c.TopSites > mostTopSites:
 		return fmt.Errorf("top_sites %d: expected 0 to %d", c.TopSites, mostTopSites)
 	}

@@ -26,6 +26,9 @@ var series = []string{"6.1", "6.12", "6.18", "7"}
 // exclusions are the tests that do not run in a guest, or only not on one kernel,
 // and why.
 var exclusions = []struct{ kernel, test, reason string }{
+	{"", "TestContainerCgroups", "containers take a root that can be pivoted, which an initramfs is not"},
+	{"", "TestContainersOfCRI", "as above"},
+	{"", "TestContainersOfPodman", "as above"},
 	{"", "TestScripts/java", "a JVM compiles itself for minutes on an emulated processor"},
 	{"6.1", "TestScripts/streaming", "its connection is only written to, and writes are seen from 6.3 on"},
 }
