@@ -70,3 +70,23 @@ func TestJoinedLate(t *testing.T) {
 	})
 	s.checkIDs("unjoined tids", s.outstanding(shot, tracer.UnjoinedThread, "leak_unjoined"), byID, told.TIDs)
 }
+
+// The threads of a Go program without a C library are the runtime's, which frees
+// them: one that has ended is no object any more, and no loss.
+func TestGoThreads(t *testing.T) {
+	const rounds = 5
+	s := run(t, tracer.Options{}, "leaky-go-static", "thread")
+	told := s.do("go 5")
+	shot := s.snapshot() // nothing is unjudged
+	var unjoined tally
+	for _, site := range shot.Sites {
+		if site.Kind == tracer.UnjoinedThread {
+			unjoined.Outstanding += len(site.Outstanding)
+			unjoined.Created += site.Created
+			unjoined.Released += site.Released
+		}
+	}
+	if told.Finished != rounds || unjoined.Outstanding != 0 || unjoined.Created < rounds || unjoined.Released != unjoined.Created {
+		t.Errorf("%d threads have ended, and are counted as %+v", told.Finished, unjoined)
+	}
+}

@@ -27,8 +27,10 @@ type file struct {
 	place    extent
 	rows     []ledgerLeakRow // as in the kernel, for stacks that Go walks
 	threads  threadLayout
-	refs     int
-	tenant   *tenant // the first to map it; nil unless a node is traced
+	// goOnly: a Go program without a C library, whose threads nobody has to join.
+	goOnly bool
+	refs   int
+	tenant *tenant // the first to map it; nil unless a node is traced
 }
 
 // files holds every file some space maps, each once.
@@ -70,7 +72,7 @@ func (fs *files) open(path, name, root string, whose *tenant) (*file, error) {
 
 // load reads a file for the first time. It takes ownership of f.
 func (fs *files) load(f *os.File, name, root string, whose *tenant) (*file, error) {
-	segments, err := executableSegments(f)
+	segments, goOnly, err := examine(f)
 	if err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("read %s: %w", name, err)
@@ -95,7 +97,7 @@ func (fs *files) load(f *os.File, name, root string, whose *tenant) (*file, erro
 	whose.tabled(int32(len(rows)))
 	return &file{
 		tenant: whose, symbols: symbols, segments: segments, place: place, rows: rows,
-		threads: readThreadLayout(symbols), refs: 1,
+		threads: readThreadLayout(symbols), goOnly: goOnly, refs: 1,
 	}, nil
 }
 
@@ -123,9 +125,10 @@ func (f *file) bias(start, offset uint64) uint64 {
 	return start - offset
 }
 
-// executableSegments reads the program headers. debug/elf has paniced on
+// examine reads the program headers, and tells a program that is Go's alone: it has
+// the table of Go's functions, and no dynamic linker. debug/elf has paniced on
 // crafted files before, hence the recover.
-func executableSegments(f *os.File) (segments []elf.ProgHeader, err error) {
+func examine(f *os.File) (segments []elf.ProgHeader, goOnly bool, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("malformed ELF: %v", r)
@@ -133,12 +136,14 @@ func executableSegments(f *os.File) (segments []elf.ProgHeader, err error) {
 	}()
 	parsed, err := elf.NewFile(f)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
+	goOnly = parsed.Section(".gopclntab") != nil || parsed.Section(".data.rel.ro.gopclntab") != nil
 	for _, prog := range parsed.Progs {
+		goOnly = goOnly && prog.Type != elf.PT_INTERP
 		if prog.Type == elf.PT_LOAD && prog.Flags&elf.PF_X != 0 {
 			segments = append(segments, prog.ProgHeader)
 		}
 	}
-	return segments, nil
+	return segments, goOnly, nil
 }

@@ -157,7 +157,7 @@ func (t *Tracer) judgeThreads(l *ledger) verdicts {
 			v.strangers = append(v.strangers, thread)
 			continue
 		}
-		if p.space != nil {
+		if p.space != nil && !p.space.goOnly() {
 			state = t.memory.joinState(p.pid, thread.key.Tcb, p.space.threadLayout())
 		}
 		// The block may have got a new thread while it was read.

@@ -80,6 +80,11 @@ func (s *space) threadLayout() threadLayout {
 	return threadLayout{}
 }
 
+// goOnly tells an image all of whose threads are the Go runtime's.
+func (s *space) goOnly() bool {
+	return slices.ContainsFunc(s.mappings, func(m mapping) bool { return m.file != nil && m.file.goOnly })
+}
+
 // spaces owns the spaces and mappings maps and every space that stacks may refer
 // to.
 type spaces struct {

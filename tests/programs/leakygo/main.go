@@ -1,7 +1,9 @@
 // Command leaky-go is leaky.c in Go, for the kinds a Go program has: zombie and
 // close-wait. The protocol and the arguments are the same. It prints:
 //
-//	{"zombies":N,"close_wait":N,"reaped":N,"closed":N,"zombie_pids":[..],"ports":[..]}
+//	{"zombies":N,"close_wait":N,"reaped":N,"closed":N,"finished":N,"zombie_pids":[..],"ports":[..]}
+//
+// A third kind, `thread`, ends threads of the runtime by main.endThread.
 //
 // main.main > main.serveRequest > main.refreshCache, then, to blame:
 // main.leakChild (exec.Command without Wait), main.leakSocket (net.Dial without
@@ -35,6 +37,7 @@ type truth struct {
 	CloseWait  int   `json:"close_wait"`
 	Reaped     int   `json:"reaped"`
 	Closed     int   `json:"closed"`
+	Finished   int   `json:"finished"`
 	ZombiePids []int `json:"zombie_pids"`
 	Ports      []int `json:"ports"`
 }
@@ -46,6 +49,9 @@ var (
 	connections []net.Conn
 	children    []*exec.Cmd
 )
+
+// The main goroutine keeps the main thread, which the runtime never ends.
+func init() { runtime.LockOSThread() }
 
 func must(err error) {
 	if err != nil {
@@ -136,12 +142,31 @@ func closeSocket() {
 	done.Closed++
 }
 
+// endThread ends the thread of a goroutine that has locked it, and waits for that.
+//
+//go:noinline
+func endThread() {
+	tid := make(chan int)
+	go func() {
+		runtime.LockOSThread()
+		tid <- syscall.Gettid()
+	}()
+	for path := fmt.Sprintf("/proc/self/task/%d", <-tid); ; runtime.Gosched() {
+		if _, err := os.Stat(path); os.IsNotExist(err) {
+			break
+		}
+	}
+	done.Finished++
+}
+
 //go:noinline
 func refreshCache(kind string) {
 	switch kind {
 	case "zombie":
 		leakChild()
 		reapChild()
+	case "thread":
+		endThread()
 	case "close-wait":
 		leakSocket()
 		closeSocket()
