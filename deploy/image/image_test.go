@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/tar"
+	"errors"
 	"io"
 	"path/filepath"
 	"testing"
@@ -31,7 +32,7 @@ func TestImageHoldsTheBinaryAlone(t *testing.T) {
 	defer reader.Close()
 	for archive := tar.NewReader(reader); ; {
 		header, err := archive.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		must(t, err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"log"
 	"os"
 	"path"
 	"path/filepath"
@@ -55,6 +56,7 @@ func kustomized(t *testing.T, components ...string) []byte {
 // charted renders deploy/chart with values in YAML, as helm install would.
 func charted(t *testing.T, release, values string) []byte {
 	t.Helper()
+	log.SetOutput(io.Discard) // Helm says of each link that it followed it
 	chart, err := loader.LoadDir("../../deploy/chart")
 	must(t, err)
 	given, err := chartutil.ReadValues([]byte(values))
