@@ -7,13 +7,28 @@ BIN     := build/leaktrace
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo -E)
 
 .DEFAULT_GOAL := help
-.PHONY: help build generate demo test test-kernels test-arm64 soak bench scale lint clean deps
+.PHONY: help build generate demo test image dashboard test-deploy test-kernels test-arm64 soak bench scale lint clean deps
 
 help: ## show this help
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -ts $$'\t'
 
 build: ## build build/leaktrace
 	$(GO) build -o $(BIN) ./cmd/leaktrace
+
+IMAGE ?= leaktrace:dev
+image: ## build container images of amd64 and arm64, and the static binaries in them (deploy/README.md)
+	$(GO) run ./deploy/image -ref $(IMAGE)
+
+dashboard: ## regenerate deploy/grafana/leaktrace.json (needs node and npm)
+	cd deploy/grafana && npm ci --silent --no-audit --no-fund && npm run --silent generate > dashboard.tmp && mv dashboard.tmp leaktrace.json
+
+DEPLOY_TOOLS := containerd runc systemd prometheus prometheus-alertmanager gcc libc6-dev
+test-deploy: build image ## test deploy/ with Prometheus, Alertmanager, containerd, Helm, Kustomize and node
+	tests/install.sh $(DEPLOY_TOOLS)
+	command -v npm >/dev/null || tests/install.sh npm
+	$(MAKE) --no-print-directory -C tests/programs OUT=$(CURDIR)/build/programs $(CURDIR)/build/programs/demo
+	cd deploy/grafana && npm ci --silent --no-audit --no-fund
+	cd tests/deploy && $(GO) vet ./... && $(SUDO) env "PATH=$$PATH:/usr/sbin:/sbin" $(GO) test -count=1 -timeout 20m ./...
 
 generate: ## regenerate BPF objects and their Go bindings (needs clang-19; installs it)
 	tests/install.sh clang-19 llvm-19
