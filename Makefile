@@ -7,13 +7,17 @@ BIN     := build/leaktrace
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo -E)
 
 .DEFAULT_GOAL := help
-.PHONY: help build generate demo test test-kernels test-arm64 soak bench scale lint clean deps
+.PHONY: help build generate demo test image test-deploy test-kernels test-arm64 soak bench scale lint clean deps
 
 help: ## show this help
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -ts $$'\t'
 
 build: ## build build/leaktrace
 	$(GO) build -o $(BIN) ./cmd/leaktrace
+
+IMAGE ?= leaktrace:dev
+image: ## build container images of amd64 and arm64, and the static binaries in them (deploy/README.md)
+	$(GO) run ./deploy/image -ref $(IMAGE)
 
 generate: ## regenerate BPF objects and their Go bindings (needs clang-19; installs it)
 	tests/install.sh clang-19 llvm-19
