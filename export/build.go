@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"encoding/json"
 	"io"
+	"iter"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/leaktrace/leaktrace/tracer"
@@ -31,26 +33,35 @@ type Setting struct {
 // snapshot added to the history.
 func NewReport(run Setting, h *verdict.History, last *tracer.Snapshot) *Report {
 	sites := h.Sites()
+	r := run.report(last, h.MinAge())
+	r.Target = Process{run.Target.PID, run.Target.Comm}
+	r.Unjudged = unjudged(h, sites)
+	own := OwnLimits(run.OwnLimits, sites)
+	for _, kind := range tracer.Kinds() {
+		if l, ok := own[kind]; ok {
+			r.OwnLimits = append(r.OwnLimits, l)
+		}
+	}
+	b := newBuilder(run, slices.Values(sites))
+	for _, s := range sites {
+		if len(s.Outstanding) > 0 {
+			r.Sites = append(r.Sites, b.site(s, own))
+		}
+	}
+	return r
+}
+
+// report is a report without sites.
+func (run *Setting) report(last *tracer.Snapshot, minAge time.Duration) *Report {
 	r := &Report{
 		Version:      Version,
-		Target:       Process{run.Target.PID, run.Target.Comm},
 		Started:      run.Started.Round(time.Millisecond),
 		DurationS:    seconds(max(0, last.Time.Sub(run.Started))),
-		MinAgeS:      seconds(h.MinAge()),
-		Unjudged:     unjudged(h, sites),
+		MinAgeS:      seconds(minAge),
 		Sites:        []Site{},
 		Lost:         map[string]uint64{},
 		StackQuality: map[tracer.Quality]uint64{},
 		Overhead:     run.Overhead,
-	}
-	total, pace := outstandingOf(sites), newPace(sites)
-	r.OwnLimits = run.ownLimits(total, pace)
-	for _, s := range sites {
-		if len(s.Outstanding) > 0 {
-			site := newSite(s)
-			site.Limits, site.Parked = run.limits(s, total, pace), run.parked(s)
-			r.Sites = append(r.Sites, site)
-		}
 	}
 	for _, c := range last.Lost {
 		r.Lost[c.Name] += c.Count
@@ -62,6 +73,37 @@ func NewReport(run Setting, h *verdict.History, last *tracer.Snapshot) *Report {
 		r.StackQuality[q] = n
 	}
 	return r
+}
+
+// builder makes the sites of a report.
+type builder struct {
+	run    Setting
+	bounds *Bounds
+	// groups is where in run.Parked each thread is, by tid.
+	groups map[int]int
+}
+
+func newBuilder(run Setting, sites iter.Seq[verdict.Site]) *builder {
+	b := &builder{run: run, bounds: NewBounds(run.Limits, sites), groups: make(map[int]int)}
+	for i, group := range run.Parked {
+		for _, tid := range group.Threads {
+			b.groups[tid] = i
+		}
+	}
+	return b
+}
+
+// site makes a site with what is known of it besides its history. own is the
+// user's limits, with what fills them.
+func (b *builder) site(s verdict.Site, own map[tracer.Kind]Limit) Site {
+	site := newSite(s)
+	if l, ok := own[s.Kind]; ok {
+		site.Limits = append(site.Limits, l)
+	}
+	site.Limits = append(site.Limits, b.bounds.Of(s)...)
+	sortLimits(site.Limits)
+	site.Parked = b.parked(s)
+	return site
 }
 
 // unjudged counts what was too young when its processes ended, in the sites that

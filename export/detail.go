@@ -13,6 +13,7 @@ import (
 func (t text) detail(n int, s Site) {
 	number := fmt.Sprintf("\n[%d] %s  ", n, s.Kind)
 	t.line("%s%s", number, s.title(t.o.width()-len(number)+1))
+	t.owner(s)
 	blame := s.blame()
 	for _, fact := range append(s.facts(t.r.Sampling != nil), blame, s.initHint()) {
 		if fact != "" {
@@ -81,7 +82,8 @@ var activities = map[string]string{
 // again finds the site that creates the like of objects older than tracing.
 func (r *Report) again(s Site) *Site {
 	i := slices.IndexFunc(r.Sites, func(other Site) bool {
-		return s.SeenAgain != "" && other.Fingerprint == s.SeenAgain && other.Kind == s.Kind
+		mine := other.Workload == s.Workload || s.Workload != nil && *other.Workload == *s.Workload
+		return mine && s.SeenAgain != "" && other.Fingerprint == s.SeenAgain && other.Kind == s.Kind
 	})
 	if i < 0 {
 		return nil

@@ -256,6 +256,7 @@ func reports() map[string]*Report {
 		"past":    past(false),
 		"over":    past(true),
 		"flood":   flood(),
+		"node":    node(),
 		"hostile": watch([]tracer.Site{hostile}, 15, clean),
 	}
 }

@@ -1,9 +1,9 @@
 package export
 
-// glob tells whether all of name is as pattern says: * stands for any
+// Glob tells whether all of name is as pattern says: * stands for any
 // characters, / and none included, and ? for any one. Nothing else is special,
 // for names are full of brackets. It takes at most len(pattern)*len(name) steps.
-func glob(pattern, name string) bool {
+func Glob(pattern, name string) bool {
 	p, n := []rune(pattern), []rune(name)
 	// star is the last * passed, and from the first character behind what it
 	// stands for. Earlier stars need no second try: they took as little as they

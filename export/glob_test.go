@@ -37,8 +37,8 @@ func TestGlob(t *testing.T) {
 		{strings.Repeat("*a", 500) + "b", strings.Repeat("a", 50_000), false},
 	}
 	for _, tt := range tests {
-		if got := glob(tt.pattern, tt.name); got != tt.want {
-			t.Errorf("glob(%.40q, %.40q) = %t, want %t", tt.pattern, tt.name, got, tt.want)
+		if got := Glob(tt.pattern, tt.name); got != tt.want {
+			t.Errorf("Glob(%.40q, %.40q) = %t, want %t", tt.pattern, tt.name, got, tt.want)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package export
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -32,41 +31,25 @@ func newLimit(l limit.Limit, perS float64) Limit {
 	return out
 }
 
-// ownLimits lists the limits that the user knows of, whatever is outstanding.
-func (run *Setting) ownLimits(total map[tracer.Kind]uint64, p pace) (all []Limit) {
-	for _, kind := range tracer.Kinds() {
-		if l, ok := run.OwnLimits.Limit(kind, total[kind]); ok {
-			all = append(all, newLimit(l, p.uses(l, 0)))
+// OwnLimits relates the limits that the user knows of to all sites that fill
+// them.
+func OwnLimits(own limit.Own, sites []verdict.Site) map[tracer.Kind]Limit {
+	total, grows := outstandingOf(sites), make(map[tracer.Kind]float64)
+	for _, s := range sites {
+		if fills(s) {
+			grows[s.Kind] += s.GrowthPerS
 		}
+	}
+	all := make(map[tracer.Kind]Limit)
+	for kind := range own {
+		l, _ := own.Limit(kind, total[kind])
+		all[kind] = newLimit(l, grows[kind])
 	}
 	return all
 }
 
-// limits lists what bounds a site, the limit that is reached first at the top.
-func (run *Setting) limits(s verdict.Site, total map[tracer.Kind]uint64, p pace) (all []Limit) {
-	if l, ok := run.OwnLimits.Limit(s.Kind, total[s.Kind]); ok {
-		all = append(all, newLimit(l, p.uses(l, 0)))
-	}
-	found := make(map[string]bool)
-	add := func(holder tracer.Process, holds bool) {
-		for _, l := range run.Limits[holder.PID] {
-			if l.Each[s.Kind] > 0 && !found[l.Name] && (holds || l.Shared) {
-				found[l.Name] = true
-				all = append(all, newLimit(l, p.uses(l, holder.PID)))
-			}
-		}
-	}
-	for _, o := range s.Outstanding {
-		for _, holder := range o.Responsible() {
-			add(holder, true)
-		}
-		add(o.Owner, false)
-	}
-	slices.SortStableFunc(all, func(a, b Limit) int {
-		return cmp.Or(cmp.Compare(a.wait(), b.wait()), cmp.Compare(b.share(), a.share()))
-	})
-	return all
-}
+// Share is how much of the limit is used: 1 is all of it.
+func (l Limit) Share() float64 { return float64(l.Used) / max(1, float64(l.Max)) }
 
 func (l Limit) wait() float64 {
 	if l.FullInS == nil {
@@ -74,8 +57,6 @@ func (l Limit) wait() float64 {
 	}
 	return *l.FullInS
 }
-
-func (l Limit) share() float64 { return float64(l.Used) / max(1, float64(l.Max)) }
 
 // String says how near the limit is: 312 of 1,024 descriptors (30%), full in
 // 2 h 22 min at this rate.
@@ -87,7 +68,7 @@ func (l Limit) String() string {
 	case limit.Objects:
 		what = ""
 	}
-	said := fmt.Sprintf("%s of %s%s (%.0f%%)", used, most, what, 100*l.share())
+	said := fmt.Sprintf("%s of %s%s (%.0f%%)", used, most, what, 100*l.Share())
 	switch {
 	case l.Used >= l.Max:
 		return "full: " + said
@@ -111,7 +92,7 @@ func (s Site) bound() string {
 		return ""
 	}
 	l := s.Limits[i]
-	if l.share() < nearShare && l.wait() > nearWait.Seconds() {
+	if l.Share() < nearShare && l.wait() > nearWait.Seconds() {
 		return ""
 	}
 	return l.line()
@@ -144,7 +125,7 @@ func (t text) near(described []Site) {
 	var lines []string
 	for _, s := range t.r.Sites {
 		for _, l := range s.Limits {
-			if line := l.line(); !s.Ended && l.Resource != limit.Objects && l.share() >= alarming && !said[line] {
+			if line := l.line(); !s.Ended && l.Resource != limit.Objects && l.Share() >= alarming && !said[line] {
 				said[line] = true
 				lines = append(lines, line)
 			}

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -59,12 +60,16 @@ func TestFullIn(t *testing.T) {
 			map[string]float64{"RLIMIT_NOFILE": 10},
 		},
 		"what is shared": {
-			map[int][]limit.Limit{target.PID: {tasks}}, nil,
+			map[int][]limit.Limit{target.PID: {tasks}, worker.PID: {tasks}}, nil,
 			[]verdict.Site{threads, grown(tracer.Zombie, verdict.Suspect, 3), grown(tracer.Zombie, verdict.Leaking, -7)},
 			map[string]float64{"pids.max": 12},
 		},
-		"neither steady nor ended ones": {
+		"what some of its processes share": {
 			map[int][]limit.Limit{target.PID: {tasks}}, nil,
+			[]verdict.Site{threads, grown(tracer.Zombie, verdict.Suspect, 3)}, map[string]float64{"pids.max": 48},
+		},
+		"neither steady nor ended ones": {
+			map[int][]limit.Limit{target.PID: {tasks}, worker.PID: {tasks}}, nil,
 			[]verdict.Site{threads, grown(tracer.Zombie, verdict.Steady, 8), ended}, map[string]float64{"pids.max": 30},
 		},
 		"the user's own": {
@@ -81,9 +86,9 @@ func TestFullIn(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			run := Setting{Limits: tt.limits, OwnLimits: tt.own}
+			b := newBuilder(Setting{Limits: tt.limits}, slices.Values(tt.all))
 			got := map[string]float64{}
-			for _, l := range run.limits(tt.all[0], outstandingOf(tt.all), newPace(tt.all)) {
+			for _, l := range b.site(tt.all[0], OwnLimits(tt.own, tt.all)).Limits {
 				got[l.Name] = -1
 				if l.FullInS != nil {
 					got[l.Name] = *l.FullInS
@@ -104,9 +109,9 @@ func TestLimitsOfTheOwner(t *testing.T) {
 	}
 	shared := nofile
 	shared.Name, shared.Shared = "fs.file-max", true
-	run := Setting{Limits: map[int][]limit.Limit{shell.PID: {nofile, shared}}}
+	b := NewBounds(map[int][]limit.Limit{shell.PID: {nofile, shared}}, slices.Values([]verdict.Site{}))
 	var got []string
-	for _, l := range run.limits(s, nil, newPace(nil)) {
+	for _, l := range b.Of(s) {
 		got = append(got, l.Name)
 	}
 	if diff := cmp.Diff([]string{"fs.file-max"}, got); diff != "" {

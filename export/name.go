@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/leaktrace/leaktrace/tracer/symbol"
+	"github.com/leaktrace/leaktrace/tracer/verdict"
 )
 
 // place shows a frame on one line: function (file:line), and what is known of
@@ -17,6 +18,25 @@ func place(f symbol.Frame) string {
 		return function
 	}
 	return function + " (" + location + ")"
+}
+
+// Title names a site on one line, escaped and of so many columns at most: the
+// function and line to look at, or what else does not change. What the objects are
+// called is left out: they can be renamed at any time.
+func Title(s verdict.Site, width int) string {
+	return identity(s).title(width)
+}
+
+// identity is a site with no more than what names it.
+func identity(s verdict.Site) Site {
+	site := Site{Kind: s.Kind, Group: s.Group, SiteFrame: s.Stack.Site, Stack: s.Stack.Frames}
+	if i := site.SiteFrame; i >= len(site.Stack) || i < 0 {
+		site.SiteFrame = -1
+	}
+	if len(s.Outstanding) > 0 {
+		site.Samples = []Sample{{BeforeTracing: s.Outstanding[0].BeforeTracing}}
+	}
+	return site
 }
 
 func placeParts(f symbol.Frame, file string) (function, location string) {

@@ -23,27 +23,28 @@ type Parked struct {
 }
 
 // parked picks a site's threads out of all that were looked at.
-func (run *Setting) parked(s verdict.Site) (all []Parked) {
-	if s.Kind != tracer.Thread || len(run.Parked) == 0 {
+func (b *builder) parked(s verdict.Site) (all []Parked) {
+	if s.Kind != tracer.Thread || len(b.groups) == 0 {
 		return nil
 	}
-	mine := make(map[int]bool, len(s.Outstanding))
+	counts := make([]int, len(b.run.Parked))
 	for _, o := range s.Outstanding {
-		mine[o.ID] = true
+		if i, looked := b.groups[o.ID]; looked {
+			counts[i]++
+		}
 	}
-	for _, group := range run.Parked {
-		p := Parked{Running: group.Running, SiteFrame: group.Stack.Site, Stack: append([]symbol.Frame{}, group.Stack.Frames...)}
-		for _, tid := range group.Threads {
-			if mine[tid] {
-				p.Count++
-			}
+	for i, group := range b.run.Parked {
+		if counts[i] == 0 || len(all) == maxParked {
+			continue
+		}
+		p := Parked{
+			Count: counts[i], Running: group.Running,
+			SiteFrame: group.Stack.Site, Stack: append([]symbol.Frame{}, group.Stack.Frames...),
 		}
 		if i := p.SiteFrame; i >= 0 {
 			p.Site = newPlace(p.Stack[i])
 		}
-		if p.Count > 0 && len(all) < maxParked {
-			all = append(all, p)
-		}
+		all = append(all, p)
 	}
 	return all
 }

@@ -16,6 +16,15 @@ import (
 // WritePprof writes the report as a gzipped pprof profile of all outstanding
 // objects, with their number and the sum of their ages.
 func (r *Report) WritePprof(w io.Writer) error {
+	p, err := r.Profile()
+	if err != nil {
+		return err
+	}
+	return p.Write(w)
+}
+
+// Profile is what WritePprof writes.
+func (r *Report) Profile() (*profile.Profile, error) {
 	b := profileBuilder{
 		p: &profile.Profile{
 			SampleType:        []*profile.ValueType{{Type: "objects", Unit: "count"}, {Type: "age", Unit: "seconds"}},
@@ -31,9 +40,24 @@ func (r *Report) WritePprof(w io.Writer) error {
 		b.addSite(s)
 	}
 	if err := b.p.CheckValid(); err != nil {
-		return fmt.Errorf("build pprof profile: %w", err)
+		return nil, fmt.Errorf("build pprof profile: %w", err)
 	}
-	return b.p.Write(w)
+	return b.p, nil
+}
+
+// ProfileDelta is what has come and gone from one profile of the same target to a
+// later one: what both have is left out, and what has gone is negative. It changes
+// the first.
+func ProfileDelta(before, after *profile.Profile) (*profile.Profile, error) {
+	before.Scale(-1)
+	delta, err := profile.Merge([]*profile.Profile{before, after})
+	if err != nil {
+		return nil, fmt.Errorf("compare profiles: %w", err)
+	}
+	delta.Sample = slices.DeleteFunc(delta.Sample, func(s *profile.Sample) bool { return s.Value[0] == 0 })
+	delta.TimeNanos = before.TimeNanos + before.DurationNanos
+	delta.DurationNanos = after.TimeNanos + after.DurationNanos - delta.TimeNanos
+	return delta.Compact(), nil
 }
 
 // profileBuilder makes each mapping, function and location once.
@@ -68,6 +92,12 @@ func (b *profileBuilder) addSite(s Site) {
 			Location: stack,
 			Value:    []int64{sums[l].objects, int64(sums[l].age.Round(time.Second) / time.Second)},
 			Label:    map[string][]string{"kind": {string(s.Kind)}},
+		}
+		if w := s.Workload; w != nil {
+			setLabel(sample, "namespace", w.Namespace)
+			setLabel(sample, "pod", w.Pod)
+			setLabel(sample, "container", w.Container)
+			setLabel(sample, "comm", w.Comm)
 		}
 		setLabel(sample, "thread", l.thread)
 		setLabel(sample, "peer", l.peer)

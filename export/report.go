@@ -21,8 +21,10 @@ const Version = 1
 // report.schema.json. Strings from the target are as the target gave them:
 // only the text renderer escapes.
 type Report struct {
-	Version   int       `json:"version"`
+	Version int `json:"version"`
+	// Target is zero where a node was watched, and Node its name.
 	Target    Process   `json:"target"`
+	Node      string    `json:"node,omitempty"`
 	Started   time.Time `json:"started"`
 	DurationS float64   `json:"duration_s"`
 	MinAgeS   float64   `json:"min_age_s"`
@@ -77,6 +79,8 @@ type Site struct {
 	// SeenAgain is the fingerprint of a site that creates the like of objects
 	// older than tracing.
 	SeenAgain string `json:"seen_again,omitempty"`
+	// Workload is whose the objects are, nil unless a node was watched.
+	Workload *Workload `json:"workload,omitempty"`
 	// SiteFrame indexes the frame of Site in Stack; -1 without a stack.
 	SiteFrame int            `json:"site_frame"`
 	Stack     []symbol.Frame `json:"stack"`

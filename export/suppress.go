@@ -11,6 +11,7 @@ import (
 
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/symbol"
+	"github.com/leaktrace/leaktrace/tracer/verdict"
 )
 
 // Suppression is one line of a suppression file: a leak that is known and
@@ -87,17 +88,22 @@ func parseSuppression(line string) (s Suppression, err error) {
 	}
 	s.Kind = strings.Fields(site)[0]
 	s.Function = strings.TrimSpace(strings.TrimPrefix(site, s.Kind))
+	return s, s.Check()
+}
+
+// Check says what is wrong with a suppression.
+func (s Suppression) Check() error {
 	switch {
 	case s.Kind != "*" && !slices.Contains(tracer.Kinds(), tracer.Kind(s.Kind)):
-		return s, fmt.Errorf("kind %q: expected * or one of %s", s.Kind, tracer.KindNames())
+		return fmt.Errorf("kind %q: expected * or one of %s", s.Kind, tracer.KindNames())
 	case s.Function == "":
-		return s, fmt.Errorf("no function: expected %s", suppressionForm)
+		return fmt.Errorf("no function: expected %s", suppressionForm)
 	case s.Reason == "":
-		return s, fmt.Errorf("no reason: expected %s", suppressionForm)
+		return fmt.Errorf("no reason: expected %s", suppressionForm)
 	case len(s.Function) > maxPattern:
-		return s, fmt.Errorf("function of %d bytes: expected at most %d; shorten it with *", len(s.Function), maxPattern)
+		return fmt.Errorf("function of %d bytes: expected at most %d; shorten it with *", len(s.Function), maxPattern)
 	}
-	return s, nil
+	return nil
 }
 
 // Suppress marks the leaking sites that a suppression matches and moves them
@@ -129,11 +135,29 @@ func (r *Report) Suppress(list []Suppression) {
 	slices.SortStableFunc(r.Sites, func(a, b Site) int { return byMark(a) - byMark(b) })
 }
 
+// Accepted is why a leak at a site is accepted: the reason of the first
+// suppression that matches it, empty if none does.
+func Accepted(list []Suppression, s verdict.Site) string {
+	if len(list) == 0 {
+		return ""
+	}
+	site := identity(s)
+	if len(site.Stack) == 0 {
+		site.Names = names(s.Outstanding)
+	}
+	called := site.suppressibleNames()
+	first := slices.IndexFunc(list, func(p Suppression) bool { return p.matches(s.Kind, called) })
+	if first < 0 {
+		return ""
+	}
+	return list[first].Reason
+}
+
 func (p Suppression) matches(kind tracer.Kind, names []string) bool {
 	if p.Kind != "*" && p.Kind != string(kind) {
 		return false
 	}
-	return slices.ContainsFunc(names, func(name string) bool { return glob(p.Function, name) })
+	return slices.ContainsFunc(names, func(name string) bool { return Glob(p.Function, name) })
 }
 
 // suppressibleNames are the names of the site's frame and of all frames that

@@ -78,7 +78,7 @@ func cells(sites []Site, cell func(Site) string) (all []string) {
 // behind the row, with its reason where all rows have the room for it. That the
 // evidence does not suffice is said in any case.
 func (t text) table(sites, all []Site) {
-	columns := numbers(sites, all)
+	columns := append(numbers(sites, all), workloads(sites, t.o.width())...)
 	rest := t.o.width() - width(columns) - len(gap)
 	if sites[0].Leaking {
 		t.rows(append(columns, siteColumn(sites, rest)))
@@ -118,6 +118,7 @@ func (t text) block(sites []Site) {
 		return ""
 	})}
 	columns := append([]column{verdict}, numbers(sites, sites)...)
+	columns = append(columns, workloads(sites, t.o.width())...)
 	t.rows(append(columns, siteColumn(sites, t.o.width()-width(columns)-len(gap))))
 }
 

@@ -164,14 +164,17 @@ func (r *Report) summary() string {
 }
 
 func (r *Report) writeHeadline(t text) {
-	target := fmt.Sprintf("%s (pid %d)", Escape(r.Target.Comm), r.Target.PID)
+	target := fmt.Sprintf("in %s (pid %d)", Escape(r.Target.Comm), r.Target.PID)
+	if r.Node != "" {
+		target = "on " + Escape(r.Node)
+	}
 	watched := humanSpan(r.DurationS)
 	leaking, suspect, _ := r.split()
 	if len(leaking) > 0 {
-		t.sentence("", "%s in %s, watched for %s", r.summary(), target, watched)
+		t.sentence("", "%s %s, watched for %s", r.summary(), target, watched)
 		t.sentence("", "not given back: %s", enumerate(countKinds(leaking)))
 	} else {
-		t.sentence("", "no leak found in %s, watched for %s", target, watched)
+		t.sentence("", "no leak found %s, watched for %s", target, watched)
 		r.writeDoubts(t, len(suspect))
 	}
 	if n := r.Unjudged; n > 0 {

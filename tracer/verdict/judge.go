@@ -145,11 +145,16 @@ func (h *History) Pending() bool {
 // states is the order of severity.
 var states = []State{Leaking, Suspect, Unknown, Steady, Draining}
 
-func worse(a, b State) bool { return slices.Index(states, a) < slices.Index(states, b) }
+func worse(a, b State) bool { return CompareStates(a, b) < 0 }
+
+// CompareStates puts the worst state first.
+func CompareStates(a, b State) int {
+	return cmp.Compare(slices.Index(states, a), slices.Index(states, b))
+}
 
 func compare(a, b Site) int {
 	return cmp.Or(
-		cmp.Compare(slices.Index(states, a.State), slices.Index(states, b.State)),
+		CompareStates(a.State, b.State),
 		cmp.Compare(len(b.Outstanding), len(a.Outstanding)),
 		cmp.Compare(b.Oldest, a.Oldest),
 		cmp.Compare(a.Kind, b.Kind),

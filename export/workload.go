@@ -1,0 +1,99 @@
+package export
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/verdict"
+)
+
+// Workload is whose objects a site of a node holds: one program of a container,
+// or of a systemd unit. What is not known, or does not apply, is empty.
+type Workload struct {
+	Namespace string `json:"namespace"`
+	Pod       string `json:"pod"`
+	// Container is the name of a container or systemd unit.
+	Container string `json:"container"`
+	Node      string `json:"node"`
+	// Comm is the kernel's name of the program.
+	Comm   string `json:"comm"`
+	Cgroup string `json:"cgroup"`
+}
+
+// String names the workload as a person would: shop/cart-7d9f/app nginx. It is
+// escaped.
+func (w Workload) String() string {
+	parts := slices.DeleteFunc([]string{w.Namespace, w.Pod, w.Container}, func(s string) bool { return s == "" })
+	return Escape(strings.TrimSpace(cmp.Or(strings.Join(parts, "/"), w.Cgroup) + " " + w.Comm))
+}
+
+// Part is the sites of one workload, with their verdicts.
+type Part struct {
+	Workload Workload
+	Sites    []verdict.Site
+}
+
+// NewNodeReport makes the report of the workloads of a node. Each site is of one
+// workload, and the user's own limits are for what one workload holds. last is the
+// snapshot that the verdicts are of.
+func NewNodeReport(run Setting, node string, minAge time.Duration, parts []Part, last *tracer.Snapshot) *Report {
+	r := run.report(last, minAge)
+	r.Node = node
+	b := newBuilder(run, SitesOf(parts))
+	for i := range parts {
+		p := &parts[i]
+		own := OwnLimits(run.OwnLimits, p.Sites)
+		for _, s := range p.Sites {
+			if len(s.Outstanding) > 0 {
+				site := b.site(s, own)
+				site.Workload = &p.Workload
+				r.Sites = append(r.Sites, site)
+			}
+		}
+	}
+	slices.SortStableFunc(r.Sites, Site.compare)
+	return r
+}
+
+// SitesOf are the sites of all workloads.
+func SitesOf(parts []Part) iter.Seq[verdict.Site] {
+	return func(yield func(verdict.Site) bool) {
+		for _, p := range parts {
+			for _, s := range p.Sites {
+				if !yield(s) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// compare orders the sites of several histories as each history does its own.
+func (s Site) compare(other Site) int {
+	return cmp.Or(
+		verdict.CompareStates(s.State, other.State),
+		cmp.Compare(other.Outstanding, s.Outstanding),
+		cmp.Compare(other.OldestS, s.OldestS),
+	)
+}
+
+// owner writes whose a site is, where that is not one and the same for all.
+func (t text) owner(s Site) {
+	if w := s.Workload; w != nil {
+		t.line("    of %s", w)
+		t.line("    in cgroup %s", Escape(w.Cgroup))
+	}
+}
+
+// workloads is the column that tells the sites of a node apart by their owner.
+// It has at most a third of the columns there are.
+func workloads(sites []Site, width int) (columns []column) {
+	if sites[0].Workload == nil {
+		return nil
+	}
+	return []column{{title: "WORKLOAD", cells: cells(sites, func(s Site) string { return head(s.Workload.String(), width/3) })}}
+}
