@@ -20,7 +20,7 @@ import (
 
 const (
 	// patience bounds every wait. A node is ready after some seconds.
-	patience = 2 * time.Minute
+	patience = time.Minute
 	// cgroupRoot is the cgroup that all pods are in.
 	cgroupRoot = "leaktrace-test"
 	apiServer  = "https://127.0.0.1:26443"
@@ -54,13 +54,18 @@ func startCluster(build string) (*cluster, error) {
 			return c, err
 		}
 	}
-	return c, await("a node that is ready", func() error {
-		out, err := c.kubectl("get", "node", "vm")
-		if err == nil && !strings.Contains(out, " Ready") {
-			err = errors.New(out)
-		}
-		return err
-	})
+	if err := await("a node that is ready", c.nodeReady); err != nil {
+		return c, fmt.Errorf("%w\n%s", err, c.said("kubelet"))
+	}
+	return c, nil
+}
+
+func (c *cluster) nodeReady() error {
+	out, err := c.kubectl("get", "node", "vm")
+	if err == nil && !strings.Contains(out, " Ready") {
+		err = errors.New(out)
+	}
+	return err
 }
 
 // writeCredentials writes the key of service accounts, and the one user's token.

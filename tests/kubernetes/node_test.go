@@ -12,9 +12,16 @@ import (
 	"syscall"
 )
 
-// startNode starts containerd and the kubelet. Both are in a mount namespace of
-// their own, so that no mount of theirs outlives them, and where the kubelet
-// cannot write the sysctls of the machine.
+// enterNamespace is what containerd's process does first. It and the kubelet are in
+// a mount namespace of their own, so that no mount of theirs outlives them. The
+// kubelet writes some sysctls: there they are files.
+const enterNamespace = `
+for name in vm/overcommit_memory kernel/panic kernel/panic_on_oops; do
+	cat /proc/sys/$name >"$0/${name##*/}" && mount --bind "$0/${name##*/}" /proc/sys/$name || exit
+done
+mount --make-rshared / && exec containerd --config "$0/containerd.toml"`
+
+// startNode starts containerd and the kubelet.
 func (c *cluster) startNode() error {
 	for name, file := range map[string]string{"containerd.toml": "testdata/containerd.toml", "kubelet.yaml": "testdata/kubelet.yaml"} {
 		text, err := os.ReadFile(file)
@@ -29,8 +36,7 @@ func (c *cluster) startNode() error {
 	if err := c.installProfile(); err != nil {
 		return err
 	}
-	if err := c.start("containerd", "unshare", "--mount", "--propagation=private", "sh", "-c",
-		"mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && mount --make-rshared / && exec containerd -c "+c.path("containerd.toml")); err != nil {
+	if err := c.start("containerd", "unshare", "--mount", "--propagation=private", "sh", "-c", enterNamespace, c.dir); err != nil {
 		return err
 	}
 	if err := await("containerd", func() error { _, err := c.ctr("version"); return err }); err != nil {
