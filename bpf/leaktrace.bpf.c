@@ -11,6 +11,7 @@
 #include "kernel.bpf.h"
 #include "ledger.h"
 #include "unwind.h"
+#include "tenant.bpf.h"
 #include "ledger.bpf.h"
 #include "table.bpf.h"
 #include "window.bpf.h"
@@ -29,6 +30,7 @@ const struct leak_rescue *rescue_type __attribute__((unused));
 const struct leak_parked *parked_type __attribute__((unused));
 const struct leak_task_record *task_record_type __attribute__((unused));
 const enum leak_deed *deed_type __attribute__((unused));
+const enum leak_budget *budget_type __attribute__((unused));
 const struct leak_process_record *process_record_type __attribute__((unused));
 const struct leak_sock_record *sock_record_type __attribute__((unused));
 

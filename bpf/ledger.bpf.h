@@ -137,18 +137,41 @@ static __always_inline void count(enum leak_counter counter)
 /* Events of this type are lost as if the ring were full. Set by Go in tests. */
 const volatile __u32 lost_event = 0;
 
-static __always_inline void notify(enum leak_event_type type, __u32 tgid, __u64 id)
+/* looks tells the events that make Go read the mappings of a process. */
+static __always_inline bool looks(enum leak_event_type type)
+{
+	return type == LEAK_EVENT_EXEC || type == LEAK_EVENT_UNMAPPED;
+}
+
+/* notify sends an event of a process of the scope. */
+static __always_inline void notify(enum leak_event_type type, __u32 scope, __u32 tgid, __u64 id)
 {
 	struct leak_event event = { .type = type, .tgid = tgid, .id = id };
 
+	if (!rate_allows(scope, looks(type) ? LEAK_BUDGET_LOOKS : LEAK_BUDGET_EVENTS))
+		return;
 	if (type == lost_event || bpf_ringbuf_output(&events, &event, sizeof(event), 0))
 		count(LEAK_LOST_EVENT);
 }
 
-/* traced returns the mark of the current process, or NULL. */
+/* marked returns the mark of a process, or NULL. */
+static __always_inline struct leak_proc *marked(struct task_struct *leader)
+{
+	return bpf_task_storage_get(&procs, leader, 0, 0);
+}
+
+/* recorded is marked, of processes of which something is recorded. */
+static __always_inline struct leak_proc *recorded(struct task_struct *leader)
+{
+	struct leak_proc *proc = marked(leader);
+
+	return proc && !proc->muted ? proc : NULL;
+}
+
+/* traced is recorded of the current process. */
 static __always_inline struct leak_proc *traced(void)
 {
-	return bpf_task_storage_get(&procs, bpf_get_current_task_btf()->group_leader, 0, 0);
+	return recorded(bpf_get_current_task_btf()->group_leader);
 }
 
 /* did counts one deed of the current process. */

@@ -22,8 +22,12 @@ enum leak_kind {
 #define LEAK_ID_RESCUED 8
 #define LEAK_ID_MASK 15
 
-/* In place of a hash: the stack was left out. 0: there was no scratch for it. */
+/*
+ * In place of a hash: the stack was left out. 0: there was no scratch for it. The
+ * upper half is the scope then.
+ */
 #define LEAK_ID_UNSAMPLED 16
+#define LEAK_ID_SCOPE_SHIFT 32
 
 /*
  * How many creations of a process in a second have their stacks captured. Of
@@ -31,10 +35,47 @@ enum leak_kind {
  */
 #define LEAK_STACK_RATE 50000
 
+/*
+ * A scope is one program in one cgroup: its low bits number the program, the rest
+ * is the tenant, a cgroup. It is 0 where one process is traced, or one tree.
+ */
+#define LEAK_PROGRAM_BITS 4
+#define LEAK_TENANTS 4096
+
+/* leak_budget is what one tenant could take from all others. */
+enum leak_budget {
+	/* entries of maps */
+	LEAK_BUDGET_STACKS = 0,
+	LEAK_BUDGET_THREADS = 1,
+	LEAK_BUDGET_TCBS = 2,
+	LEAK_BUDGET_ENTRIES = 3,
+	/* by the second */
+	LEAK_BUDGET_EVENTS = 3, /* small ones: a fork, an exit, a new stack */
+	LEAK_BUDGET_LOOKS = 4, /* those that make Go read mappings */
+	LEAK_BUDGET_RESCUES = 5,
+	LEAK_BUDGETS = 6,
+};
+
+/* About a second: 2^30 ns. */
+#define LEAK_SECOND_SHIFT 30
+
+/* leak_tenant is what a tenant has, and how often it was refused more. */
+struct leak_tenant {
+	__u64 used[LEAK_BUDGETS];
+	__u64 refused[LEAK_BUDGETS];
+	__u64 second[LEAK_BUDGETS]; /* in which used is counted, of what is by the second */
+};
+
+struct leak_returns {
+	__u64 entries[LEAK_BUDGET_ENTRIES];
+};
+
 /* leak_proc marks a traced process; it lives on the thread group leader. */
 struct leak_proc {
 	__u32 space; /* id of its leak_space, 0 when not known yet */
+	__u32 scope;
 	__u32 follow; /* children are traced as well */
+	__u32 muted; /* nothing is recorded of it, but whom it forks is known */
 	__u64 rescue_second; /* the second in which rescues are counted */
 	__u64 rescues;
 	__u64 flood_began; /* since when births are counted */
@@ -82,7 +123,8 @@ struct leak_thread {
 	struct leak_birth birth;
 	struct leak_birth process; /* the birth of its process, in case it calls exec */
 	__u64 tcb; /* where the thread pointer points: see tracer/join.go */
-	__u64 follow; /* as in leak_proc, for the case of an exec */
+	__u32 scope; /* these two as in leak_proc, for the case of an exec */
+	__u32 follow;
 };
 
 /* leak_tcb is a finished thread whose control block may still be held. */
@@ -96,7 +138,7 @@ struct leak_tcb {
 	__u64 process_start;
 	__u64 exited;
 	__u32 tid;
-	__u32 pad;
+	__u32 scope;
 	__u8 comm[LEAK_COMM_LEN];
 };
 
@@ -150,7 +192,7 @@ enum leak_event_type {
 struct leak_event {
 	enum leak_event_type type;
 	__u32 tgid;
-	__u64 id; /* STACK: its id; FORK: the space the child begins in */
+	__u64 id; /* STACK: its id; FORK: the child's space and, above it, scope */
 };
 
 /* leak_counter indexes the counters map. */
@@ -197,6 +239,8 @@ struct leak_process_record {
 	__u64 code_pages; /* mapped executable */
 	__u32 tgid;
 	__u32 ending; /* what it holds goes without having been given back */
+	__u32 unmarked; /* it is not traced, and should be */
+	__u32 pad;
 	__u8 comm[LEAK_COMM_LEN];
 };
 

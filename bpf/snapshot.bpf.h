@@ -21,16 +21,17 @@ static __always_inline void mark_thread(struct task_struct *thread, const struct
 {
 	struct leak_thread record = {
 		.tcb = arch_tcb(thread),
+		.scope = proc->scope,
 		.follow = proc->follow,
 	};
 	__u32 tid = thread->pid;
 
 	birth_before(&record.birth, thread->group_leader, thread->start_time);
-	if (bpf_map_update_elem(&threads, &tid, &record, BPF_NOEXIST) == -LEAK_E2BIG)
-		count(LEAK_LOST_THREAD);
+	if (!thread_kept(thread, &record, BPF_NOEXIST))
+		return;
 	/* Its exit may have come before the entry. */
-	if (thread->flags & LEAK_PF_EXITING)
-		bpf_map_delete_elem(&threads, &tid);
+	if (thread->flags & LEAK_PF_EXITING && !bpf_map_delete_elem(&threads, &tid))
+		entry_given(record.scope, LEAK_BUDGET_THREADS);
 }
 
 static __always_inline void mark_child(struct task_struct *child, struct task_struct *parent)
@@ -57,7 +58,7 @@ int mark_tasks(struct bpf_iter__task *ctx)
 		return 0;
 	is_thread = task->pid != task->tgid;
 	creator = is_thread ? task->group_leader : task->real_parent->group_leader;
-	proc = bpf_task_storage_get(&procs, creator, 0, 0);
+	proc = recorded(creator);
 	if (!proc)
 		return 0;
 	if (is_thread)
@@ -103,7 +104,7 @@ int mark_sockets(struct bpf_iter__task_file *ctx)
 	struct leak_sock *record;
 	struct sock *sk;
 
-	if (!task || !file || !bpf_task_storage_get(&procs, task->group_leader, 0, 0))
+	if (!task || !file || !recorded(task->group_leader))
 		return 0;
 	sk = tcp_sock_of(file);
 	if (!sk || bpf_sk_storage_get(&socks, sk, 0, 0))
@@ -135,8 +136,7 @@ static __always_inline __u32 exit_code(const struct task_struct *task)
 /* is_adopted: a zombie that others forked and a traced process must reap. */
 static __always_inline bool is_adopted(struct task_struct *task)
 {
-	return task->pid == task->tgid && is_zombie(task) &&
-	       bpf_task_storage_get(&procs, task->real_parent->group_leader, 0, 0);
+	return task->pid == task->tgid && is_zombie(task) && recorded(task->real_parent->group_leader);
 }
 
 /* record_thread tells whether a thread is in the ledger and alive. */
@@ -256,7 +256,7 @@ int snapshot_sockets(struct bpf_iter__task_file *ctx)
 	if (!sk)
 		return 0;
 	record = bpf_sk_storage_get(&socks, sk, 0, 0);
-	if (!record && !bpf_task_storage_get(&procs, task->group_leader, 0, 0)) {
+	if (!record && !recorded(task->group_leader)) {
 		if (!may_be_peer(sk))
 			return 0;
 		out.role = LEAK_SOCK_PEER;
@@ -283,9 +283,13 @@ static __always_inline bool is_ending(const struct task_struct *task)
 	return task->signal->flags & LEAK_SIGNAL_GROUP_EXIT || !task->signal->live.counter;
 }
 
+/* Whether every process is to be traced, also one that no event told of. Set by Go. */
+volatile bool whole_node = false;
+
 /*
- * snapshot_processes writes out every traced process. It is read last: what was
- * read before of those that are not ending yet is all that they held.
+ * snapshot_processes writes out every traced process, and every one that should be.
+ * It is read last: what was read before of those that are not ending yet is all
+ * that they held.
  */
 SEC("iter/task")
 int snapshot_processes(struct bpf_iter__task *ctx)
@@ -294,7 +298,10 @@ int snapshot_processes(struct bpf_iter__task *ctx)
 	struct leak_process_record out = {};
 	struct leak_activity *activity;
 
-	if (!task || task->pid != task->tgid || !bpf_task_storage_get(&procs, task, 0, 0))
+	if (!task || task->pid != task->tgid)
+		return 0;
+	out.unmarked = !marked(task);
+	if (out.unmarked && (!whole_node || !task->mm || task->flags & LEAK_PF_KERNEL_WORKER))
 		return 0;
 	activity = bpf_task_storage_get(&activities, task, 0, 0);
 	if (activity)

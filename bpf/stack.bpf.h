@@ -78,7 +78,10 @@ static __always_inline int walk_begin(struct leak_walk *walk, __u32 space_id)
 /* walk_stack fills the slot's stack and returns the hash of its frames. */
 static __always_inline __u64 walk_stack(struct leak_slot *slot, __u32 number)
 {
-	struct leak_walk walk = { .slot = number, .hash = space_seed(slot->stack.space) };
+	struct leak_walk walk = {
+		.slot = number,
+		.hash = hash_mix(space_seed(slot->stack.space), slot->stack.scope),
+	};
 	int done = walk_begin(&walk, slot->stack.space);
 
 	/* The last call, if each crosses but one frame, finds that it is one too many. */
@@ -89,27 +92,36 @@ static __always_inline __u64 walk_stack(struct leak_slot *slot, __u32 number)
 	return hash_mix(walk.hash, done);
 }
 
-/* stack_store keeps a stack that was not seen before. */
-static __always_inline void stack_store(__u64 id, struct leak_stack *stack)
+/* use_store keeps a stack that used a socket and was not seen before. */
+static __always_inline void use_store(__u64 id, struct leak_stack *stack)
+{
+	if (bpf_map_lookup_elem(&uses, &id))
+		return;
+	if (bpf_map_update_elem(&uses, &id, stack, BPF_ANY))
+		count(LEAK_LOST_STACK);
+	else
+		notify(LEAK_EVENT_STACK, stack->scope, bpf_get_current_pid_tgid() >> 32, id);
+}
+
+/* stack_store keeps a stack that was not seen before, unless its tenant has too many. */
+static __always_inline bool stack_store(__u64 id, struct leak_stack *stack)
 {
 	long error;
 
-	if (stack->kind == LEAK_USE) {
-		if (bpf_map_lookup_elem(&uses, &id))
-			return;
-		error = bpf_map_update_elem(&uses, &id, stack, BPF_ANY);
-	} else {
-		if (bpf_map_lookup_elem(&stacks, &id))
-			return;
-		error = bpf_map_update_elem(&stacks, &id, stack, BPF_NOEXIST);
+	if (bpf_map_lookup_elem(&stacks, &id))
+		return true;
+	if (!entry_taken(stack->scope, LEAK_BUDGET_STACKS))
+		return false;
+	error = bpf_map_update_elem(&stacks, &id, stack, BPF_NOEXIST);
+	if (!error) {
+		notify(LEAK_EVENT_STACK, stack->scope, bpf_get_current_pid_tgid() >> 32, id);
+		return true;
 	}
+	entry_given(stack->scope, LEAK_BUDGET_STACKS);
 	/* Of two that are here at once the first has stored the same. */
-	if (error == -LEAK_EEXIST)
-		return;
-	if (error)
+	if (error != -LEAK_EEXIST)
 		count(LEAK_LOST_STACK);
-	else
-		notify(LEAK_EVENT_STACK, bpf_get_current_pid_tgid() >> 32, id);
+	return true;
 }
 
 /*
@@ -119,6 +131,12 @@ static __always_inline void stack_store(__u64 id, struct leak_stack *stack)
 static __always_inline __u64 stack_id(__u64 hash, enum leak_kind kind)
 {
 	return (hash & ~(__u64)LEAK_ID_MASK) | kind;
+}
+
+/* no_stack is an id for want of a stack: what is 0 or LEAK_ID_UNSAMPLED. */
+static __always_inline __u64 no_stack(__u64 what, __u32 scope, enum leak_kind kind)
+{
+	return stack_id((__u64)scope << LEAK_ID_SCOPE_SHIFT | what, kind);
 }
 
 /*
@@ -151,7 +169,7 @@ static __always_inline __u64 stack_rescue(struct leak_proc *proc, enum leak_kind
 	struct leak_rescue *rescue;
 	__u64 base;
 
-	if (!rescue_allowed(proc))
+	if (!rescue_allowed(proc) || !rate_allows(proc->scope, LEAK_BUDGET_RESCUES))
 		return 0;
 	rescue = bpf_ringbuf_reserve(&events, sizeof(*rescue), 0);
 	if (!rescue) {
@@ -178,12 +196,10 @@ static __always_inline __u64 stack_rescue(struct leak_proc *proc, enum leak_kind
 	return base;
 }
 
-/* What a flood is counted in: 2^30 ns, about a second. */
-#define LEAK_FLOOD_SHIFT 30
 #define LEAK_FLOOD_LONGEST (1ULL << 40)
 
 /* How many stacks a process may have captured in that time. Set by Go in tests. */
-const volatile __u32 stack_budget = (__u64)LEAK_STACK_RATE * (1 << LEAK_FLOOD_SHIFT) / 1000000000;
+const volatile __u32 stack_budget = (__u64)LEAK_STACK_RATE * (1 << LEAK_SECOND_SHIFT) / 1000000000;
 
 /* The rarest sampling there was: 1 in so many. Read by Go. */
 volatile __u32 sampled_one_in = 1;
@@ -198,10 +214,10 @@ static __always_inline void flood_look(struct leak_proc *proc, __u64 births)
 
 	if ((__s64)took < 0)
 		return; /* another has begun anew meanwhile */
-	if (took >> LEAK_FLOOD_SHIFT) {
+	if (took >> LEAK_SECOND_SHIFT) {
 		if (took > LEAK_FLOOD_LONGEST)
 			took = LEAK_FLOOD_LONGEST;
-		allowed = took * stack_budget >> LEAK_FLOOD_SHIFT;
+		allowed = took * stack_budget >> LEAK_SECOND_SHIFT;
 		for (int i = 0; i < 16 && births > one_in * allowed; i++)
 			one_in *= 2;
 		proc->one_in = one_in;
@@ -243,13 +259,14 @@ static __always_inline __u64 capture_stack(struct leak_proc *proc, enum leak_kin
 	__u64 id;
 
 	if (kind != LEAK_USE && unsampled(proc))
-		return stack_id(LEAK_ID_UNSAMPLED, kind);
+		return no_stack(LEAK_ID_UNSAMPLED, proc->scope, kind);
 	slot = slot_claim(&number);
 	if (!slot) {
 		count(LEAK_LOST_SLOT);
-		return stack_id(0, kind);
+		return no_stack(0, proc->scope, kind);
 	}
 	slot->stack.space = proc->space;
+	slot->stack.scope = proc->scope;
 	slot->stack.kind = kind;
 	id = stack_id(walk_stack(slot, number), kind);
 	if (slot->stack.quality == LEAK_STACK_NO_MAPPING || (rescue_all && kind != LEAK_USE)) {
@@ -260,10 +277,13 @@ static __always_inline __u64 capture_stack(struct leak_proc *proc, enum leak_kin
 			slot_release(slot);
 			return rescued;
 		}
-		notify(LEAK_EVENT_UNMAPPED, bpf_get_current_pid_tgid() >> 32, 0);
+		notify(LEAK_EVENT_UNMAPPED, proc->scope, bpf_get_current_pid_tgid() >> 32, 0);
 	}
 	count(slot->stack.quality);
-	stack_store(id, &slot->stack);
+	if (kind == LEAK_USE)
+		use_store(id, &slot->stack);
+	else if (!stack_store(id, &slot->stack))
+		id = no_stack(LEAK_ID_UNSAMPLED, proc->scope, kind);
 	slot_release(slot);
 	return id;
 }

@@ -3,11 +3,10 @@
 #ifndef LEAK_TASK_BPF_H
 #define LEAK_TASK_BPF_H
 
-/* child_born records a process forked by current, and follows it if asked to. */
+/* child_born records a process forked by current. */
 static __always_inline void child_born(struct task_struct *child, struct leak_proc *proc)
 {
 	struct leak_task *record = bpf_task_storage_get(&tasks, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	struct leak_proc inherited = { .space = proc->space, .follow = 1 };
 
 	if (!record) {
 		count(LEAK_LOST_STORAGE);
@@ -16,13 +15,42 @@ static __always_inline void child_born(struct task_struct *child, struct leak_pr
 	birth_record(&record->birth, capture_stack(proc, LEAK_CHILD), child->start_time);
 	site_born(record->birth.stack);
 	did(LEAK_FORKED);
-	if (!proc->follow)
-		return;
+}
+
+/* child_followed marks a child as its parent is, whose image it shares until an exec. */
+static __always_inline void child_followed(struct task_struct *child, const struct leak_proc *proc)
+{
 	/* fork copies the mappings, vfork shares them: the space serves both. */
-	if (bpf_task_storage_get(&procs, child, &inherited, BPF_LOCAL_STORAGE_GET_F_CREATE))
-		notify(LEAK_EVENT_FORK, child->tgid, proc->space);
-	else
+	struct leak_proc inherited = {
+		.space = proc->space,
+		.scope = proc->scope,
+		.follow = 1,
+		.muted = proc->muted,
+	};
+
+	if (!bpf_task_storage_get(&procs, child, &inherited, BPF_LOCAL_STORAGE_GET_F_CREATE))
 		count(LEAK_LOST_STORAGE);
+	else
+		notify(LEAK_EVENT_FORK, proc->scope, child->tgid,
+		       (__u64)proc->scope << LEAK_ID_SCOPE_SHIFT | proc->space);
+}
+
+/* thread_kept enters a live thread into the ledger, if its tenant may have more. */
+static __always_inline bool thread_kept(struct task_struct *thread, const struct leak_thread *record,
+					__u64 flags)
+{
+	__u32 tid = thread->pid;
+	long error;
+
+	if (!entry_taken(record->scope, LEAK_BUDGET_THREADS))
+		return false;
+	error = bpf_map_update_elem(&threads, &tid, record, flags);
+	if (!error)
+		return true;
+	entry_given(record->scope, LEAK_BUDGET_THREADS);
+	if (error != -LEAK_EEXIST)
+		count(LEAK_LOST_THREAD);
+	return false;
 }
 
 static __always_inline void thread_born(struct task_struct *thread, struct leak_proc *proc)
@@ -30,21 +58,20 @@ static __always_inline void thread_born(struct task_struct *thread, struct leak_
 	struct leak_task *process = bpf_task_storage_get(&tasks, thread->group_leader, 0, 0);
 	struct leak_thread record = {
 		.tcb = arch_tcb(thread),
+		.scope = proc->scope,
 		.follow = proc->follow,
 	};
 	struct leak_tcb_key key = { .tcb = record.tcb, .tgid = thread->tgid };
-	__u32 tid = thread->pid;
 
 	if (process)
 		record.process = process->birth;
 	birth_record(&record.birth, capture_stack(proc, LEAK_THREAD), thread->start_time);
-	if (bpf_map_update_elem(&threads, &tid, &record, BPF_ANY))
-		count(LEAK_LOST_THREAD);
-	else
+	if (thread_kept(thread, &record, BPF_ANY))
 		site_born(record.birth.stack);
 	did(LEAK_STARTED);
 	/* Whatever thread had this block before, its block was given back. */
-	bpf_map_delete_elem(&tcbs, &key);
+	if (!bpf_map_delete_elem(&tcbs, &key))
+		entry_given(proc->scope, LEAK_BUDGET_TCBS);
 }
 
 /*
@@ -68,17 +95,20 @@ static __always_inline void thread_of_child(struct task_struct *thread)
 SEC("tp_btf/task_newtask")
 int BPF_PROG(task_newtask, struct task_struct *task, __u64 clone_flags)
 {
-	struct leak_proc *proc = traced();
+	struct leak_proc *proc = marked(bpf_get_current_task_btf()->group_leader);
 
 	if (task->flags & LEAK_PF_KERNEL_WORKER)
 		return 0;
-	if (!proc) {
-		if (clone_flags & CLONE_THREAD)
+	if (clone_flags & CLONE_THREAD) {
+		if (proc && !proc->muted)
+			thread_born(task, proc);
+		else
 			thread_of_child(task);
-	} else if (clone_flags & CLONE_THREAD) {
-		thread_born(task, proc);
-	} else {
-		child_born(task, proc);
+	} else if (proc) {
+		if (!proc->muted)
+			child_born(task, proc);
+		if (proc->follow)
+			child_followed(task, proc);
 	}
 	return 0;
 }
@@ -92,13 +122,16 @@ static __always_inline void thread_held(struct task_struct *thread, const struct
 		.process_start = thread->group_leader->start_time,
 		.exited = bpf_ktime_get_ns(),
 		.tid = thread->pid,
+		.scope = record->scope,
 	};
 
-	if (!record->tcb)
+	if (!record->tcb || !entry_taken(record->scope, LEAK_BUDGET_TCBS))
 		return;
 	comm_copy(tcb.comm, thread);
-	if (bpf_map_update_elem(&tcbs, &key, &tcb, BPF_ANY))
-		count(LEAK_LOST_TCB);
+	if (!bpf_map_update_elem(&tcbs, &key, &tcb, BPF_ANY))
+		return;
+	count(LEAK_LOST_TCB);
+	entry_given(record->scope, LEAK_BUDGET_TCBS);
 }
 
 /* goes_along: the thread's process is being killed, or replaced by exec. */
@@ -124,6 +157,7 @@ static __always_inline void thread_ended(struct task_struct *thread)
 		return;
 	if (thread->signal->live.counter && !goes_along(thread->signal))
 		thread_held(thread, record);
+	entry_given(record->scope, LEAK_BUDGET_THREADS);
 	bpf_map_delete_elem(&threads, &tid);
 }
 
@@ -131,17 +165,19 @@ static __always_inline void thread_ended(struct task_struct *thread)
 static __always_inline void process_ended(struct task_struct *task)
 {
 	struct leak_task *record = bpf_task_storage_get(&tasks, task->group_leader, 0, 0);
+	struct leak_proc *proc;
 
 	if (record && record->birth.created)
 		record->exited = bpf_ktime_get_ns();
-	if (traced())
-		notify(LEAK_EVENT_EXIT, task->tgid, 0);
+	proc = marked(task->group_leader);
+	if (proc)
+		notify(LEAK_EVENT_EXIT, proc->scope, task->tgid, 0);
 }
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(sched_process_exit, struct task_struct *task)
 {
-	if (task->pid != task->tgid && traced())
+	if (task->pid != task->tgid && marked(task->group_leader))
 		thread_ended(task);
 	if (!task->signal->live.counter)
 		process_ended(task);
@@ -160,6 +196,7 @@ static __always_inline void thread_became_process(struct task_struct *task, __u3
 
 	if (!thread || thread->birth.creator_tgid != task->tgid)
 		return;
+	fresh.scope = thread->scope;
 	fresh.follow = thread->follow;
 	if (!bpf_task_storage_get(&procs, task, &fresh, BPF_LOCAL_STORAGE_GET_F_CREATE))
 		count(LEAK_LOST_STORAGE);
@@ -170,16 +207,20 @@ static __always_inline void thread_became_process(struct task_struct *task, __u3
 		else
 			count(LEAK_LOST_STORAGE);
 	}
+	entry_given(thread->scope, LEAK_BUDGET_THREADS);
 	bpf_map_delete_elem(&threads, &tid);
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(sched_process_exec, struct task_struct *task, pid_t old_pid)
 {
+	struct leak_proc *proc;
+
 	if (old_pid != task->pid)
 		thread_became_process(task, old_pid);
-	if (traced())
-		notify(LEAK_EVENT_EXEC, task->tgid, 0);
+	proc = marked(task);
+	if (proc)
+		notify(LEAK_EVENT_EXEC, proc->scope, task->tgid, 0);
 	return 0;
 }
 

@@ -106,6 +106,8 @@ struct leak_stack {
 	__u16 depth;
 	__u8 kind; /* enum leak_kind */
 	__u8 quality; /* LEAK_STACK_COMPLETE … LEAK_STACK_NONE */
+	__u32 scope;
+	__u32 pad;
 	__u64 frames[LEAK_MAX_FRAMES];
 };
 

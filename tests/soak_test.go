@@ -23,8 +23,11 @@ var soakFor = flag.Duration("soak", 30*time.Minute, "how long TestSoak runs")
 // soakPerSecond is how many of each kind are created and given back in a second.
 const soakPerSecond = 2000
 
-// For half an hour three programs create thousands of one kind in a second and leak
-// a few of each, and another one starts processes that live for a moment. At the
+// soakForks is by how many programs children are created.
+const soakForks = 4
+
+// For half an hour programs create thousands of one kind in a second and leak a few
+// of each, and another one starts processes that live for a moment. At the
 // end every count is exact, exactly the leaks are outstanding, nothing was lost,
 // and leaktrace needs no more memory than after the first minutes.
 func TestSoak(t *testing.T) {
@@ -33,9 +36,12 @@ func TestSoak(t *testing.T) {
 	command := fmt.Sprint("soak ", seconds)
 	tests := map[string]*soaking{
 		"threads":     soak(t, tracer.Options{}, command, "churn", rate, "0", "0", "0"),
-		"children":    soak(t, tracer.Options{}, command, "churn", "0", rate, "0", "0"),
 		"connections": soak(t, tracer.Options{}, command, "churn", "0", "0", rate, "0"),
 		"brood":       soak(t, tracer.Options{Follow: true}, fmt.Sprint("brood ", seconds), "churn", "0", "0", "0", "0"),
+	}
+	// One that forks waits most of the time for what it has forked.
+	for i := range soakForks {
+		tests[fmt.Sprint("children ", i+1)] = soak(t, tracer.Options{}, command, "churn", "0", strconv.Itoa(soakPerSecond/soakForks), "0", "0")
 	}
 	var samples []footprint
 	began := time.Now()

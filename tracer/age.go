@@ -51,7 +51,7 @@ func (t *Tracer) grow(lost uint64) {
 		case age >= forgetAfter:
 			t.retire(id, n)
 		case age == deleteAfter:
-			t.note(ignoreMissing(t.stacks.kernel.Delete(id)))
+			t.note(t.stacks.delete(id))
 		}
 	}
 	t.stacks.pruneRescued()
@@ -63,9 +63,9 @@ func (t *Tracer) retire(id uint64, n *tally) {
 	n.settle()
 	n.each(id, func(kind Kind, created, released uint64) {
 		from := countedAt(id)
-		key := siteKey{kind, t.stacks.fingerprint(kind, from)}
+		key := siteKey{kind, t.stacks.fingerprint(kind, from), t.stacks.scope(id)}
 		t.past.add(key, Site{
-			Kind: kind, Fingerprint: key.fingerprint, Role: from.role, Group: from.group,
+			Kind: kind, Scope: t.scopes.get(key.scope), Fingerprint: key.fingerprint, Role: from.role, Group: from.group,
 			Stack: t.stacks.get(id), Created: created, Released: released,
 		}, t.age)
 	})
@@ -116,15 +116,15 @@ func (p past) bound(now uint32) {
 	for _, key := range keys[:len(keys)-maxPast*3/4] {
 		if s := p[key]; s.used != now && s.Group != Forgotten {
 			delete(p, key)
-			p.giveUp(s.Site, now)
+			p.giveUp(s.Site, key.scope, now)
 		}
 	}
 }
 
-func (p past) giveUp(s Site, now uint32) {
-	key := siteKey{s.Kind, symbol.Fingerprint(string(s.Kind)+" "+Forgotten, nil)}
+func (p past) giveUp(s Site, scope, now uint32) {
+	key := siteKey{s.Kind, symbol.Fingerprint(string(s.Kind)+" "+Forgotten, nil), scope}
 	p.add(key, Site{
-		Kind: s.Kind, Fingerprint: key.fingerprint, Group: Forgotten,
+		Kind: s.Kind, Scope: s.Scope, Fingerprint: key.fingerprint, Group: Forgotten,
 		Stack: Stack{Site: -1, Quality: NoStack}, Created: s.Created, Released: s.Released,
 	}, now)
 }

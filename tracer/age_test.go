@@ -35,9 +35,9 @@ func TestPastIsBounded(t *testing.T) {
 	p := make(past)
 	for age := range uint32(sites) {
 		kind := Kinds()[age%4]
-		key := siteKey{kind, fmt.Sprint(age)}
+		key := siteKey{kind: kind, fingerprint: fmt.Sprint(age)}
 		p.add(key, Site{Kind: kind, Fingerprint: key.fingerprint, Created: each, Released: each}, age)
-		p[siteKey{Zombie, "0"}].used = age // has a stack in use all the time
+		p[siteKey{kind: Zombie, fingerprint: "0"}].used = age // has a stack in use all the time
 		p.bound(age)
 	}
 	if len(p) > maxPast+1 {
@@ -52,7 +52,7 @@ func TestPastIsBounded(t *testing.T) {
 		t.Errorf("wrong sums (-want +got):\n%s", diff)
 	}
 	for _, kept := range []int{0, sites - 1, sites - maxPast/2} {
-		if p[siteKey{Kinds()[kept%4], fmt.Sprint(kept)}] == nil {
+		if p[siteKey{kind: Kinds()[kept%4], fingerprint: fmt.Sprint(kept)}] == nil {
 			t.Errorf("site %d was given up", kept)
 		}
 	}

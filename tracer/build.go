@@ -11,12 +11,14 @@ const (
 	stackKindMask = 7  // LEAK_KIND_MASK
 	stackIDMask   = 15 // LEAK_ID_MASK
 	idUnsampled   = 16 // LEAK_ID_UNSAMPLED
+	scopeShift    = 32 // LEAK_ID_SCOPE_SHIFT
 )
 
 // siteKey tells sites apart.
 type siteKey struct {
 	kind        Kind
 	fingerprint string
+	scope       uint32
 }
 
 // siteBuilder is a site whose stack is not chosen yet: stacks that differ in
@@ -47,32 +49,34 @@ type builder struct {
 // originKey is what of an origin with a stack makes its site.
 type originKey struct {
 	stack    uint64
+	scope    uint32
 	kind     byte // the first letter: no two begin with the same
 	lastUsed bool
 }
 
 // site returns the site of an origin for one kind.
-func (b *builder) site(kind Kind, from origin) *siteBuilder {
+func (b *builder) site(kind Kind, from origin, scope uint32) *siteBuilder {
 	if from.group != "" {
-		return b.newSite(kind, from)
+		return b.newSite(kind, from, scope)
 	}
-	key := originKey{from.stack, kind[0], from.role == LastUsed}
+	key := originKey{from.stack, scope, kind[0], from.role == LastUsed}
 	s := b.byOrigin[key]
 	if s == nil {
-		s = b.newSite(kind, from)
+		s = b.newSite(kind, from, scope)
 		b.byOrigin[key] = s
 	}
 	return s
 }
 
 // newSite is site by fingerprint: stacks that differ may have the same.
-func (b *builder) newSite(kind Kind, from origin) *siteBuilder {
-	key := siteKey{kind, b.tracer.stacks.fingerprint(kind, from)}
+func (b *builder) newSite(kind Kind, from origin, scope uint32) *siteBuilder {
+	key := siteKey{kind, b.tracer.stacks.fingerprint(kind, from), scope}
 	s := b.sites[key]
 	if s == nil {
 		s = &siteBuilder{
 			Site: Site{
-				Kind: kind, Fingerprint: key.fingerprint, Role: from.role, Group: from.group,
+				Kind: kind, Scope: b.tracer.scopes.get(scope),
+				Fingerprint: key.fingerprint, Role: from.role, Group: from.group,
 				Outstanding: make([]Object, 0, b.tracer.sizes[key]),
 			},
 			byStack: make(map[uint64]int), frames: make(map[uint64]int),
@@ -82,17 +86,34 @@ func (b *builder) newSite(kind Kind, from origin) *siteBuilder {
 	return s
 }
 
-// outstanding adds an object to its site.
-func (b *builder) outstanding(from origin, o Object) {
+// outstanding adds an object to its site. birth is the stack that created it.
+func (b *builder) outstanding(from origin, birth uint64, o Object) {
 	if !b.tracer.wants(o.Kind) || b.isGoing(o) {
 		return
 	}
-	s := b.site(o.Kind, from)
+	s := b.site(o.Kind, from, b.scope(birth, o))
 	s.byStack[from.stack]++
 	if from.frame >= 0 {
 		s.frames[from.stack] = from.frame
 	}
 	s.Outstanding = append(s.Outstanding, o)
+}
+
+// scope is whose an object is: that of its stack, or of its owner. A zombie that
+// nobody traced has forked is its reaper's.
+func (b *builder) scope(birth uint64, o Object) uint32 {
+	if b.tracer.scopes == nil {
+		return 0
+	}
+	if scope := b.tracer.stacks.scope(birth); scope != 0 {
+		return scope
+	}
+	for _, who := range append([]Process{o.Owner}, o.Responsible()...) {
+		if p := b.tracer.processes[who.PID]; p != nil {
+			return p.scope
+		}
+	}
+	return 0
 }
 
 // isGoing tells whether all that could give an object back are ending.
@@ -146,7 +167,7 @@ func (b *builder) addTasks(records []ledgerLeakTaskRecord) {
 		case r.Kind == ledgerLeakKindLEAK_THREAD:
 			o := b.object(Thread, &r.Birth, r.Birth.Created)
 			o.ID, o.Name = int(r.Pid), b.comms.of(r.Comm)
-			b.outstanding(b.createdBy(r.Birth.Stack, o), o)
+			b.outstanding(b.createdBy(r.Birth.Stack, o), r.Birth.Stack, o)
 		case r.Zombie != 0:
 			o := b.object(Zombie, &r.Birth, r.Exited)
 			o.ID, o.Name = int(r.Pid), b.comms.of(r.Comm)
@@ -156,7 +177,7 @@ func (b *builder) addTasks(records []ledgerLeakTaskRecord) {
 				o.Created = o.Since
 			}
 			o.Zombie = b.zombieInfo(r)
-			b.outstanding(b.createdBy(r.Birth.Stack, o), o)
+			b.outstanding(b.createdBy(r.Birth.Stack, o), r.Birth.Stack, o)
 		}
 	}
 }
@@ -190,7 +211,7 @@ func (b *builder) addThreads(threads []finishedThread) {
 		thread := &threads[i]
 		o := b.object(UnjoinedThread, &thread.Birth, thread.Exited)
 		o.ID, o.Name = int(thread.Tid), b.comms.of(thread.Comm)
-		b.outstanding(b.createdBy(thread.Birth.Stack, o), o)
+		b.outstanding(b.createdBy(thread.Birth.Stack, o), thread.Birth.Stack, o)
 	}
 }
 
@@ -247,7 +268,7 @@ func (b *builder) count(kind Kind, id, created, released uint64) {
 	if created == 0 || !b.tracer.wants(kind) {
 		return
 	}
-	s := b.site(kind, countedAt(id))
+	s := b.site(kind, countedAt(id), b.tracer.stacks.scope(id))
 	s.byStack[id] += 0 // shows this stack if no object has one
 	s.Created += created
 	s.Released += released

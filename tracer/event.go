@@ -62,7 +62,7 @@ func (t *Tracer) handle(p []byte) {
 			t.note(t.stacks.resolve(id))
 		}
 	case ledgerLeakEventTypeLEAK_EVENT_FORK:
-		t.forked(t.process(pid), t.spaces.byID[uint32(id)])
+		t.forked(t.process(pid), t.spaces.byID[uint32(id)], uint32(id>>scopeShift))
 	case ledgerLeakEventTypeLEAK_EVENT_EXEC:
 		t.note(t.sync(t.process(pid)))
 	case ledgerLeakEventTypeLEAK_EVENT_EXIT:
@@ -86,7 +86,14 @@ func (t *Tracer) process(pid int) *process {
 
 // forked puts a child into its parent's space. If that is out of the kernel by
 // now, for the parent has ended or changed, the child's mappings are read.
-func (t *Tracer) forked(child *process, s *space) {
+func (t *Tracer) forked(child *process, s *space, scope uint32) {
+	child.scope, child.program = scope, t.scopes.get(scope).Program
+	if t.scopes.muted(scope) {
+		return
+	}
+	if s != nil {
+		child.startStack = s.startStack
+	}
 	if s != nil && t.spaces.inKernel(s) {
 		t.note(t.enter(child, s))
 	} else {

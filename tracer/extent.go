@@ -30,6 +30,14 @@ func (e *extents) take(count uint32) (place extent, ok bool) {
 	return extent{}, false
 }
 
+// left is how many entries are free.
+func (e extents) left() (n uint32) {
+	for _, run := range e {
+		n += run.count
+	}
+	return n
+}
+
 // give gives a run back.
 func (e *extents) give(place extent) {
 	if place.count == 0 {

@@ -28,6 +28,7 @@ type file struct {
 	rows     []ledgerLeakRow // as in the kernel, for stacks that Go walks
 	threads  threadLayout
 	refs     int
+	tenant   *tenant // the first to map it; nil unless a node is traced
 }
 
 // files holds every file some space maps, each once.
@@ -40,8 +41,9 @@ type files struct {
 
 // open returns the file behind path, an open-able link to a mapping of a
 // process whose root directory is root and which knows it by name. A file
-// whose unwind table is missing or malformed is usable all the same.
-func (fs *files) open(path, name, root string) (*file, error) {
+// whose unwind table is missing or malformed is usable all the same. Its table
+// counts against the first tenant that maps it.
+func (fs *files) open(path, name, root string, whose *tenant) (*file, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -57,7 +59,7 @@ func (fs *files) open(path, name, root string) (*file, error) {
 		known.refs++
 		return known, f.Close()
 	}
-	opened, err := fs.load(f, name, root)
+	opened, err := fs.load(f, name, root, whose)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +69,7 @@ func (fs *files) open(path, name, root string) (*file, error) {
 }
 
 // load reads a file for the first time. It takes ownership of f.
-func (fs *files) load(f *os.File, name, root string) (*file, error) {
+func (fs *files) load(f *os.File, name, root string, whose *tenant) (*file, error) {
 	segments, err := executableSegments(f)
 	if err != nil {
 		_ = f.Close()
@@ -76,6 +78,9 @@ func (fs *files) load(f *os.File, name, root string) (*file, error) {
 	table, err := unwind.Extract(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
 	if err != nil {
 		table = nil // stepped by frame pointer, and the stacks say so
+	}
+	if !whose.mayTable(len(table), fs.tables.rows.MaxEntries()) {
+		table = nil
 	}
 	symbols, err := symbol.Open(f, name, root)
 	if err != nil {
@@ -87,8 +92,9 @@ func (fs *files) load(f *os.File, name, root string) (*file, error) {
 	} else if err != nil {
 		return nil, errors.Join(err, symbols.Close())
 	}
+	whose.tabled(int32(len(rows)))
 	return &file{
-		symbols: symbols, segments: segments, place: place, rows: rows,
+		tenant: whose, symbols: symbols, segments: segments, place: place, rows: rows,
 		threads: readThreadLayout(symbols), refs: 1,
 	}, nil
 }
@@ -101,6 +107,7 @@ func (fs *files) release(f *file) error {
 	}
 	delete(fs.byKey, f.key)
 	fs.tables.remove(f.place)
+	f.tenant.tabled(-int32(len(f.rows)))
 	return f.symbols.Close()
 }
 

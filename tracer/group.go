@@ -15,7 +15,7 @@ import (
 const NotSampled = "stack not sampled"
 
 // unsampled tells the ids that stand for a stack that was left out.
-func unsampled(id uint64) bool { return id&^stackIDMask == idUnsampled }
+func unsampled(id uint64) bool { return uint32(id)&^stackIDMask == idUnsampled }
 
 // NameGroup is the name of a thread or child with each number in it as "N":
 // the workers of a pool are numbered.
@@ -69,6 +69,7 @@ func (o Object) group() string {
 // too.
 func seenAgain(sites []Site) {
 	type sort struct {
+		scope Scope
 		kind  Kind
 		group string
 	}
@@ -81,7 +82,7 @@ func seenAgain(sites []Site) {
 			if len(s.Stack.Frames) == 0 || o.BeforeTracing {
 				continue
 			}
-			which := sort{s.Kind, o.group()}
+			which := sort{s.Scope, s.Kind, o.group()}
 			if known, ok := seen[which]; ok && known != s.Fingerprint {
 				seen[which] = "" // nobody knows which of the two
 			} else {
@@ -92,7 +93,7 @@ func seenAgain(sites []Site) {
 	for i := range sites {
 		s := &sites[i]
 		if isOlder(*s) {
-			s.SeenAgain = seen[sort{s.Kind, s.Group}]
+			s.SeenAgain = seen[sort{s.Scope, s.Kind, s.Group}]
 		}
 	}
 }

@@ -105,11 +105,45 @@ func iovec(p []byte) unix.Iovec {
 	return v
 }
 
+// judgeStrangers takes a list of processes that was read after the threads: what
+// ended with its process is freed, the others are judged next time.
+func (t *Tracer) judgeStrangers(v *verdicts, records []ledgerLeakProcessRecord) {
+	type process struct {
+		pid   uint32
+		start uint64
+	}
+	alive := make(map[process]bool)
+	for i := range records {
+		if records[i].Ending == 0 {
+			alive[process{records[i].Tgid, records[i].Start}] = true
+		}
+	}
+	for _, thread := range v.strangers {
+		if alive[process{uint32(thread.key.Tgid), thread.ProcessStart}] {
+			v.unjudged++
+			v.unjoined[thread.Birth.Stack]++
+		} else {
+			t.note(t.deleteThread(thread))
+		}
+	}
+}
+
+// deleteThread removes a finished thread from the kernel's map.
+func (t *Tracer) deleteThread(thread finishedThread) error {
+	err := t.maps.Tcbs.Delete(thread.key)
+	if err == nil {
+		t.scopes.tenant(thread.Scope).took(ledgerLeakBudgetLEAK_BUDGET_TCBS, 1)
+	}
+	return ignoreMissing(err)
+}
+
 // verdicts is what became of finished threads.
 type verdicts struct {
 	held     []finishedThread  // never joined
 	unjoined map[uint64]uint64 // not known to be joined, by stack id
 	unjudged uint64            // of these, not known to be held either
+	// strangers are those of processes that have ended, or that no event told of.
+	strangers []finishedThread
 }
 
 // judgeThreads tells finished threads that were never joined from the others,
@@ -118,7 +152,12 @@ func (t *Tracer) judgeThreads(l *ledger) verdicts {
 	v := verdicts{unjoined: make(map[uint64]uint64)}
 	for _, thread := range l.threads {
 		state := joinFreed
-		if p := t.processes[int(thread.key.Tgid)]; p != nil && p.space != nil {
+		p := t.processes[int(thread.key.Tgid)]
+		if p == nil {
+			v.strangers = append(v.strangers, thread)
+			continue
+		}
+		if p.space != nil {
 			state = t.memory.joinState(p.pid, thread.key.Tcb, p.space.threadLayout())
 		}
 		// The block may have got a new thread while it was read.
@@ -134,7 +173,7 @@ func (t *Tracer) judgeThreads(l *ledger) verdicts {
 			v.unjudged++
 			v.unjoined[thread.Birth.Stack]++
 		case joinFreed:
-			t.note(ignoreMissing(t.maps.Tcbs.Delete(thread.key)))
+			t.note(t.deleteThread(thread))
 		}
 	}
 	return v

@@ -153,11 +153,17 @@ func (t *Tracer) readProcesses() (records []ledgerLeakProcessRecord, err error) 
 }
 
 // alive lists, of traced processes, those that were not told to end, by pid.
-func alive(records []ledgerLeakProcessRecord) (alive []ProcessActivity) {
+func (t *Tracer) alive(records []ledgerLeakProcessRecord) (alive []ProcessActivity) {
 	for i := range records {
-		if records[i].Ending == 0 {
-			alive = append(alive, newProcessActivity(&records[i]))
+		p := t.processes[int(records[i].Tgid)]
+		if records[i].Ending != 0 || p != nil && t.scopes.muted(p.scope) {
+			continue
 		}
+		a := newProcessActivity(&records[i])
+		if p != nil {
+			a.Scope = t.scopes.get(p.scope)
+		}
+		alive = append(alive, a)
 	}
 	slices.SortFunc(alive, func(a, b ProcessActivity) int { return cmp.Compare(a.PID, b.PID) })
 	return alive

@@ -36,6 +36,19 @@ type ledgerLeakBirth struct {
 	CreatorComm   [16]uint8
 }
 
+type ledgerLeakBudget uint32
+
+const (
+	ledgerLeakBudgetLEAK_BUDGET_STACKS  ledgerLeakBudget = 0
+	ledgerLeakBudgetLEAK_BUDGET_THREADS ledgerLeakBudget = 1
+	ledgerLeakBudgetLEAK_BUDGET_TCBS    ledgerLeakBudget = 2
+	ledgerLeakBudgetLEAK_BUDGET_ENTRIES ledgerLeakBudget = 3
+	ledgerLeakBudgetLEAK_BUDGET_EVENTS  ledgerLeakBudget = 3
+	ledgerLeakBudgetLEAK_BUDGET_LOOKS   ledgerLeakBudget = 4
+	ledgerLeakBudgetLEAK_BUDGET_RESCUES ledgerLeakBudget = 5
+	ledgerLeakBudgetLEAK_BUDGETS        ledgerLeakBudget = 6
+)
+
 type ledgerLeakCached struct {
 	_     structs.HostLayout
 	Check uint64
@@ -122,7 +135,9 @@ type ledgerLeakParked struct {
 type ledgerLeakProc struct {
 	_            structs.HostLayout
 	Space        uint32
+	Scope        uint32
 	Follow       uint32
+	Muted        uint32
 	RescueSecond uint64
 	Rescues      uint64
 	FloodBegan   uint64
@@ -138,6 +153,8 @@ type ledgerLeakProcessRecord struct {
 	CodePages  uint64
 	Tgid       uint32
 	Ending     uint32
+	Unmarked   uint32
+	Pad        uint32
 	Comm       [16]uint8
 }
 
@@ -158,6 +175,11 @@ type ledgerLeakRescue struct {
 	Regs       ledgerLeakRegs
 	Pages      uint64
 	Memory     [32768]uint8
+}
+
+type ledgerLeakReturns struct {
+	_       structs.HostLayout
+	Entries [3]uint64
 }
 
 type ledgerLeakRow struct {
@@ -240,6 +262,8 @@ type ledgerLeakStack struct {
 	Depth   uint16
 	Kind    uint8
 	Quality uint8
+	Scope   uint32
+	Pad     uint32
 	Frames  [128]uint64
 }
 
@@ -270,7 +294,7 @@ type ledgerLeakTcb struct {
 	ProcessStart uint64
 	Exited       uint64
 	Tid          uint32
-	Pad          uint32
+	Scope        uint32
 	Comm         [16]uint8
 }
 
@@ -280,12 +304,20 @@ type ledgerLeakTcbKey struct {
 	Tgid uint64
 }
 
+type ledgerLeakTenant struct {
+	_       structs.HostLayout
+	Used    [6]uint64
+	Refused [6]uint64
+	Second  [6]uint64
+}
+
 type ledgerLeakThread struct {
 	_       structs.HostLayout
 	Birth   ledgerLeakBirth
 	Process ledgerLeakBirth
 	Tcb     uint64
-	Follow  uint64
+	Scope   uint32
+	Follow  uint32
 }
 
 // Names of all BPF objects in the ELF.
@@ -297,6 +329,7 @@ const (
 	ledgerMapEvents             = "events"
 	ledgerMapMappings           = "mappings"
 	ledgerMapProcs              = "procs"
+	ledgerMapReturns            = "returns"
 	ledgerMapRows               = "rows"
 	ledgerMapRuleCache          = "rule_cache"
 	ledgerMapRules              = "rules"
@@ -309,6 +342,7 @@ const (
 	ledgerMapStacks             = "stacks"
 	ledgerMapTasks              = "tasks"
 	ledgerMapTcbs               = "tcbs"
+	ledgerMapTenants            = "tenants"
 	ledgerMapThreads            = "threads"
 	ledgerMapUses               = "uses"
 	ledgerProgInetCskAccept     = "inet_csk_accept"
@@ -325,6 +359,8 @@ const (
 	ledgerProgSockSendLength    = "sock_send_length"
 	ledgerProgTaskNewtask       = "task_newtask"
 	ledgerProgTcpRcvSpaceAdjust = "tcp_rcv_space_adjust"
+	ledgerVarBudgetType         = "budget_type"
+	ledgerVarBudgets            = "budgets"
 	ledgerVarDeedType           = "deed_type"
 	ledgerVarEventType          = "event_type"
 	ledgerVarLostEvent          = "lost_event"
@@ -338,6 +374,7 @@ const (
 	ledgerVarSockRecordType     = "sock_record_type"
 	ledgerVarStackBudget        = "stack_budget"
 	ledgerVarTaskRecordType     = "task_record_type"
+	ledgerVarWholeNode          = "whole_node"
 )
 
 // loadLedger returns the embedded CollectionSpec for ledger.
@@ -407,6 +444,7 @@ type ledgerMapSpecs struct {
 	Events     *ebpf.MapSpec `ebpf:"events"`
 	Mappings   *ebpf.MapSpec `ebpf:"mappings"`
 	Procs      *ebpf.MapSpec `ebpf:"procs"`
+	Returns    *ebpf.MapSpec `ebpf:"returns"`
 	Rows       *ebpf.MapSpec `ebpf:"rows"`
 	RuleCache  *ebpf.MapSpec `ebpf:"rule_cache"`
 	Rules      *ebpf.MapSpec `ebpf:"rules"`
@@ -419,6 +457,7 @@ type ledgerMapSpecs struct {
 	Stacks     *ebpf.MapSpec `ebpf:"stacks"`
 	Tasks      *ebpf.MapSpec `ebpf:"tasks"`
 	Tcbs       *ebpf.MapSpec `ebpf:"tcbs"`
+	Tenants    *ebpf.MapSpec `ebpf:"tenants"`
 	Threads    *ebpf.MapSpec `ebpf:"threads"`
 	Uses       *ebpf.MapSpec `ebpf:"uses"`
 }
@@ -427,6 +466,8 @@ type ledgerMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ledgerVariableSpecs struct {
+	BudgetType        *ebpf.VariableSpec `ebpf:"budget_type"`
+	Budgets           *ebpf.VariableSpec `ebpf:"budgets"`
 	DeedType          *ebpf.VariableSpec `ebpf:"deed_type"`
 	EventType         *ebpf.VariableSpec `ebpf:"event_type"`
 	LostEvent         *ebpf.VariableSpec `ebpf:"lost_event"`
@@ -440,6 +481,7 @@ type ledgerVariableSpecs struct {
 	SockRecordType    *ebpf.VariableSpec `ebpf:"sock_record_type"`
 	StackBudget       *ebpf.VariableSpec `ebpf:"stack_budget"`
 	TaskRecordType    *ebpf.VariableSpec `ebpf:"task_record_type"`
+	WholeNode         *ebpf.VariableSpec `ebpf:"whole_node"`
 }
 
 // ledgerObjects contains all objects after they have been loaded into the kernel.
@@ -467,6 +509,7 @@ type ledgerMaps struct {
 	Events     *ebpf.Map `ebpf:"events"`
 	Mappings   *ebpf.Map `ebpf:"mappings"`
 	Procs      *ebpf.Map `ebpf:"procs"`
+	Returns    *ebpf.Map `ebpf:"returns"`
 	Rows       *ebpf.Map `ebpf:"rows"`
 	RuleCache  *ebpf.Map `ebpf:"rule_cache"`
 	Rules      *ebpf.Map `ebpf:"rules"`
@@ -479,6 +522,7 @@ type ledgerMaps struct {
 	Stacks     *ebpf.Map `ebpf:"stacks"`
 	Tasks      *ebpf.Map `ebpf:"tasks"`
 	Tcbs       *ebpf.Map `ebpf:"tcbs"`
+	Tenants    *ebpf.Map `ebpf:"tenants"`
 	Threads    *ebpf.Map `ebpf:"threads"`
 	Uses       *ebpf.Map `ebpf:"uses"`
 }
@@ -490,6 +534,7 @@ func (m *ledgerMaps) Close() error {
 		m.Events,
 		m.Mappings,
 		m.Procs,
+		m.Returns,
 		m.Rows,
 		m.RuleCache,
 		m.Rules,
@@ -502,6 +547,7 @@ func (m *ledgerMaps) Close() error {
 		m.Stacks,
 		m.Tasks,
 		m.Tcbs,
+		m.Tenants,
 		m.Threads,
 		m.Uses,
 	)
@@ -511,6 +557,8 @@ func (m *ledgerMaps) Close() error {
 //
 // It can be passed to loadLedgerObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ledgerVariables struct {
+	BudgetType        *ebpf.Variable `ebpf:"budget_type"`
+	Budgets           *ebpf.Variable `ebpf:"budgets"`
 	DeedType          *ebpf.Variable `ebpf:"deed_type"`
 	EventType         *ebpf.Variable `ebpf:"event_type"`
 	LostEvent         *ebpf.Variable `ebpf:"lost_event"`
@@ -524,6 +572,7 @@ type ledgerVariables struct {
 	SockRecordType    *ebpf.Variable `ebpf:"sock_record_type"`
 	StackBudget       *ebpf.Variable `ebpf:"stack_budget"`
 	TaskRecordType    *ebpf.Variable `ebpf:"task_record_type"`
+	WholeNode         *ebpf.Variable `ebpf:"whole_node"`
 }
 
 // ledgerPrograms contains all programs after they have been loaded into the kernel.

@@ -36,6 +36,19 @@ type ledgerLeakBirth struct {
 	CreatorComm   [16]uint8
 }
 
+type ledgerLeakBudget uint32
+
+const (
+	ledgerLeakBudgetLEAK_BUDGET_STACKS  ledgerLeakBudget = 0
+	ledgerLeakBudgetLEAK_BUDGET_THREADS ledgerLeakBudget = 1
+	ledgerLeakBudgetLEAK_BUDGET_TCBS    ledgerLeakBudget = 2
+	ledgerLeakBudgetLEAK_BUDGET_ENTRIES ledgerLeakBudget = 3
+	ledgerLeakBudgetLEAK_BUDGET_EVENTS  ledgerLeakBudget = 3
+	ledgerLeakBudgetLEAK_BUDGET_LOOKS   ledgerLeakBudget = 4
+	ledgerLeakBudgetLEAK_BUDGET_RESCUES ledgerLeakBudget = 5
+	ledgerLeakBudgetLEAK_BUDGETS        ledgerLeakBudget = 6
+)
+
 type ledgerLeakCached struct {
 	_     structs.HostLayout
 	Check uint64
@@ -122,7 +135,9 @@ type ledgerLeakParked struct {
 type ledgerLeakProc struct {
 	_            structs.HostLayout
 	Space        uint32
+	Scope        uint32
 	Follow       uint32
+	Muted        uint32
 	RescueSecond uint64
 	Rescues      uint64
 	FloodBegan   uint64
@@ -138,6 +153,8 @@ type ledgerLeakProcessRecord struct {
 	CodePages  uint64
 	Tgid       uint32
 	Ending     uint32
+	Unmarked   uint32
+	Pad        uint32
 	Comm       [16]uint8
 }
 
@@ -164,6 +181,11 @@ type ledgerLeakRescue struct {
 	Regs       ledgerLeakRegs
 	Pages      uint64
 	Memory     [32768]uint8
+}
+
+type ledgerLeakReturns struct {
+	_       structs.HostLayout
+	Entries [3]uint64
 }
 
 type ledgerLeakRow struct {
@@ -246,6 +268,8 @@ type ledgerLeakStack struct {
 	Depth   uint16
 	Kind    uint8
 	Quality uint8
+	Scope   uint32
+	Pad     uint32
 	Frames  [128]uint64
 }
 
@@ -276,7 +300,7 @@ type ledgerLeakTcb struct {
 	ProcessStart uint64
 	Exited       uint64
 	Tid          uint32
-	Pad          uint32
+	Scope        uint32
 	Comm         [16]uint8
 }
 
@@ -286,12 +310,20 @@ type ledgerLeakTcbKey struct {
 	Tgid uint64
 }
 
+type ledgerLeakTenant struct {
+	_       structs.HostLayout
+	Used    [6]uint64
+	Refused [6]uint64
+	Second  [6]uint64
+}
+
 type ledgerLeakThread struct {
 	_       structs.HostLayout
 	Birth   ledgerLeakBirth
 	Process ledgerLeakBirth
 	Tcb     uint64
-	Follow  uint64
+	Scope   uint32
+	Follow  uint32
 }
 
 // Names of all BPF objects in the ELF.
@@ -303,6 +335,7 @@ const (
 	ledgerMapEvents             = "events"
 	ledgerMapMappings           = "mappings"
 	ledgerMapProcs              = "procs"
+	ledgerMapReturns            = "returns"
 	ledgerMapRows               = "rows"
 	ledgerMapRuleCache          = "rule_cache"
 	ledgerMapRules              = "rules"
@@ -315,6 +348,7 @@ const (
 	ledgerMapStacks             = "stacks"
 	ledgerMapTasks              = "tasks"
 	ledgerMapTcbs               = "tcbs"
+	ledgerMapTenants            = "tenants"
 	ledgerMapThreads            = "threads"
 	ledgerMapUses               = "uses"
 	ledgerProgInetCskAccept     = "inet_csk_accept"
@@ -331,6 +365,8 @@ const (
 	ledgerProgSockSendLength    = "sock_send_length"
 	ledgerProgTaskNewtask       = "task_newtask"
 	ledgerProgTcpRcvSpaceAdjust = "tcp_rcv_space_adjust"
+	ledgerVarBudgetType         = "budget_type"
+	ledgerVarBudgets            = "budgets"
 	ledgerVarDeedType           = "deed_type"
 	ledgerVarEventType          = "event_type"
 	ledgerVarLostEvent          = "lost_event"
@@ -344,6 +380,7 @@ const (
 	ledgerVarSockRecordType     = "sock_record_type"
 	ledgerVarStackBudget        = "stack_budget"
 	ledgerVarTaskRecordType     = "task_record_type"
+	ledgerVarWholeNode          = "whole_node"
 )
 
 // loadLedger returns the embedded CollectionSpec for ledger.
@@ -413,6 +450,7 @@ type ledgerMapSpecs struct {
 	Events     *ebpf.MapSpec `ebpf:"events"`
 	Mappings   *ebpf.MapSpec `ebpf:"mappings"`
 	Procs      *ebpf.MapSpec `ebpf:"procs"`
+	Returns    *ebpf.MapSpec `ebpf:"returns"`
 	Rows       *ebpf.MapSpec `ebpf:"rows"`
 	RuleCache  *ebpf.MapSpec `ebpf:"rule_cache"`
 	Rules      *ebpf.MapSpec `ebpf:"rules"`
@@ -425,6 +463,7 @@ type ledgerMapSpecs struct {
 	Stacks     *ebpf.MapSpec `ebpf:"stacks"`
 	Tasks      *ebpf.MapSpec `ebpf:"tasks"`
 	Tcbs       *ebpf.MapSpec `ebpf:"tcbs"`
+	Tenants    *ebpf.MapSpec `ebpf:"tenants"`
 	Threads    *ebpf.MapSpec `ebpf:"threads"`
 	Uses       *ebpf.MapSpec `ebpf:"uses"`
 }
@@ -433,6 +472,8 @@ type ledgerMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ledgerVariableSpecs struct {
+	BudgetType        *ebpf.VariableSpec `ebpf:"budget_type"`
+	Budgets           *ebpf.VariableSpec `ebpf:"budgets"`
 	DeedType          *ebpf.VariableSpec `ebpf:"deed_type"`
 	EventType         *ebpf.VariableSpec `ebpf:"event_type"`
 	LostEvent         *ebpf.VariableSpec `ebpf:"lost_event"`
@@ -446,6 +487,7 @@ type ledgerVariableSpecs struct {
 	SockRecordType    *ebpf.VariableSpec `ebpf:"sock_record_type"`
 	StackBudget       *ebpf.VariableSpec `ebpf:"stack_budget"`
 	TaskRecordType    *ebpf.VariableSpec `ebpf:"task_record_type"`
+	WholeNode         *ebpf.VariableSpec `ebpf:"whole_node"`
 }
 
 // ledgerObjects contains all objects after they have been loaded into the kernel.
@@ -473,6 +515,7 @@ type ledgerMaps struct {
 	Events     *ebpf.Map `ebpf:"events"`
 	Mappings   *ebpf.Map `ebpf:"mappings"`
 	Procs      *ebpf.Map `ebpf:"procs"`
+	Returns    *ebpf.Map `ebpf:"returns"`
 	Rows       *ebpf.Map `ebpf:"rows"`
 	RuleCache  *ebpf.Map `ebpf:"rule_cache"`
 	Rules      *ebpf.Map `ebpf:"rules"`
@@ -485,6 +528,7 @@ type ledgerMaps struct {
 	Stacks     *ebpf.Map `ebpf:"stacks"`
 	Tasks      *ebpf.Map `ebpf:"tasks"`
 	Tcbs       *ebpf.Map `ebpf:"tcbs"`
+	Tenants    *ebpf.Map `ebpf:"tenants"`
 	Threads    *ebpf.Map `ebpf:"threads"`
 	Uses       *ebpf.Map `ebpf:"uses"`
 }
@@ -496,6 +540,7 @@ func (m *ledgerMaps) Close() error {
 		m.Events,
 		m.Mappings,
 		m.Procs,
+		m.Returns,
 		m.Rows,
 		m.RuleCache,
 		m.Rules,
@@ -508,6 +553,7 @@ func (m *ledgerMaps) Close() error {
 		m.Stacks,
 		m.Tasks,
 		m.Tcbs,
+		m.Tenants,
 		m.Threads,
 		m.Uses,
 	)
@@ -517,6 +563,8 @@ func (m *ledgerMaps) Close() error {
 //
 // It can be passed to loadLedgerObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ledgerVariables struct {
+	BudgetType        *ebpf.Variable `ebpf:"budget_type"`
+	Budgets           *ebpf.Variable `ebpf:"budgets"`
 	DeedType          *ebpf.Variable `ebpf:"deed_type"`
 	EventType         *ebpf.Variable `ebpf:"event_type"`
 	LostEvent         *ebpf.Variable `ebpf:"lost_event"`
@@ -530,6 +578,7 @@ type ledgerVariables struct {
 	SockRecordType    *ebpf.Variable `ebpf:"sock_record_type"`
 	StackBudget       *ebpf.Variable `ebpf:"stack_budget"`
 	TaskRecordType    *ebpf.Variable `ebpf:"task_record_type"`
+	WholeNode         *ebpf.Variable `ebpf:"whole_node"`
 }
 
 // ledgerPrograms contains all programs after they have been loaded into the kernel.

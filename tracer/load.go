@@ -69,7 +69,14 @@ func (t *Tracer) configure(spec *ebpf.CollectionSpec, kernel *btf.Spec) error {
 	if err := spec.Variables[ledgerVarSeesUses].Set(hasTracepoint(kernel, "sock_recv_length")); err != nil {
 		return fmt.Errorf("configure BPF programs: %w", err)
 	}
-	return t.options.Tuning.apply(spec)
+	if err := t.options.Tuning.apply(spec); err != nil {
+		return err
+	}
+	shares := kernelBudgets(func(table string) uint32 { return spec.Maps[table].MaxEntries })
+	if err := spec.Variables[ledgerVarBudgets].Set(shares); err != nil {
+		return fmt.Errorf("configure BPF programs: %w", err)
+	}
+	return nil
 }
 
 // attachRefusable attaches what the kernel lets. What it refuses, the others

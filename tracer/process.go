@@ -20,9 +20,15 @@ type process struct {
 	pid   int
 	start uint64 // field 22 of /proc/PID/stat, ticks since boot; 0 until first read
 	comm  string
-	space *space    // nil until it is known
-	read  time.Time // when its mappings were read last
-	seen  footprint // at the last snapshot
+	space *space // nil until it is known, and while nothing is recorded of it
+	// scope and program are who its objects belong to, where a node is traced:
+	// program is the process's name at the beginning of its image, which is known
+	// by startStack.
+	scope      uint32
+	program    string
+	startStack uint64
+	read       time.Time // when its mappings were read last
+	seen       footprint // at the last snapshot
 	// headless says that the main thread has ended. /proc/PID/maps is empty then:
 	// what was known before still holds, as far as it goes.
 	headless bool
@@ -67,6 +73,9 @@ func (p *process) identify(proc procfs.Proc) error {
 		return fmt.Errorf("process %d: %w", p.pid, os.ErrProcessDone)
 	}
 	p.start, p.comm, p.headless = stat.Starttime, stat.Comm, stat.State == "Z"
+	if stat.StartStack != p.startStack && stat.StartStack != 0 {
+		p.program, p.startStack = stat.Comm, stat.StartStack
+	}
 	return nil
 }
 
@@ -94,6 +103,9 @@ func (t *Tracer) sync(p *process) error {
 	if err := t.syncWith(p, proc); err != nil {
 		if done := p.identify(proc); done != nil {
 			err = done
+		} else if t.scopes != nil && p.space == nil {
+			// It counts all the same, and so do its children.
+			err = errors.Join(err, t.mark(p, nil))
 		}
 		return fmt.Errorf("read mappings of process %d: %w", p.pid, err)
 	}
@@ -105,10 +117,22 @@ func (t *Tracer) syncWith(p *process, proc procfs.Proc) error {
 		return err
 	}
 	p.read = time.Now()
+	before := p.scope
+	if err := t.place(p, proc); err != nil {
+		return err
+	}
+	if t.scopes.muted(p.scope) {
+		return errors.Join(t.mark(p, nil), t.enter(p, nil))
+	}
+	if p.space != nil && p.scope != before {
+		if err := t.mark(p, p.space); err != nil {
+			return err
+		}
+	}
 	if p.space != nil && (p.headless || p.space.current(proc)) {
 		return nil
 	}
-	fresh, err := t.spaces.read(proc)
+	fresh, err := t.spaces.read(proc, t.scopes.tenant(p.scope))
 	if err != nil {
 		return err
 	}
@@ -130,16 +154,28 @@ func (t *Tracer) syncWith(p *process, proc procfs.Proc) error {
 	return t.enter(p, fresh)
 }
 
-// mark tells the kernel that a process is traced, and in which space.
+// mark tells the kernel that a process is traced, and in which space; without one
+// its stacks will not be known. What the kernel has counted of the process against
+// its budgets stays.
 func (t *Tracer) mark(p *process, s *space) error {
 	pidfd, err := unix.PidfdOpen(p.pid, 0)
 	if err != nil {
 		return fmt.Errorf("open process %d: %w", p.pid, err)
 	}
 	defer func() { _ = unix.Close(pidfd) }()
-	value := ledgerLeakProc{Space: s.id}
-	if t.options.Follow {
+	var value ledgerLeakProc
+	if err := ignoreMissing(t.maps.Procs.Lookup(int32(pidfd), &value)); err != nil {
+		return fmt.Errorf("read the mark of process %d: %w", p.pid, err)
+	}
+	value.Space, value.Scope, value.Follow, value.Muted = 0, p.scope, 0, 0
+	if s != nil {
+		value.Space = s.id
+	}
+	if t.options.Follow || t.scopes != nil {
 		value.Follow = 1
+	}
+	if t.scopes.muted(p.scope) {
+		value.Muted = 1
 	}
 	if err := t.maps.Procs.Put(int32(pidfd), value); err != nil {
 		return fmt.Errorf("mark process %d as traced: %w", p.pid, err)

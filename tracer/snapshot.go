@@ -46,6 +46,8 @@ type Snapshot struct {
 	// Refused is what cgroups were refused since tracing began, and why. It stays
 	// empty unless a node is traced.
 	Refused []Refusal
+	// Maps is how full the kernel's maps are.
+	Maps []MapFill
 	// Corrected counts the processes that no event had told of and that a look at
 	// the kernel's list found.
 	Corrected uint64
@@ -99,6 +101,9 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space) (*Snapshot, e
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.count(created)
+	if err := t.readmit(); err != nil {
+		return nil, fmt.Errorf("take snapshot: %w", err)
+	}
 	traced := slices.Collect(maps.Keys(t.processes))
 	l, err := t.readLedger()
 	if err != nil {
@@ -118,8 +123,10 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space) (*Snapshot, e
 	if err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", err)
 	}
+	t.judgeStrangers(&threads, records)
+	t.discover(records)
 	t.refresh(records)
-	processes := alive(records)
+	processes := t.alive(records)
 	t.updateTallies(l, threads.unjoined)
 	b := &builder{
 		tracer: t, clock: t.clock, now: l.taken,
@@ -144,6 +151,11 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space) (*Snapshot, e
 	}
 	t.grow(totals[ledgerLeakCounterLEAK_LOST_EVENT] + totals[ledgerLeakCounterLEAK_LOST_SITE])
 	t.forget(retired)
+	t.sweepScopes()
+	if out.Refused, err = t.settle(); err != nil {
+		return nil, fmt.Errorf("take snapshot: %w", err)
+	}
+	out.Corrected, out.Maps = t.corrected, t.fill(l)
 	return out, t.addCounters(out, totals, l, threads.unjudged)
 }
 
@@ -155,6 +167,10 @@ const lookEvery = 10 * time.Second
 // processes that ended. To read the mappings of a process takes a millisecond
 // where it has many threads: it is done where there may be something new.
 func (t *Tracer) refresh(records []ledgerLeakProcessRecord) {
+	every := lookEvery
+	if t.scopes != nil {
+		every = lookAtNodeEvery
+	}
 	listed := make(map[int]footprint, len(records))
 	for i := range records {
 		r := &records[i]
@@ -162,7 +178,7 @@ func (t *Tracer) refresh(records []ledgerLeakProcessRecord) {
 	}
 	for pid, p := range t.processes {
 		now, ok := listed[pid]
-		if ok && now == p.seen && time.Since(p.read) < lookEvery {
+		if ok && now == p.seen && time.Since(p.read) < every {
 			continue
 		}
 		p.seen = now

@@ -29,6 +29,7 @@ type space struct {
 	place      extent            // of mappings in the kernel
 	listing    []*procfs.ProcMap // what mappings were made of
 	procs      int               // processes that use it
+	tenant     *tenant           // whose process it was read from; nil unless a node is traced
 }
 
 // current tells whether the mappings of a process are still these, without
@@ -104,9 +105,9 @@ func newSpaces(kernel, mappings *ebpf.Map, files *files) *spaces {
 const readTries = 3
 
 // read opens everything a process has mapped executable.
-func (ss *spaces) read(proc procfs.Proc) (s *space, err error) {
+func (ss *spaces) read(proc procfs.Proc, whose *tenant) (s *space, err error) {
 	for range readTries {
-		if s, err = ss.readOnce(proc); !errors.Is(err, errNewImage) {
+		if s, err = ss.readOnce(proc, whose); !errors.Is(err, errNewImage) {
 			break
 		}
 	}
@@ -116,7 +117,7 @@ func (ss *spaces) read(proc procfs.Proc) (s *space, err error) {
 // errNewImage is returned when an exec would have mixed two images.
 var errNewImage = errors.New("the process has just changed its image")
 
-func (ss *spaces) readOnce(proc procfs.Proc) (*space, error) {
+func (ss *spaces) readOnce(proc procfs.Proc, whose *tenant) (*space, error) {
 	before, err := proc.Stat()
 	if err != nil {
 		return nil, err
@@ -125,9 +126,9 @@ func (ss *spaces) readOnce(proc procfs.Proc) (*space, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &space{pid: proc.PID, startStack: before.StartStack, listing: executable(maps)}
+	s := &space{pid: proc.PID, startStack: before.StartStack, listing: executable(maps), tenant: whose}
 	for _, m := range s.listing {
-		s.mappings = append(s.mappings, ss.open(proc.PID, m))
+		s.mappings = append(s.mappings, ss.open(proc.PID, m, whose))
 	}
 	after, err := proc.Stat()
 	if err == nil && after.StartStack != before.StartStack {
@@ -141,16 +142,16 @@ func (ss *spaces) readOnce(proc procfs.Proc) (*space, error) {
 
 // open makes a mapping of a line of /proc/PID/maps. What is no readable ELF
 // file (JIT code, [vdso]) becomes a mapping without file.
-func (ss *spaces) open(pid int, m *procfs.ProcMap) mapping {
+func (ss *spaces) open(pid int, m *procfs.ProcMap, whose *tenant) mapping {
 	out := mapping{start: uint64(m.StartAddr), end: uint64(m.EndAddr), name: strings.TrimSuffix(m.Pathname, " (deleted)")}
 	if m.Inode == 0 {
 		return out
 	}
 	root := fmt.Sprintf("/proc/%d/root", pid)
 	link := fmt.Sprintf("/proc/%d/map_files/%x-%x", pid, m.StartAddr, m.EndAddr)
-	f, err := ss.files.open(link, out.name, root)
+	f, err := ss.files.open(link, out.name, root, whose)
 	if err != nil {
-		f, err = ss.files.open(root+out.name, out.name, root)
+		f, err = ss.files.open(root+out.name, out.name, root, whose)
 	}
 	if err == nil {
 		out.file = f
@@ -161,6 +162,9 @@ func (ss *spaces) open(pid int, m *procfs.ProcMap) mapping {
 
 // publish gives a space its id and writes it where the unwinder finds it.
 func (ss *spaces) publish(s *space) error {
+	if !s.tenant.mayPublish(len(ss.slots)) {
+		return fmt.Errorf("too many process images of one cgroup: %w", errTablesFull)
+	}
 	slot, id, err := ss.slot()
 	if err != nil {
 		return err
@@ -175,6 +179,7 @@ func (ss *spaces) publish(s *space) error {
 	s.id = id
 	ss.slots[slot] = id
 	ss.byID[id] = s
+	s.tenant.published(1)
 	return nil
 }
 
@@ -256,6 +261,7 @@ func (ss *spaces) retire(s *space) error {
 	}
 	slot := s.id % uint32(len(ss.slots))
 	ss.slots[slot] = 0
+	s.tenant.published(-1)
 	return ss.kernel.Put(slot, &ledgerLeakSpace{})
 }
 

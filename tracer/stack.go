@@ -19,10 +19,10 @@ const perfMapEvery = time.Second
 // stack is a symbolised stack of the stacks map.
 type stack struct {
 	*content
-	space uint32
+	space, scope uint32
 }
 
-func newStack(space uint32, known Stack) *stack { return &stack{newContent(known), space} }
+func newStack(space uint32, known Stack) *stack { return &stack{newContent(known), space, 0} }
 
 // fingerprintKey says what a stack is the fingerprint of.
 type fingerprintKey struct {
@@ -36,6 +36,7 @@ type stacks struct {
 	kernel    *ebpf.Map
 	uses      *ebpf.Map // of stacks that used a socket
 	spaces    *spaces
+	scopes    *scopes // nil unless a node is traced
 	known     map[uint64]*stack
 	usesKnown int               // how many of known are uses
 	rescued   map[string]*stack // by content: of many ids one stack is kept
@@ -86,7 +87,7 @@ func (ss *stacks) resolve(id uint64) error {
 		return fmt.Errorf("read stack %#x: %w", id, err)
 	}
 	frames := raw.Frames[:min(int(raw.Depth), len(raw.Frames))]
-	ss.keep(id, raw.Space, frames, qualities[ledgerLeakCounter(raw.Quality)])
+	ss.keep(id, whence{raw.Space, raw.Scope}, frames, qualities[ledgerLeakCounter(raw.Quality)])
 	return nil
 }
 
@@ -123,9 +124,23 @@ func (ss *stacks) pruneUses(sockets []socket) {
 	}
 }
 
+// whence is where a stack was captured: the image, and whose process it was.
+type whence struct{ space, scope uint32 }
+
+// scope is whose stack an id stands for; 0 when that is not known.
+func (ss *stacks) scope(id uint64) uint32 {
+	if without := uint32(id) &^ stackIDMask; without == 0 || without == idUnsampled {
+		return uint32(id >> scopeShift)
+	}
+	if known := ss.known[id]; known != nil {
+		return known.scope
+	}
+	return 0
+}
+
 // keep symbolises a stack that objects may refer to from now on.
-func (ss *stacks) keep(id uint64, space uint32, frames []uint64, quality Quality) {
-	ss.known[id] = &stack{ss.content(space, frames, quality), space}
+func (ss *stacks) keep(id uint64, from whence, frames []uint64, quality Quality) {
+	ss.known[id] = &stack{ss.content(from.space, frames, quality), from.space, from.scope}
 	if isUse(id) {
 		ss.usesKnown++
 		ss.call(ss.known[id])
@@ -150,10 +165,10 @@ func (ss *stacks) symbolise(space uint32, frames []uint64, quality Quality) Stac
 }
 
 // keepRescued is keep for a stack that may come again under another id.
-func (ss *stacks) keepRescued(id uint64, space uint32, frames []uint64, quality Quality) {
-	key := fmt.Sprint(space, quality, frames)
+func (ss *stacks) keepRescued(id uint64, from whence, frames []uint64, quality Quality) {
+	key := fmt.Sprint(from, quality, frames)
 	if ss.rescued[key] == nil {
-		ss.keep(id, space, frames, quality)
+		ss.keep(id, from, frames, quality)
 		ss.rescued[key] = ss.known[id]
 	}
 	ss.known[id] = ss.rescued[key]
@@ -263,9 +278,19 @@ func (ss *stacks) forget(retired []*space) error {
 		if !gone[known.space] {
 			continue
 		}
-		if err := ignoreMissing(ss.mapOf(id).Delete(id)); err != nil {
-			errs = append(errs, fmt.Errorf("delete stack %#x: %w", id, err))
-		}
+		errs = append(errs, ss.delete(id))
 	}
 	return errors.Join(errs...)
+}
+
+// delete removes what the kernel keeps of a stack, if it does.
+func (ss *stacks) delete(id uint64) error {
+	err := ss.mapOf(id).Delete(id)
+	if err == nil && !isUse(id) {
+		ss.scopes.tenant(ss.scope(id)).took(ledgerLeakBudgetLEAK_BUDGET_STACKS, 1)
+	}
+	if err = ignoreMissing(err); err != nil {
+		return fmt.Errorf("delete stack %#x: %w", id, err)
+	}
+	return nil
 }

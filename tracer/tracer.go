@@ -25,8 +25,9 @@ type Options struct {
 	Tuning Tuning
 }
 
-// Tracer traces one process, and with Options.Follow its descendants. Its
-// methods may be called from several goroutines. Close must be called.
+// Tracer traces one process, and with Options.Follow its descendants, or all
+// processes of the machine. Its methods may be called from several goroutines.
+// Close must be called.
 type Tracer struct {
 	options    Options
 	collection *ebpf.Collection
@@ -44,6 +45,7 @@ type Tracer struct {
 	mu        sync.Mutex // guards all below
 	files     *files
 	spaces    *spaces
+	scopes    *scopes // nil unless a node is traced
 	stacks    *stacks
 	memory    *memory
 	processes map[int]*process
@@ -67,12 +69,14 @@ type Tracer struct {
 	sizes          map[siteKey]int
 	// rescued counts the stacks that Go walked, by outcome.
 	rescued map[Quality]uint64
+	// corrected counts processes that no event had told of.
+	corrected uint64
 	// problems counts processes whose mappings could not be read, and the like.
 	problems uint64
 }
 
-// New loads the programs and attaches them. They do nothing until Trace or
-// Start names a target. It needs CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and
+// New loads the programs and attaches them. They do nothing until Trace, Start or
+// TraceNode says what to trace. It needs CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and
 // CAP_DAC_READ_SEARCH, or root, and a kernel with BTF (5.15 or later).
 func New(options Options) (*Tracer, error) {
 	if err := errors.Join(CheckNamespace(), checkCapabilities(options.Tuning)); err != nil {

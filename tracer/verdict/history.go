@@ -40,6 +40,7 @@ type History struct {
 
 	processes processes
 	kept      map[key]Site
+	onlyNow   bool // nothing is kept of processes that have ended
 	unjudged  int
 	sites     []tracer.Site
 }
@@ -55,6 +56,14 @@ func New(started time.Time, minAge time.Duration) *History {
 		objects: make(map[identity]*object),
 		kept:    make(map[key]Site),
 	}
+}
+
+// NewWatch is New for what is watched for good: what processes leave behind that
+// end is none of its sites, of which there is no final report.
+func NewWatch(started time.Time, minAge time.Duration) *History {
+	h := New(started, minAge)
+	h.onlyNow = true
+	return h
 }
 
 // MinAge is the age from which on an object counts as old.

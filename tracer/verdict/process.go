@@ -66,7 +66,7 @@ const maxKept = 256
 // keep saves the verdicts that the processes missing from the next snapshot
 // would take with them. It judges by the snapshots before.
 func (h *History) keep(next processes) {
-	if !h.processes.lost(next) {
+	if h.onlyNow || !h.processes.lost(next) {
 		return
 	}
 	bereft := make(map[key]bool)

@@ -24,7 +24,10 @@ type program struct {
 // act shows programs to a history once a second. What a program holds goes with
 // it. The tracer does not see programs with a negative pid, but their objects.
 func act(run float64, programs ...program) *History {
-	h := New(start, seconds(10))
+	return show(New(start, seconds(10)), run, programs...)
+}
+
+func show(h *History, run float64, programs ...program) *History {
 	for at := 0.0; at <= run; at++ {
 		s := &tracer.Snapshot{Time: start.Add(seconds(at))}
 		for n, p := range programs {
@@ -47,6 +50,23 @@ func act(run float64, programs ...program) *History {
 		h.Add(s)
 	}
 	return h
+}
+
+// Of what is watched for good nothing is left of a process that ended, and its
+// site begins anew with the next.
+func TestWatchForgetsProcessesThatEnd(t *testing.T) {
+	first := program{1, 0, 60, "site", tracer.Zombie, rate(0, 60, 0.5, forever)}
+	if sites := show(NewWatch(start, seconds(10)), 59, first).Sites(); len(sites) != 1 || sites[0].State != Leaking {
+		t.Fatalf("before it ends: %+v, want one leaking site", sites)
+	}
+	if sites := show(NewWatch(start, seconds(10)), 70, first).Sites(); len(sites) != 0 {
+		t.Errorf("after it ended: %+v, want none", sites)
+	}
+	next := program{2, 62, forever, "site", tracer.Zombie, pool(1, 65)}
+	sites := show(NewWatch(start, seconds(10)), 70, first, next).Sites()
+	if len(sites) != 1 || sites[0].State == Leaking || len(sites[0].Outstanding) != 1 {
+		t.Errorf("of the next process: %+v, want one object that is not accused yet", sites)
+	}
 }
 
 func TestProcessesThatEnd(t *testing.T) {
