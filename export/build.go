@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"io"
-	"iter"
 	"math"
 	"slices"
 	"time"
@@ -42,7 +41,7 @@ func NewReport(run Setting, h *verdict.History, last *tracer.Snapshot) *Report {
 			r.OwnLimits = append(r.OwnLimits, l)
 		}
 	}
-	b := newBuilder(run, slices.Values(sites))
+	b := newBuilder(run, NewBounds(run.Limits, slices.Values(sites)))
 	for _, s := range sites {
 		if len(s.Outstanding) > 0 {
 			r.Sites = append(r.Sites, b.site(s, own))
@@ -83,8 +82,8 @@ type builder struct {
 	groups map[int]int
 }
 
-func newBuilder(run Setting, sites iter.Seq[verdict.Site]) *builder {
-	b := &builder{run: run, bounds: NewBounds(run.Limits, sites), groups: make(map[int]int)}
+func newBuilder(run Setting, bounds *Bounds) *builder {
+	b := &builder{run: run, bounds: bounds, groups: make(map[int]int)}
 	for i, group := range run.Parked {
 		for _, tid := range group.Threads {
 			b.groups[tid] = i

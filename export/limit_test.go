@@ -86,7 +86,7 @@ func TestFullIn(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			b := newBuilder(Setting{Limits: tt.limits}, slices.Values(tt.all))
+			b := newBuilder(Setting{}, NewBounds(tt.limits, slices.Values(tt.all)))
 			got := map[string]float64{}
 			for _, l := range b.site(tt.all[0], OwnLimits(tt.own, tt.all)).Limits {
 				got[l.Name] = -1

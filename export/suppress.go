@@ -88,6 +88,12 @@ func parseSuppression(line string) (s Suppression, err error) {
 	}
 	s.Kind = strings.Fields(site)[0]
 	s.Function = strings.TrimSpace(strings.TrimPrefix(site, s.Kind))
+	switch {
+	case s.Function == "":
+		return s, fmt.Errorf("no function: expected %s", suppressionForm)
+	case s.Reason == "":
+		return s, fmt.Errorf("no reason: expected %s", suppressionForm)
+	}
 	return s, s.Check()
 }
 
@@ -97,9 +103,9 @@ func (s Suppression) Check() error {
 	case s.Kind != "*" && !slices.Contains(tracer.Kinds(), tracer.Kind(s.Kind)):
 		return fmt.Errorf("kind %q: expected * or one of %s", s.Kind, tracer.KindNames())
 	case s.Function == "":
-		return fmt.Errorf("no function: expected %s", suppressionForm)
+		return errors.New("no function: expected the whole name of one, or a pattern")
 	case s.Reason == "":
-		return fmt.Errorf("no reason: expected %s", suppressionForm)
+		return errors.New("no reason: say why the leak is accepted")
 	case len(s.Function) > maxPattern:
 		return fmt.Errorf("function of %d bytes: expected at most %d; shorten it with *", len(s.Function), maxPattern)
 	}

@@ -37,15 +37,26 @@ type Part struct {
 	Sites    []verdict.Site
 }
 
-// NewNodeReport makes the report of the workloads of a node. Each site is of one
-// workload, and the user's own limits are for what one workload holds. last is the
-// snapshot that the verdicts are of.
-func NewNodeReport(run Setting, node string, minAge time.Duration, parts []Part, last *tracer.Snapshot) *Report {
-	r := run.report(last, minAge)
-	r.Node = node
-	b := newBuilder(run, SitesOf(parts))
-	for i := range parts {
-		p := &parts[i]
+// Node is what a report of a node is made of.
+type Node struct {
+	Name   string
+	MinAge time.Duration
+	// Parts is what is reported, Bounds is of all there is: what is left out fills
+	// limits too.
+	Parts  []Part
+	Bounds *Bounds
+	// Last is the snapshot that the verdicts are of.
+	Last *tracer.Snapshot
+}
+
+// NewNodeReport makes the report of a node. Each site is of one workload, and the
+// user's own limits are for what one workload holds. run.Limits is not used.
+func NewNodeReport(run Setting, n Node) *Report {
+	r := run.report(n.Last, n.MinAge)
+	r.Node = n.Name
+	b := newBuilder(run, n.Bounds)
+	for i := range n.Parts {
+		p := &n.Parts[i]
 		own := OwnLimits(run.OwnLimits, p.Sites)
 		for _, s := range p.Sites {
 			if len(s.Outstanding) > 0 {

@@ -25,13 +25,16 @@ func node() *Report {
 	evil := services()[0]
 	evil.Outstanding = children(born(2, 1), target)
 	cart := Workload{"shop", "cart-7d9f6c5b4-x2x2x", "app", "node-a", "orders", "/kubepods/burstable/pod1/abc"}
-	return NewNodeReport(Setting{
-		Started: began, OwnLimits: limit.Own{tracer.Zombie: 20}, Overhead: Overhead{CPUSeconds: 0.213, RSSBytes: 41 << 20},
-		Limits: map[int][]limit.Limit{target.PID: {tasks}},
-	}, "node-a", 3*time.Second, []Part{
+	parts := []Part{
 		part(Workload{"", "", "evil\x1b[2J.service", "node-a", "\u202e/;", "/system.slice/evil\n.service"}, []tracer.Site{evil}),
 		part(cart, []tracer.Site{services()[0], services()[3], services()[4]}),
-	}, last)
+	}
+	return NewNodeReport(Setting{
+		Started: began, OwnLimits: limit.Own{tracer.Zombie: 20}, Overhead: Overhead{CPUSeconds: 0.213, RSSBytes: 41 << 20},
+	}, Node{
+		Name: "node-a", MinAge: 3 * time.Second, Parts: parts, Last: last,
+		Bounds: NewBounds(map[int][]limit.Limit{target.PID: {tasks}}, SitesOf(parts)),
+	})
 }
 
 func watchOnce(h *verdict.History, sites []tracer.Site, after time.Duration) {

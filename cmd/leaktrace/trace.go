@@ -115,12 +115,15 @@ func (s *session) abandon(err error, signals <-chan os.Signal) error {
 	return err
 }
 
-// overhead is what leaktrace itself used so far.
-func (s *session) overhead() export.Overhead {
+// overhead is what tracing has cost so far.
+func (s *session) overhead() export.Overhead { return overheadOf(s.tracer.Costs()) }
+
+// overheadOf is what leaktrace itself used so far, and its programs.
+func overheadOf(costs []tracer.Cost) export.Overhead {
 	var usage unix.Rusage
 	_ = unix.Getrusage(unix.RUSAGE_SELF, &usage) // cannot fail for RUSAGE_SELF
 	o := export.Overhead{CPUSeconds: ownCPU().Seconds(), RSSBytes: uint64(usage.Maxrss) * 1024}
-	for _, cost := range s.tracer.Costs() {
+	for _, cost := range costs {
 		o.Programs = append(o.Programs, export.ProgramCost{
 			Name: cost.Program, Runs: cost.Runs, NsPerRun: float64(cost.Time) / float64(cost.Runs),
 		})

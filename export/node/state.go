@@ -8,6 +8,7 @@ import (
 
 	"github.com/leaktrace/leaktrace/export"
 	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/verdict"
 )
 
 // State is what is known of a node at one instant. It does not change, so that no
@@ -34,8 +35,12 @@ type State struct {
 	Costs []tracer.Cost
 	Maps  []Map
 
+	// Made is when the state was made, by a clock that nobody sets.
+	Made time.Time
+
 	overhead export.Overhead
 	seen     inspection
+	bounds   *export.Bounds
 }
 
 // Refusal is what a container was refused because it would have taken it from
@@ -62,7 +67,7 @@ func refusals(counts map[causeOf[Container]]uint64) []Refusal {
 func (w *Watcher) makeState(snapshot *tracer.Snapshot, settings Settings) *State {
 	s := &State{
 		Node: w.options.Node, Started: w.options.Started, Settings: settings,
-		Snapshot: snapshot, Costs: w.source.Costs(), seen: w.seen,
+		Made: time.Now(), Snapshot: snapshot, Costs: w.source.Costs(), seen: w.seen,
 	}
 	if w.options.Maps != nil {
 		s.Maps = w.options.Maps()
@@ -133,10 +138,10 @@ func (w *Watcher) describe(s *State) {
 // finish turns summaries into series.
 func (w *Watcher) finish(s *State, all map[kindOf[Label]]*summary) {
 	created, released := w.sums.created.finish(), w.sums.released.finish()
-	bounds := export.NewBounds(s.seen.limits, export.SitesOf(s.Parts))
+	s.bounds = export.NewBounds(s.seen.limits, export.SitesOf(s.Parts))
 	for id, sum := range all {
 		sum.Created, sum.Released = created[id], released[id]
-		sum.bound(bounds)
+		sum.bound(s.bounds)
 	}
 	maps.DeleteFunc(all, func(_ kindOf[Label], sum *summary) bool { return sum.Created == 0 && sum.Objects == 0 })
 	w.top = w.top.rank(all, s.Settings.TopSites)
@@ -148,19 +153,44 @@ func (w *Watcher) finish(s *State, all map[kindOf[Label]]*summary) {
 	})
 }
 
-// Report makes a report of the parts that are asked for. It takes long where they
-// hold much.
-func (s *State) Report(asked func(*export.Workload) bool) *export.Report {
-	parts := s.Parts
-	if asked != nil {
-		parts = slices.DeleteFunc(slices.Clone(parts), func(p export.Part) bool { return !asked(&p.Workload) })
+// Query asks for some workloads. Of each list that is not empty one entry must be
+// the same.
+type Query struct {
+	Kinds                        []tracer.Kind
+	Namespaces, Pods, Containers []string
+}
+
+func (q Query) all() bool {
+	return len(q.Kinds) == 0 && len(q.Namespaces) == 0 && len(q.Pods) == 0 && len(q.Containers) == 0
+}
+
+// pick leaves of the parts what is asked for.
+func (q Query) pick(all []export.Part) (picked []export.Part) {
+	for _, p := range all {
+		w := p.Workload
+		if !picks(q.Namespaces, w.Namespace) || !picks(q.Pods, w.Pod) || !picks(q.Containers, w.Container) {
+			continue
+		}
+		if len(q.Kinds) > 0 {
+			p.Sites = slices.DeleteFunc(slices.Clone(p.Sites), func(s verdict.Site) bool {
+				return !slices.Contains(q.Kinds, s.Kind)
+			})
+		}
+		picked = append(picked, p)
 	}
+	return picked
+}
+
+// Report makes a report of what is asked for. It takes long where that is much.
+func (s *State) Report(q Query) *export.Report {
 	r := export.NewNodeReport(export.Setting{
-		Started: s.Started, Overhead: s.overhead, Parked: s.seen.parked, Limits: s.seen.limits, OwnLimits: s.Settings.Limits,
-	}, s.Node, s.Settings.MinAge, parts, s.Snapshot)
+		Started: s.Started, Overhead: s.overhead, Parked: s.seen.parked, OwnLimits: s.Settings.Limits,
+	}, export.Node{
+		Name: s.Node, MinAge: s.Settings.MinAge, Parts: q.pick(s.Parts), Bounds: s.bounds, Last: s.Snapshot,
+	})
 	r.Suppress(s.Settings.Suppressions)
-	if asked != nil {
-		r.UnusedSuppressions = nil // they may be used elsewhere
+	if !q.all() {
+		r.UnusedSuppressions = nil // they may be of use elsewhere
 	}
 	return r
 }

@@ -166,14 +166,14 @@ func (w *Watcher) State() *State {
 	return w.state
 }
 
-// After waits for a state whose snapshot was taken at a time or later. It fails
-// only when the context ends.
+// After waits for a state that was made at a time or later. It fails only when the
+// context ends.
 func (w *Watcher) After(ctx context.Context, t time.Time) (*State, error) {
 	for {
 		w.mu.Lock()
 		state, changed := w.state, w.changed
 		w.mu.Unlock()
-		if state != nil && !state.Snapshot.Time.Before(t) {
+		if state != nil && !state.Made.Before(t) {
 			return state, nil
 		}
 		select {

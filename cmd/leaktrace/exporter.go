@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/leaktrace/leaktrace/export"
+	"github.com/leaktrace/leaktrace/export/metrics"
+	"github.com/leaktrace/leaktrace/export/node"
+	"github.com/leaktrace/leaktrace/export/web"
+	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/limit"
+)
+
+// exporter is export while it runs.
+type exporter struct {
+	options  exportOptions
+	log      *slog.Logger
+	settings atomic.Pointer[node.Settings]
+	tracer   nodeTracer
+	watcher  *node.Watcher
+	metrics  *metrics.Metrics
+}
+
+// exportNode does the work of export. Whatever is wrong with what the user gave is
+// found out before anything is traced.
+func exportNode(e env, o exportOptions, open func() (nodeTracer, error)) (err error) {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	settings, err := o.settings()
+	if err != nil {
+		return err
+	}
+	if err := toolkit.Validate(o.webConfig); err != nil {
+		return fmt.Errorf("web configuration %s: %w", o.webConfig, err)
+	}
+	listener, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return fmt.Errorf("serve at %s: %w (--listen chooses another address)", o.listen, cause(err))
+	}
+	defer listener.Close()
+	x := &exporter{options: o, log: slog.New(slog.NewTextHandler(e.stderr, nil))}
+	x.settings.Store(&settings)
+	if x.tracer, err = open(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, x.tracer.Close()) }()
+	if err := x.begin(); err != nil {
+		return err
+	}
+	return x.run(listener, signals)
+}
+
+// cause is the innermost error: those of package net repeat the address.
+func cause(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}
+
+// begin starts to trace.
+func (x *exporter) begin() error {
+	x.watcher = node.New(x.tracer, node.Options{
+		Node:     x.options.node,
+		Started:  time.Now(),
+		Settings: func() node.Settings { return *x.settings.Load() },
+		Limits:   readLimitsOf,
+		Overhead: x.overhead,
+		Took:     func(d time.Duration) { x.metrics.Took(d) },
+		Log:      x.log,
+	})
+	x.metrics = metrics.New(metrics.Options{Node: x.options.node, State: x.watcher.State, Build: buildOf()})
+	x.metrics.Reloaded(true, time.Now())
+	return x.tracer.TraceNode(func(cgroup string) bool {
+		return x.settings.Load().Filter.Admits(cgroup, node.Container{})
+	})
+}
+
+// run watches and serves until a signal or an error ends it.
+func (x *exporter) run(listener net.Listener, signals <-chan os.Signal) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		x.watcher.Run(ctx)
+	}()
+	defer func() { cancel(); <-watched }()
+	server := x.server(ctx)
+	served := make(chan error, 1)
+	go func() {
+		served <- toolkit.Serve(listener, server, &toolkit.FlagConfig{WebConfigFile: &x.options.webConfig},
+			slog.New(slog.DiscardHandler))
+	}()
+	x.log.Info("watching this machine", "node", x.options.node, "listen", listener.Addr().String())
+	for {
+		select {
+		case err := <-served:
+			return fmt.Errorf("serve at %s: %w", listener.Addr(), err)
+		case received := <-signals:
+			if received == syscall.SIGHUP {
+				x.reload()
+				continue
+			}
+			x.log.Info("ending", "signal", received.String())
+			cancel() // those who wait for a snapshot wait no longer
+			return x.shutDown(server)
+		}
+	}
+}
+
+// Time limits of the server. Replies that wait on purpose set their own.
+const (
+	headerTimeout = 10 * time.Second
+	replyTimeout  = time.Minute
+	idleTimeout   = 5 * time.Minute
+	endTimeout    = 5 * time.Second
+)
+
+func (x *exporter) server(ctx context.Context) *http.Server {
+	return &http.Server{
+		Handler: web.New(web.Options{
+			Watcher: x.watcher, Metrics: x.metrics, Node: x.options.node, Version: buildOf().Version,
+		}),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: replyTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: 64 << 10,
+		// What clients do wrong is no matter of this log.
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+	}
+}
+
+// shutDown lets replies end that were begun.
+func (x *exporter) shutDown(server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("end open connections: %w", err), server.Close())
+	}
+	return nil
+}
+
+// reload reads the configuration again. A bad one changes nothing.
+func (x *exporter) reload() {
+	settings, err := x.options.settings()
+	x.metrics.Reloaded(err == nil, time.Now())
+	if err != nil {
+		x.log.Error("the configuration was not reloaded, the one before stays in force", "err", err)
+		return
+	}
+	x.settings.Store(&settings)
+	x.log.Info("the configuration was reloaded", "file", x.options.config)
+}
+
+// overhead is what tracing has cost so far.
+func (x *exporter) overhead() export.Overhead { return overheadOf(x.tracer.Costs()) }
+
+// readLimitsOf reads what bounds some processes, by pid.
+func readLimitsOf(processes []tracer.Process) (map[int][]limit.Limit, error) {
+	owners := make(map[int]tracer.Process, len(processes))
+	for _, p := range processes {
+		owners[p.PID] = p
+	}
+	return readLimits(owners)
+}
+
+// buildOf tells what was built.
+func buildOf() metrics.Build {
+	b := metrics.Build{Version: "unknown", Revision: "unknown", GoVersion: runtime.Version()}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	b.Version = info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			b.Revision = s.Value
+		}
+	}
+	return b
+}
