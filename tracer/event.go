@@ -88,7 +88,8 @@ func (t *Tracer) process(pid int) *process {
 // now, for the parent has ended or changed, the child's mappings are read.
 func (t *Tracer) forked(child *process, s *space, scope uint32) {
 	child.scope, child.program = scope, t.scopes.get(scope).Program
-	if t.scopes.muted(scope) {
+	child.muted = t.scopes.muted(scope)
+	if child.muted {
 		return
 	}
 	if s != nil {

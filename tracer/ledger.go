@@ -156,7 +156,7 @@ func (t *Tracer) readProcesses() (records []ledgerLeakProcessRecord, err error) 
 func (t *Tracer) alive(records []ledgerLeakProcessRecord) (alive []ProcessActivity) {
 	for i := range records {
 		p := t.processes[int(records[i].Tgid)]
-		if records[i].Ending != 0 || p != nil && t.scopes.muted(p.scope) {
+		if records[i].Ending != 0 || p != nil && p.muted {
 			continue
 		}
 		a := newProcessActivity(&records[i])

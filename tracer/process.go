@@ -25,10 +25,13 @@ type process struct {
 	// program is the process's name at the beginning of its image, which is known
 	// by startStack.
 	scope      uint32
+	muted      bool // its scope is not admitted, and nothing is recorded of it
 	program    string
 	startStack uint64
 	read       time.Time // when its mappings were read last
 	seen       footprint // at the last snapshot
+	// unreadable says that nobody may see the mappings of its image, not even root.
+	unreadable bool
 	// headless says that the main thread has ended. /proc/PID/maps is empty then:
 	// what was known before still holds, as far as it goes.
 	headless bool
@@ -75,6 +78,7 @@ func (p *process) identify(proc procfs.Proc) error {
 	p.start, p.comm, p.headless = stat.Starttime, stat.Comm, stat.State == "Z"
 	if stat.StartStack != p.startStack && stat.StartStack != 0 {
 		p.program, p.startStack = stat.Comm, stat.StartStack
+		p.unreadable = false
 	}
 	return nil
 }
@@ -105,6 +109,7 @@ func (t *Tracer) sync(p *process) error {
 			err = done
 		} else if t.scopes != nil && p.space == nil {
 			// It counts all the same, and so do its children.
+			p.unreadable = errors.Is(err, os.ErrPermission)
 			err = errors.Join(err, t.mark(p, nil))
 		}
 		return fmt.Errorf("read mappings of process %d: %w", p.pid, err)
@@ -117,19 +122,21 @@ func (t *Tracer) syncWith(p *process, proc procfs.Proc) error {
 		return err
 	}
 	p.read = time.Now()
-	before := p.scope
+	before, wasMuted := p.scope, p.muted
 	if err := t.place(p, proc); err != nil {
 		return err
 	}
-	if t.scopes.muted(p.scope) {
+	p.muted = t.scopes.muted(p.scope)
+	if p.muted {
 		return errors.Join(t.mark(p, nil), t.enter(p, nil))
 	}
-	if p.space != nil && p.scope != before {
+	if p.scope != before || wasMuted {
+		// Before its files are read, which takes a while the first time.
 		if err := t.mark(p, p.space); err != nil {
 			return err
 		}
 	}
-	if p.space != nil && (p.headless || p.space.current(proc)) {
+	if p.unreadable || p.space != nil && (p.headless || p.space.current(proc)) {
 		return nil
 	}
 	fresh, err := t.spaces.read(proc, t.scopes.tenant(p.scope))
@@ -174,7 +181,7 @@ func (t *Tracer) mark(p *process, s *space) error {
 	if t.options.Follow || t.scopes != nil {
 		value.Follow = 1
 	}
-	if t.scopes.muted(p.scope) {
+	if p.muted {
 		value.Muted = 1
 	}
 	if err := t.maps.Procs.Put(int32(pidfd), value); err != nil {

@@ -19,11 +19,11 @@ type Refusal struct {
 var budgets = [ledgerLeakBudgetLEAK_BUDGETS]struct {
 	name  string
 	table string // the map whose entries are meant; empty for what is by the second
-	limit uint64 // one in so many entries of it, or so many in a second
+	limit uint64 // percent of its entries, or so many in a second
 }{
-	ledgerLeakBudgetLEAK_BUDGET_STACKS:  {"stacks", ledgerMapStacks, 4},
-	ledgerLeakBudgetLEAK_BUDGET_THREADS: {"threads", ledgerMapThreads, 2},
-	ledgerLeakBudgetLEAK_BUDGET_TCBS:    {"finished_threads", ledgerMapTcbs, 2},
+	ledgerLeakBudgetLEAK_BUDGET_STACKS:  {"stacks", ledgerMapStacks, 50},
+	ledgerLeakBudgetLEAK_BUDGET_THREADS: {"threads", ledgerMapThreads, 75},
+	ledgerLeakBudgetLEAK_BUDGET_TCBS:    {"finished_threads", ledgerMapTcbs, 50},
 	ledgerLeakBudgetLEAK_BUDGET_EVENTS:  {"events", "", 20000},
 	ledgerLeakBudgetLEAK_BUDGET_LOOKS:   {"looks", "", 1000},
 	ledgerLeakBudgetLEAK_BUDGET_RESCUES: {"rescues", "", 60},
@@ -42,7 +42,7 @@ func kernelBudgets(entries func(table string) uint32) []uint64 {
 	for i, b := range budgets {
 		out[i] = b.limit
 		if b.table != "" {
-			out[i] = max(1, uint64(entries(b.table))/b.limit)
+			out[i] = uint64(entries(b.table)) * b.limit / 100
 		}
 	}
 	return out

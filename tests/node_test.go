@@ -1,0 +1,284 @@
+package tests
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/leaktrace/leaktrace/tracer"
+)
+
+// nodeGroup is a cgroup of version 2, made for a test.
+type nodeGroup struct {
+	path string // as /proc/PID/cgroup has it
+	dir  *os.File
+}
+
+var cgroupsMade atomic.Int64
+
+func newNodeGroup(t *testing.T, root string) *nodeGroup {
+	t.Helper()
+	path := fmt.Sprintf("/leaktrace-node-%d-%d", os.Getpid(), cgroupsMade.Add(1))
+	if err := os.Mkdir(root+path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.Open(root + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = dir.Close()
+		if err := unix.Rmdir(root + path); err != nil {
+			t.Errorf("remove cgroup: %v", err)
+		}
+	})
+	return &nodeGroup{path, dir}
+}
+
+// start starts a program in the cgroup.
+func (g *nodeGroup) start(t *testing.T, name string, args ...string) *program {
+	t.Helper()
+	p := newProgram(t, name, args...)
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(g.dir.Fd())}
+	p.start((*exec.Cmd).Start)
+	return p
+}
+
+// node is a machine of which all processes are traced.
+type node struct {
+	*session
+	root string // where the cgroups are mounted
+}
+
+// newNode attaches the hooks; nothing is traced before TraceNode.
+func newNode(t *testing.T, options tracer.Options) *node {
+	t.Helper()
+	tr, err := tracer.New(options)
+	if err != nil {
+		t.Fatalf("new tracer: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := tr.Close(); err != nil {
+			t.Errorf("close tracer: %v", err)
+		}
+	})
+	return &node{&session{program: &program{t: t}, tracer: tr, blame: siteFunction}, mountCgroup(t, "cgroup2", "")}
+}
+
+func (n *node) traceAll(admit func(string) bool) {
+	n.t.Helper()
+	if err := n.tracer.TraceNode(admit); err != nil {
+		n.t.Fatalf("trace the node: %v", err)
+	}
+}
+
+// startSeen starts a program in a cgroup of those that are traced, where others are
+// not: what it does before the tracer has heard of it is not seen.
+func (n *node) startSeen(g *nodeGroup, name string, args ...string) *program {
+	n.t.Helper()
+	p := g.start(n.t.(*testing.T), name, args...)
+	n.awaitLossy("the program", func(shot *tracer.Snapshot) bool { return len(in(shot, g).Processes) == 1 })
+	return p
+}
+
+// in is what of a snapshot is a cgroup's.
+func in(shot *tracer.Snapshot, g *nodeGroup) *tracer.Snapshot {
+	part := *shot
+	part.Sites = slices.DeleteFunc(slices.Clone(shot.Sites), func(s tracer.Site) bool { return s.Scope.Cgroup != g.path })
+	part.Processes = slices.DeleteFunc(slices.Clone(shot.Processes), func(p tracer.ProcessActivity) bool { return p.Scope.Cgroup != g.path })
+	return &part
+}
+
+// One program in two cgroups is two scopes: each has its own counts of the same
+// sites, also of what is older than tracing, and of processes that begin later.
+func TestNode(t *testing.T) {
+	n := newNode(t, tracer.Options{})
+	first, second := newNodeGroup(t, n.root), newNodeGroup(t, n.root)
+	old := first.start(t, "churn", "30", "20", "10", "3")
+	old.do("go")
+	n.traceAll(nil)
+	young := second.start(t, "churn", "60", "40", "20", "5")
+	told := young.do("go")
+	old.do("go")
+	shot := n.lossySnapshot()
+	n.checkChurn(in(shot, first), 30, 20, 10, 3, 3)
+	n.checkChurn(in(shot, second), 60, 40, 20, 5, 0)
+	for _, p := range in(shot, second).Processes {
+		if want := (tracer.Scope{Cgroup: second.path, Program: "churn"}); p.Scope != want {
+			t.Errorf("scope %+v, want %+v", p.Scope, want)
+		}
+	}
+	if len(told.ThreadTIDs) != 5 {
+		t.Errorf("%d threads were leaked, want 5", len(told.ThreadTIDs))
+	}
+	old.end()
+	young.end()
+	n.awaitLossy("the scopes to end", func(shot *tracer.Snapshot) bool {
+		return len(in(shot, first).Sites)+len(in(shot, second).Sites) == 0
+	})
+}
+
+// checkChurn checks the sums of all sites of each kind: what is outstanding since
+// before tracing began has no counts.
+func (n *node) checkChurn(shot *tracer.Snapshot, threads, children, connections, leaks uint64, before int) {
+	n.t.Helper()
+	got := make(map[tracer.Kind]tally)
+	for _, site := range shot.Sites {
+		sum := got[site.Kind]
+		sum.Outstanding += len(site.Outstanding)
+		sum.Created += site.Created
+		sum.Released += site.Released
+		got[site.Kind] = sum
+		if len(site.Stack.Frames) > 0 && site.Stack.Quality != tracer.Complete {
+			n.t.Errorf("a %s stack is %s", site.Kind, site.Stack.Quality)
+		}
+	}
+	accepted := accepts(connections + leaks)
+	both := before + int(leaks)
+	want := map[tracer.Kind]tally{
+		tracer.Thread:         {both, threads + 2*leaks, threads + leaks},
+		tracer.UnjoinedThread: {int(leaks), threads + leaks, threads},
+		tracer.Zombie:         {both, children + leaks, children},
+		tracer.CloseWait:      {both, connections + leaks + accepted, connections + accepted},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		n.t.Errorf("wrong sums (-want +got):\n%s%s", diff, render(shot))
+	}
+}
+
+// Nothing is recorded of a cgroup that is not admitted, nor of what its processes
+// fork, until it is admitted: from then on what it has counts as older.
+func TestNodeAdmits(t *testing.T) {
+	n := newNode(t, tracer.Options{})
+	group := newNodeGroup(t, n.root)
+	var admitted atomic.Bool
+	n.traceAll(func(cgroup string) bool { return cgroup == group.path && admitted.Load() })
+	p := group.start(t, "churn", "10", "10", "10", "2")
+	p.do("go")
+	shot := n.lossySnapshot()
+	if len(shot.Sites) > 0 || len(shot.Processes) > 0 || shot.Tracked > 0 {
+		t.Fatalf("without any cgroup there are %d processes, %d objects and\n%s", len(shot.Processes), shot.Tracked, render(shot))
+	}
+	admitted.Store(true)
+	n.lossySnapshot() // after which it is traced
+	p.do("go")
+	shot = n.lossySnapshot()
+	n.checkChurn(in(shot, group), 10, 10, 10, 2, 2)
+	if others := len(shot.Processes) - len(in(shot, group).Processes); others != 0 {
+		t.Errorf("%d processes of other cgroups are traced", others)
+	}
+	admitted.Store(false)
+	n.lossySnapshot()
+	if shot = n.lossySnapshot(); len(shot.Processes) > 0 {
+		t.Errorf("%d processes are traced still", len(shot.Processes))
+	}
+	p.end()
+}
+
+// A cgroup that takes all it can get of what is shared blinds nobody else: it is
+// refused more than its part, and that is counted.
+func TestTenants(t *testing.T) {
+	n := newNode(t, small(map[string]uint32{"stacks": 400, "threads": 8000, "tcbs": 64}))
+	greedy, modest := newNodeGroup(t, n.root), newNodeGroup(t, n.root)
+	n.traceAll(func(cgroup string) bool { return cgroup == greedy.path || cgroup == modest.path })
+	flood := n.startSeen(greedy, "stacks")
+	told := flood.do("keep 500")
+	quiet := n.startSeen(modest, "churn", "30", "20", "10", "3")
+	quiet.do("go")
+	shot := n.lossySnapshot()
+	n.checkChurn(in(shot, modest), 30, 20, 10, 3, 0)
+	alive := ofKind(in(shot, greedy), tracer.Thread)
+	n.checkIDs("threads of the greedy", alive, byID, told.ThreadTIDs)
+	nameless := 0
+	for _, site := range in(shot, greedy).Sites {
+		if site.Kind == tracer.Thread && site.Group == tracer.NotSampled {
+			nameless = len(site.Outstanding)
+		}
+	}
+	if nameless != 300 {
+		t.Errorf("%d of 500 threads have no stack, want 300: half of 400 stacks is one tenant's", nameless)
+	}
+	want := []tracer.Refusal{{Cgroup: greedy.path, Counter: tracer.Counter{Name: "stacks", Count: 300}}}
+	if diff := cmp.Diff(want, refused(shot)); diff != "" {
+		t.Errorf("wrong refusals (-want +got):\n%s", diff)
+	}
+	flood.end()
+	// What it gave back it may have again.
+	n.awaitLossy("the stacks to be freed", func(shot *tracer.Snapshot) bool { return len(in(shot, greedy).Sites) == 0 })
+	flood = n.startSeen(greedy, "stacks")
+	flood.do("keep 100")
+	if got := refused(n.lossySnapshot()); len(got) > 0 {
+		t.Errorf("refused as much as fits: %v", got)
+	}
+	flood.end()
+	quiet.end()
+}
+
+// refused lists the refusals that happened.
+func refused(shot *tracer.Snapshot) []tracer.Refusal {
+	return slices.DeleteFunc(slices.Clone(shot.Refused), func(r tracer.Refusal) bool { return r.Count == 0 })
+}
+
+func (n *node) awaitLossy(what string, shows func(*tracer.Snapshot) bool) {
+	n.t.Helper()
+	n.awaitIn(n.lossySnapshot, what, shows)
+}
+
+// What no event told of is found in the kernel's list: forks and execs whose events
+// were lost.
+func TestNodeFindsLostProcesses(t *testing.T) {
+	for name, event := range map[string]uint32{"fork": 2, "exec": 3} {
+		t.Run(name, func(t *testing.T) {
+			n := newNode(t, tracer.Options{Tuning: tracer.Tuning{Constants: map[string]any{"lost_event": event}}})
+			group := newNodeGroup(t, n.root)
+			n.traceAll(nil)
+			p := group.start(t, "churn", "10", "10", "10", "2")
+			n.awaitLossy("the process in its cgroup", func(shot *tracer.Snapshot) bool {
+				processes := in(shot, group).Processes
+				return len(processes) == 1 && processes[0].Scope.Program == "churn"
+			})
+			p.do("go")
+			n.checkChurn(in(n.lossySnapshot(), group), 10, 10, 10, 2, 0)
+			p.end()
+		})
+	}
+}
+
+// A program may not have as many names as it likes: those beyond the first are one.
+func TestManyPrograms(t *testing.T) {
+	n := newNode(t, tracer.Options{})
+	group := newNodeGroup(t, n.root)
+	n.traceAll(func(cgroup string) bool { return cgroup == group.path })
+	original, err := os.ReadFile(filepath.Join(programs, "churn"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for i := range 20 {
+		path := filepath.Join(dir, fmt.Sprintf("name%02d", i))
+		if err := os.WriteFile(path, original, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		group.start(t, path, "1", "1", "1", "1").do("go")
+	}
+	programs := make(map[string]int)
+	for _, p := range in(n.lossySnapshot(), group).Processes {
+		name := p.Scope.Program
+		if strings.HasPrefix(name, "name") {
+			name = "a name"
+		}
+		programs[name]++
+	}
+	if diff := cmp.Diff(map[string]int{"a name": 15, tracer.OtherPrograms: 5}, programs); diff != "" {
+		t.Errorf("wrong programs (-want +got):\n%s", diff)
+	}
+}
