@@ -20,14 +20,14 @@ import (
 
 // connect makes a client of core/v1 alone: a clientset of all that Kubernetes has
 // would be half of leaktrace. It is nil where there is no cluster.
-func connect(kubeconfig string) (rest.Interface, error) {
+func connect(kubeconfig string) (client rest.Interface, server string, err error) {
 	config, err := configuration(kubeconfig)
 	if err != nil || config == nil {
-		return nil, err
+		return nil, "", err
 	}
 	scheme := kube.NewScheme()
 	if err := corev1.AddToScheme(scheme); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	metav1.AddToGroupVersion(scheme, corev1.SchemeGroupVersion)
 	config.APIPath = "/api"
@@ -37,11 +37,11 @@ func connect(kubeconfig string) (rest.Interface, error) {
 	config.UserAgent = "leaktrace"
 	config.WarningHandler = rest.NoWarnings{}
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &patient{next, answerHeader} })
-	client, err := rest.RESTClientFor(config)
+	client, err = rest.RESTClientFor(config)
 	if err != nil {
-		return nil, fmt.Errorf("make a client of the API server %s: %w", config.Host, err)
+		return nil, "", fmt.Errorf("make a client of the API server %s: %w", config.Host, err)
 	}
-	return client, nil
+	return client, config.Host, nil
 }
 
 // configuration is nil where there is no cluster.
@@ -66,6 +66,10 @@ func configuration(kubeconfig string) (*rest.Config, error) {
 	}
 	return config, nil
 }
+
+// answerHeader is how long the API server may take to begin an answer. How long a
+// watch then lasts is its own business.
+const answerHeader = 30 * time.Second
 
 // patient waits for the beginning of an answer, but not for ever.
 type patient struct {

@@ -45,9 +45,12 @@ func (k *known) keepPod(uid string, w Workload) {
 	k.pods.Add(uid, w, kept)
 }
 
+// keep takes what a runtime told. A container without a name is as good as unknown.
 func (k *known) keep(c container) {
-	k.keepContainer(c.id, c.workload)
-	if c.podUID != "" {
+	if c.workload.Container != "" && len(c.id) <= longestName {
+		k.keepContainer(c.id, c.workload)
+	}
+	if c.podUID != "" && c.workload.Pod != "" {
 		k.keepPod(c.podUID, Workload{Namespace: c.workload.Namespace, Pod: c.workload.Pod})
 	}
 }

@@ -2,12 +2,14 @@ package workload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	kube "k8s.io/apimachinery/pkg/runtime"
@@ -31,19 +33,20 @@ const (
 type pods struct {
 	*source
 	node     string
+	server   string
 	informer cache.SharedIndexInformer
 }
 
 // newPods returns nil where there is no cluster.
 func newPods(options Options, log *slog.Logger) (*pods, error) {
-	client, err := connect(options.Kubeconfig)
+	client, server, err := connect(options.Kubeconfig)
 	if err != nil || client == nil {
 		return nil, err
 	}
 	if options.Node == "" {
 		return nil, fmt.Errorf("watch pods: name this node, or those of the whole cluster would be watched")
 	}
-	p := &pods{source: newSource("kubernetes", log), node: options.Node}
+	p := &pods{source: newSource("kubernetes", log), node: options.Node, server: server}
 	list := cache.NewFilteredListWatchFromClient(client, "pods", metav1.NamespaceAll, func(o *metav1.ListOptions) {
 		o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", options.Node).String()
 	})
@@ -62,26 +65,32 @@ func (p *pods) observe(lw *cache.ListWatch) *cache.ListWatch {
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (kube.Object, error) {
 			list, err := lw.ListWithContext(ctx, o)
-			p.answered(ctx, "list", err)
+			p.answered(ctx, err)
 			return list, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			w, err := lw.WatchWithContext(ctx, o)
-			// An older server cannot begin a watch with a list, and is asked for one next.
-			if err == nil || o.SendInitialEvents == nil {
-				p.answered(ctx, "watch", err)
+			// An older server cannot begin a watch with a list, says so, and is asked for
+			// a list next.
+			if o.SendInitialEvents == nil || apierrors.ReasonForError(err) == metav1.StatusReasonUnknown {
+				p.answered(ctx, err)
 			}
 			return w, err
 		},
 	}
 }
 
-func (p *pods) answered(ctx context.Context, verb string, err error) {
+func (p *pods) answered(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
 	}
+	// A request's address differs from one to the next, and takes lines.
+	var request *url.Error
+	if errors.As(err, &request) {
+		err = request.Err
+	}
 	if err != nil {
-		err = fmt.Errorf("%s pods of node %s: %w", verb, p.node, err)
+		err = fmt.Errorf("watch pods of node %s at %s: %w", p.node, p.server, err)
 	}
 	p.report(err)
 }
@@ -173,7 +182,3 @@ func (p *pods) find(index, key string) *corev1.Pod {
 func workloadOf(pod *corev1.Pod) Workload {
 	return Workload{Namespace: clean(pod.Namespace), Pod: clean(pod.Name)}
 }
-
-// answerHeader is how long the API server may take to begin an answer. How long a
-// watch then lasts is its own business.
-const answerHeader = 30 * time.Second
