@@ -3,6 +3,7 @@ package export
 import (
 	"cmp"
 	"iter"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -24,11 +25,11 @@ type Workload struct {
 	Cgroup string `json:"cgroup"`
 }
 
-// String names the workload as a person would: shop/cart-7d9f/app nginx. It is
+// String names the workload as a person would: nginx in shop/cart-7d9f/app. It is
 // escaped.
 func (w Workload) String() string {
 	parts := slices.DeleteFunc([]string{w.Namespace, w.Pod, w.Container}, func(s string) bool { return s == "" })
-	return Escape(strings.TrimSpace(cmp.Or(strings.Join(parts, "/"), w.Cgroup) + " " + w.Comm))
+	return Escape(w.Comm + " in " + cmp.Or(strings.Join(parts, "/"), path.Base(w.Cgroup)))
 }
 
 // Part is the sites of one workload, with their verdicts.
@@ -95,14 +96,13 @@ func (s Site) compare(other Site) int {
 // owner writes whose a site is, where that is not one and the same for all.
 func (t text) owner(s Site) {
 	if w := s.Workload; w != nil {
-		t.line("    of %s", w)
-		t.line("    in cgroup %s", Escape(w.Cgroup))
+		t.line("    of %s, cgroup %s", w, Escape(w.Cgroup))
 	}
 }
 
 // workloads is the column that tells the sites of a node apart by their owner.
 // It has at most a third of the columns there are.
-func workloads(sites []Site, width int) (columns []column) {
+func workloads(sites []Site, width int) []column {
 	if sites[0].Workload == nil {
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/leaktrace/leaktrace/export/metrics"
 	"github.com/leaktrace/leaktrace/export/node"
 	"github.com/leaktrace/leaktrace/export/web"
+	"github.com/leaktrace/leaktrace/export/workload"
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/limit"
 )
@@ -30,6 +32,7 @@ type exporter struct {
 	options  exportOptions
 	log      *slog.Logger
 	settings atomic.Pointer[node.Settings]
+	owners   *workload.Directory
 	tracer   nodeTracer
 	watcher  *node.Watcher
 	metrics  *metrics.Metrics
@@ -55,6 +58,9 @@ func exportNode(e env, o exportOptions, open func() (nodeTracer, error)) (err er
 	defer listener.Close()
 	x := &exporter{options: o, log: slog.New(slog.NewTextHandler(e.stderr, nil))}
 	x.settings.Store(&settings)
+	if x.owners, err = workload.New(workload.Options{Node: o.node, Log: x.log}); err != nil {
+		return err
+	}
 	if x.tracer, err = open(); err != nil {
 		return err
 	}
@@ -98,27 +104,32 @@ func (x *exporter) begin() error {
 		Node:     x.options.node,
 		Started:  time.Now(),
 		Settings: func() node.Settings { return *x.settings.Load() },
+		Owner:    x.owners.Of,
 		Limits:   readLimitsOf,
 		Overhead: x.overhead,
 		Took:     func(d time.Duration) { x.metrics.Took(d) },
 		Log:      x.log,
 	})
-	x.metrics = metrics.New(metrics.Options{Node: x.options.node, State: x.watcher.State, Build: buildOf()})
+	x.metrics = metrics.New(metrics.Options{
+		Node: x.options.node, State: x.watcher.State, Sources: x.owners.Sources, Build: buildOf(),
+	})
 	x.metrics.Reloaded(true, time.Now())
 	return x.tracer.TraceNode(func(cgroup string) bool {
-		return x.settings.Load().Filter.Admits(cgroup, node.Container{})
+		return x.settings.Load().Filter.Admits(cgroup, x.owners.Of(cgroup))
 	})
 }
 
 // run watches and serves until a signal or an error ends it.
 func (x *exporter) run(listener net.Listener, signals <-chan os.Signal) error {
 	ctx, cancel := context.WithCancel(context.Background())
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		x.watcher.Run(ctx)
-	}()
-	defer func() { cancel(); <-watched }()
+	var working sync.WaitGroup
+	working.Go(func() { x.watcher.Run(ctx) })
+	working.Go(func() {
+		if err := x.owners.Run(ctx); err != nil && ctx.Err() == nil {
+			x.log.Error("names of pods and containers are not kept up to date any more", "err", err)
+		}
+	})
+	defer func() { cancel(); working.Wait() }()
 	server := x.server(ctx)
 	served := make(chan error, 1)
 	go func() {
@@ -153,13 +164,13 @@ const (
 func (x *exporter) server(ctx context.Context) *http.Server {
 	return &http.Server{
 		Handler: web.New(web.Options{
-			Watcher: x.watcher, Metrics: x.metrics, Node: x.options.node, Version: buildOf().Version,
+			Watcher: x.watcher, Metrics: x.metrics, Sources: x.owners.Sources,
+			Node: x.options.node, Version: buildOf().Version,
 		}),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: replyTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: 64 << 10,
-		// What clients do wrong is no matter of this log.
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+		ErrorLog:       slog.NewLogLogger(x.log.Handler(), slog.LevelWarn),
 	}
 }
 

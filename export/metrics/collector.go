@@ -115,10 +115,10 @@ func (c *collector) collectTracer(to chan<- prometheus.Metric, s *node.State) {
 		c.lost.send(to, float64(s.Lost[cause]), cause)
 	}
 	for _, r := range s.Refused {
-		c.refused.send(to, float64(r.Count), r.Namespace, r.Pod, r.Container.Container, r.Cause)
+		c.refused.send(to, float64(r.Count), r.Namespace, r.Pod, r.Container, r.Cause)
 	}
-	for _, m := range s.Maps {
-		c.entries.send(to, float64(m.Entries), m.Name)
+	for _, m := range s.Snapshot.Maps {
+		c.entries.send(to, float64(m.Used), m.Name)
 		c.maxEntries.send(to, float64(m.Max), m.Name)
 	}
 	for _, p := range s.Costs {
@@ -134,7 +134,7 @@ func (c *collector) collectTracer(to chan<- prometheus.Metric, s *node.State) {
 }
 
 func (c *collector) collectSeries(to chan<- prometheus.Metric, s *node.Series) {
-	labels := []string{s.Namespace, s.Pod, s.Container.Container, s.Comm, string(s.Kind)}
+	labels := []string{s.Namespace, s.Pod, s.Container, s.Comm, string(s.Kind)}
 	c.objects.send(to, float64(s.Objects), labels...)
 	c.leaked.send(to, float64(s.Leaked), labels...)
 	c.created.send(to, float64(s.Created), labels...)

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/leaktrace/leaktrace/export/node"
+	"github.com/leaktrace/leaktrace/export/workload"
 )
 
 // Options says where the numbers come from. State must be set.
@@ -19,14 +20,8 @@ type Options struct {
 	// State is what is known now, nil if nothing is.
 	State func() *node.State
 	// Sources tells whether the sources of workloads answer. nil: there are none.
-	Sources func() []Source
+	Sources func() []workload.SourceState
 	Build   Build
-}
-
-// Source is where names of workloads come from.
-type Source struct {
-	Name string
-	Up   bool
 }
 
 // Build is what was built, by which Go.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/leaktrace/leaktrace/export"
+	"github.com/leaktrace/leaktrace/export/workload"
 )
 
 // Filter picks workloads. Of each list that is not empty one entry must match.
@@ -16,22 +17,18 @@ type Filter struct {
 	Containers, Namespaces []string
 }
 
-// Unknown is the namespace and the pod of a container that is of a pod that
-// nobody knows yet.
-const Unknown = "unknown"
-
 // shortID is what a container is called whose name is not known.
 var shortID = regexp.MustCompile(`^[0-9a-f]{12}$`)
 
 // Shows tells that a workload is picked.
-func (f Filter) Shows(cgroup string, c Container) bool {
+func (f Filter) Shows(cgroup string, c workload.Workload) bool {
 	return f.cgroup(cgroup) && picks(f.Namespaces, c.Namespace) && picks(f.Containers, c.Container)
 }
 
 // Admits tells that a workload is picked, or may turn out to be once it is known
 // whose it is: what is not traced from the start has no stacks.
-func (f Filter) Admits(cgroup string, c Container) bool {
-	pending := c.Namespace == Unknown
+func (f Filter) Admits(cgroup string, c workload.Workload) bool {
+	pending := c.Namespace == workload.Unknown
 	return f.cgroup(cgroup) &&
 		(pending || picks(f.Namespaces, c.Namespace)) &&
 		(pending || shortID.MatchString(c.Container) || picks(f.Containers, c.Container))

@@ -8,16 +8,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/leaktrace/leaktrace/export"
+	"github.com/leaktrace/leaktrace/export/workload"
 	"github.com/leaktrace/leaktrace/tracer"
 )
 
-// Container names a container of a pod, or without one a container or systemd unit
-// of the node. What is not known or does not apply is empty.
-type Container struct{ Namespace, Pod, Container string }
-
 // Label tells series apart. Its strings are printable and of bounded length.
 type Label struct {
-	Container
+	workload.Workload
 	// Comm is the program, OtherPrograms for those of a container that runs too many.
 	Comm string
 }
@@ -25,7 +22,7 @@ type Label struct {
 func (l Label) compare(other Label) int {
 	return cmp.Or(
 		cmp.Compare(l.Namespace, other.Namespace), cmp.Compare(l.Pod, other.Pod),
-		cmp.Compare(l.Container.Container, other.Container.Container), cmp.Compare(l.Comm, other.Comm),
+		cmp.Compare(l.Container, other.Container), cmp.Compare(l.Comm, other.Comm),
 	)
 }
 
@@ -40,15 +37,15 @@ const (
 // labeller names scopes. It keeps the programs of each container that have a name
 // of their own, and when it was used last.
 type labeller struct {
-	programs map[Container]map[string]time.Time
+	programs map[workload.Workload]map[string]time.Time
 }
 
 func newLabeller() *labeller {
-	return &labeller{make(map[Container]map[string]time.Time)}
+	return &labeller{make(map[workload.Workload]map[string]time.Time)}
 }
 
 // label names the program of a scope whose container is known.
-func (l *labeller) label(c Container, program string, now time.Time) Label {
+func (l *labeller) label(c workload.Workload, program string, now time.Time) Label {
 	program = printable(program)
 	known := l.programs[c]
 	if known == nil {

@@ -89,7 +89,7 @@ func (all *scopes) add(s *tracer.Snapshot, minAge time.Duration) {
 	for id, part := range shares {
 		known := all.of[id]
 		if known == nil {
-			known = &scope{history: verdict.New(all.last, minAge), others: make(map[identity]tracer.Process)}
+			known = &scope{history: verdict.NewWatch(all.last, minAge), others: make(map[identity]tracer.Process)}
 			all.of[id] = known
 		}
 		known.add(s.Time, part, alive)
@@ -104,8 +104,7 @@ func (c *scope) add(at time.Time, part *share, alive map[identity]bool) {
 		processes = append(processes, tracer.ProcessActivity{Process: p})
 	}
 	c.history.Add(&tracer.Snapshot{Time: at, Sites: part.sites, Processes: processes})
-	// What ended with its process was not given back, and nobody can fix it now.
-	c.sites = slices.DeleteFunc(c.history.Sites(), func(s verdict.Site) bool { return s.Ended })
+	c.sites = c.history.Sites()
 	c.created, c.released = make(map[tracer.Kind]uint64), make(map[tracer.Kind]uint64)
 	for _, s := range part.sites {
 		c.created[s.Kind] += s.Created

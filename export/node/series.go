@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/leaktrace/leaktrace/export"
+	"github.com/leaktrace/leaktrace/export/workload"
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/limit"
 	"github.com/leaktrace/leaktrace/tracer/verdict"
@@ -128,6 +129,10 @@ type siteID struct {
 	fingerprint string
 }
 
+func (a siteID) compare(b siteID) int {
+	return cmp.Or(cmp.Compare(a.fingerprint, b.fingerprint), a.of.compare(b.of), cmp.Compare(a.kind, b.kind))
+}
+
 // ranking is the sites that have a series of their own.
 type ranking map[siteID]bool
 
@@ -135,37 +140,44 @@ type ranking map[siteID]bool
 // alike would make new series all the time.
 const stay = 1.25
 
+// candidate is a leaking site on its way to a place.
+type candidate struct {
+	siteID
+	*leak
+	weight float64
+}
+
 // rank gives the top leaking sites of each container a place, and adds up the rest.
 func (before ranking) rank(all map[kindOf[Label]]*summary, top int) ranking {
-	containers := make(map[Container][]siteID)
-	for id, s := range all {
-		for fingerprint := range s.leaks {
-			containers[id.of.Container] = append(containers[id.of.Container], siteID{id, fingerprint})
-		}
-	}
 	after := make(ranking)
-	for _, sites := range containers {
-		weight := func(id siteID) float64 {
-			n := float64(all[id.kindOf].leaks[id.fingerprint].leaked)
-			if before[id] {
-				n *= stay
-			}
-			return n
-		}
-		slices.SortFunc(sites, func(a, b siteID) int {
-			return cmp.Or(cmp.Compare(weight(b), weight(a)), cmp.Compare(a.fingerprint, b.fingerprint),
-				a.of.compare(b.of), cmp.Compare(a.kind, b.kind))
+	for _, sites := range before.candidates(all) {
+		slices.SortFunc(sites, func(a, b candidate) int {
+			return cmp.Or(cmp.Compare(b.weight, a.weight), a.compare(b.siteID))
 		})
-		for i, id := range sites {
-			s := all[id.kindOf]
-			l := s.leaks[id.fingerprint]
+		for i, c := range sites {
+			s := all[c.kindOf]
 			if i >= top {
-				s.Others += l.leaked
+				s.Others += c.leaked
 				continue
 			}
-			after[id] = true
-			s.Sites = append(s.Sites, Site{export.Title(l.site, maxTitle), printable(id.fingerprint), l.leaked})
+			after[c.siteID] = true
+			s.Sites = append(s.Sites, Site{export.Title(c.site, maxTitle), printable(c.fingerprint), c.leaked})
 		}
 	}
 	return after
+}
+
+// candidates are all leaking sites by container.
+func (before ranking) candidates(all map[kindOf[Label]]*summary) map[workload.Workload][]candidate {
+	sites := make(map[workload.Workload][]candidate)
+	for id, s := range all {
+		for fingerprint, l := range s.leaks {
+			c := candidate{siteID{id, fingerprint}, l, float64(l.leaked)}
+			if before[c.siteID] {
+				c.weight *= stay
+			}
+			sites[id.of.Workload] = append(sites[id.of.Workload], c)
+		}
+	}
+	return sites
 }

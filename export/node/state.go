@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/leaktrace/leaktrace/export"
+	"github.com/leaktrace/leaktrace/export/workload"
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/verdict"
 )
@@ -33,8 +34,6 @@ type State struct {
 	Refused []Refusal
 	// Costs is empty unless the kernel measures programs.
 	Costs []tracer.Cost
-	Maps  []Map
-
 	// Made is when the state was made, by a clock that nobody sets.
 	Made time.Time
 
@@ -46,19 +45,19 @@ type State struct {
 // Refusal is what a container was refused because it would have taken it from
 // others.
 type Refusal struct {
-	Container
+	workload.Workload
 	Cause string
 	Count uint64
 }
 
 // refusals lists counts in one order.
-func refusals(counts map[causeOf[Container]]uint64) []Refusal {
+func refusals(counts map[causeOf[workload.Workload]]uint64) []Refusal {
 	var all []Refusal
 	for id, n := range counts {
 		all = append(all, Refusal{id.of, id.cause, n})
 	}
 	slices.SortFunc(all, func(a, b Refusal) int {
-		return cmp.Or(Label{Container: a.Container}.compare(Label{Container: b.Container}), cmp.Compare(a.Cause, b.Cause))
+		return cmp.Or(Label{Workload: a.Workload}.compare(Label{Workload: b.Workload}), cmp.Compare(a.Cause, b.Cause))
 	})
 	return all
 }
@@ -68,9 +67,6 @@ func (w *Watcher) makeState(snapshot *tracer.Snapshot, settings Settings) *State
 	s := &State{
 		Node: w.options.Node, Started: w.options.Started, Settings: settings,
 		Made: time.Now(), Snapshot: snapshot, Costs: w.source.Costs(), seen: w.seen,
-	}
-	if w.options.Maps != nil {
-		s.Maps = w.options.Maps()
 	}
 	if w.options.Overhead != nil {
 		s.overhead = w.options.Overhead()
@@ -87,17 +83,20 @@ func (w *Watcher) makeState(snapshot *tracer.Snapshot, settings Settings) *State
 // refused adds up what the cgroups of each container were refused.
 func (w *Watcher) refused(snapshot *tracer.Snapshot, show Filter) []Refusal {
 	for _, r := range snapshot.Refused {
-		if c := w.container(r.Cgroup); show.Shows(r.Cgroup, c) {
-			w.sums.refused.set(causeOf[string]{r.Cgroup, r.Name}, causeOf[Container]{c, r.Name}, r.Count)
+		if r.Count == 0 {
+			continue // as nearly all are of nearly all
+		}
+		if c := w.owner(r.Cgroup); show.Shows(r.Cgroup, c) {
+			w.sums.refused.set(causeOf[string]{r.Cgroup, r.Name}, causeOf[workload.Workload]{c, r.Name}, r.Count)
 		}
 	}
 	return refusals(w.sums.refused.finish())
 }
 
-// container asks whose a cgroup is.
-func (w *Watcher) container(cgroup string) Container {
-	namespace, pod, name := w.options.Owner(cgroup)
-	return Container{printable(namespace), printable(pod), printable(name)}
+// owner asks whose a cgroup is.
+func (w *Watcher) owner(cgroup string) workload.Workload {
+	o := w.options.Owner(cgroup)
+	return workload.Workload{Namespace: printable(o.Namespace), Pod: printable(o.Pod), Container: printable(o.Container)}
 }
 
 // describe fills in the parts and series of a state, of the scopes that are shown.
@@ -112,13 +111,13 @@ func (w *Watcher) describe(s *State) {
 	}
 	now := s.Snapshot.Time
 	for _, id := range w.scopes.sorted() {
-		container := w.container(id.Cgroup)
-		if !s.Settings.Filter.Shows(id.Cgroup, container) {
+		owner := w.owner(id.Cgroup)
+		if !s.Settings.Filter.Shows(id.Cgroup, owner) {
 			continue
 		}
-		c, label := w.scopes.of[id], w.labels.label(container, id.Program, now)
+		c, label := w.scopes.of[id], w.labels.label(owner, id.Program, now)
 		s.Parts = append(s.Parts, export.Part{Workload: export.Workload{
-			Namespace: container.Namespace, Pod: container.Pod, Container: container.Container,
+			Namespace: owner.Namespace, Pod: owner.Pod, Container: owner.Container,
 			Node: s.Node, Comm: id.Program, Cgroup: id.Cgroup,
 		}, Sites: c.sites})
 		own := export.OwnLimits(s.Settings.Limits, c.sites)

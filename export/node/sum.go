@@ -1,6 +1,9 @@
 package node
 
-import "github.com/leaktrace/leaktrace/tracer"
+import (
+	"github.com/leaktrace/leaktrace/export/workload"
+	"github.com/leaktrace/leaktrace/tracer"
+)
 
 // counter adds up what several sources have counted under one label. A sum does
 // not fall while its label is in use, whatever ends, restarts or changes its label.
@@ -72,7 +75,7 @@ type causeOf[T comparable] struct {
 // sums is everything that is counted since tracing began.
 type sums struct {
 	created, released *counter[kindOf[tracer.Scope], kindOf[Label]]
-	refused           *counter[causeOf[string], causeOf[Container]]
+	refused           *counter[causeOf[string], causeOf[workload.Workload]]
 	// lost is high-water marks: some losses are of one snapshot.
 	lost map[string]uint64
 }
@@ -80,6 +83,6 @@ type sums struct {
 func newSums() sums {
 	return sums{
 		newCounter[kindOf[tracer.Scope], kindOf[Label]](), newCounter[kindOf[tracer.Scope], kindOf[Label]](),
-		newCounter[causeOf[string], causeOf[Container]](), make(map[string]uint64),
+		newCounter[causeOf[string], causeOf[workload.Workload]](), make(map[string]uint64),
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/leaktrace/leaktrace/export"
+	"github.com/leaktrace/leaktrace/export/workload"
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/limit"
 )
@@ -55,11 +56,9 @@ type Options struct {
 	// Settings is asked before each snapshot.
 	Settings func() Settings
 	// Owner tells who a cgroup belongs to. It must not block. nil: nobody knows.
-	Owner func(cgroup string) (namespace, pod, container string)
+	Owner func(cgroup string) workload.Workload
 	// Limits reads what bounds processes, by pid. nil: nothing is known.
 	Limits func([]tracer.Process) (map[int][]limit.Limit, error)
-	// Maps tells how full the tracer's maps are. nil: nothing is known.
-	Maps func() []Map
 	// Overhead is what tracing has cost so far. nil: nothing is known.
 	Overhead func() export.Overhead
 	// Took is told how long each snapshot took, until all of it is judged.
@@ -68,13 +67,7 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Map is how full one of the tracer's maps is.
-type Map struct {
-	Name         string
-	Entries, Max uint64
-}
-
-// Watcher watches a node. Run is for one goroutine, all else for any number.
+// Watcher watches a node. Run and Step are for one goroutine, all else for any number.
 type Watcher struct {
 	source  Source
 	options Options
@@ -93,7 +86,7 @@ type Watcher struct {
 // New returns a watcher that has seen nothing.
 func New(source Source, options Options) *Watcher {
 	if options.Owner == nil {
-		options.Owner = func(string) (_, _, _ string) { return }
+		options.Owner = func(string) (nobody workload.Workload) { return nobody }
 	}
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
@@ -109,9 +102,9 @@ func New(source Source, options Options) *Watcher {
 func (w *Watcher) Run(ctx context.Context) {
 	for {
 		began := time.Now()
-		settings := w.options.Settings()
-		w.note(w.step(settings))
-		next := time.NewTimer(max(settings.Interval-time.Since(began), settings.Interval/10))
+		interval := w.options.Settings().Interval
+		w.note(w.Step())
+		next := time.NewTimer(max(interval-time.Since(began), interval/10))
 		select {
 		case <-ctx.Done():
 			next.Stop()
@@ -132,8 +125,9 @@ func (w *Watcher) note(err error) {
 	w.failing = err != nil
 }
 
-// step takes a snapshot and publishes what it shows.
-func (w *Watcher) step(settings Settings) error {
+// Step takes a snapshot and publishes what it shows. Run calls it.
+func (w *Watcher) Step() error {
+	settings := w.options.Settings()
 	began := time.Now()
 	snapshot, err := w.source.Snapshot()
 	if err != nil {

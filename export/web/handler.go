@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/leaktrace/leaktrace/export/node"
+	"github.com/leaktrace/leaktrace/export/workload"
 )
 
 // Watcher is where states come from: *node.Watcher.
@@ -27,15 +28,7 @@ type Options struct {
 	// Node and Version are shown on the landing page.
 	Node, Version string
 	// Sources tells where names of workloads come from. nil: from nowhere.
-	Sources func() []Source
-}
-
-// Source is where names of workloads come from.
-type Source struct {
-	Name string
-	Up   bool
-	// Err is why it does not answer, empty if it does.
-	Err string
+	Sources func() []workload.SourceState
 }
 
 // How much is done at the same time. What is more is refused with 503.

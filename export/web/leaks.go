@@ -23,6 +23,9 @@ var contentTypes = map[string]string{
 	"pprof":  "application/octet-stream",
 }
 
+// textWidth is how many columns a report for people has: it names the workload too.
+const textWidth = 140
+
 // leaks serves a report as run writes it.
 func (h *handler) leaks(w http.ResponseWriter, r *http.Request) {
 	q, err := parseQuery(r, "format")
@@ -35,7 +38,11 @@ func (h *handler) leaks(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.render(w, func(s *node.State, out *bytes.Buffer) error {
-		return s.Report(q.Query).Write(out, format)
+		report := s.Report(q.Query)
+		if format == "text" {
+			return report.WriteText(out, export.TextOptions{Width: textWidth})
+		}
+		return report.Write(out, format)
 	}, contentTypes[format])
 }
 
