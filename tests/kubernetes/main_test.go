@@ -29,6 +29,8 @@ func TestMain(m *testing.M) {
 
 // within runs the tests in a cluster and takes it down, also when interrupted.
 func within(build string, run func() int) (status int) {
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	var err error
 	node, err = startCluster(build)
 	defer func() {
@@ -41,8 +43,6 @@ func within(build string, run func() int) (status int) {
 		fmt.Fprintln(os.Stderr, "start a cluster:", err)
 		return 1
 	}
-	interrupted := make(chan os.Signal, 1)
-	signal.Notify(interrupted, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	ended := make(chan int, 1)
 	go func() { ended <- run() }()
 	select {
