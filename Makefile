@@ -7,13 +7,13 @@ BIN     := build/leaktrace
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo -E)
 
 .DEFAULT_GOAL := help
-.PHONY: help build generate demo test image dashboard test-deploy test-kernels test-arm64 soak bench scale lint clean deps
+.PHONY: help build generate demo test image dashboard test-deploy test-kubernetes test-kernels test-arm64 soak bench scale lint clean deps
 
 help: ## show this help
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -ts $$'\t'
 
 build: ## build build/leaktrace
-	$(GO) build -o $(BIN) ./cmd/leaktrace
+	CGO_ENABLED=0 $(GO) build -o $(BIN) ./cmd/leaktrace
 
 IMAGE ?= leaktrace:dev
 image: ## build container images of amd64 and arm64, and the static binaries in them (deploy/README.md)
@@ -41,6 +41,18 @@ demo: build ## trace a small leaking service for 15 s and print the report
 
 test: deps ## run all tests, as root, on the real kernel
 	$(SUDO) env "PATH=$$PATH" $(GO) test -count=1 -timeout 10m ./...
+
+# Once built, the components of Kubernetes take seconds to build again.
+KUBERNETES := $(CURDIR)/build/kubernetes
+
+test-kubernetes: ## run the DaemonSet of deploy/ in a real cluster on this machine (builds Kubernetes: 10 minutes the first time)
+	tests/install.sh containerd debian-archive-keyring gcc libc6-dev runc util-linux
+	tests/kubernetes/fetch.sh $(KUBERNETES)
+	$(MAKE) --no-print-directory -C tests/programs OUT=$(CURDIR)/build/programs $(CURDIR)/build/programs/demo-static
+	$(GO) run ./deploy/image -out $(KUBERNETES) -ref leaktrace:test
+	cd tests/kubernetes && CGO_ENABLED=0 $(GO) build -o $(KUBERNETES)/kube -ldflags "-s -w \
+		-X k8s.io/component-base/version.gitVersion=$$($(GO) list -m -f '{{.Version}}' k8s.io/kubernetes)" ./kube
+	cd tests/kubernetes && $(SUDO) env "PATH=$$PATH" CGO_ENABLED=0 $(GO) test -count=1 -v -timeout 20m .
 
 test-kernels: deps ## run the tests of tests/ on Debian's kernels 6.1, 6.12, 6.18 and 7.x, in qemu
 	tests/install.sh cpio debian-archive-keyring qemu-system-x86

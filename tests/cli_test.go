@@ -24,7 +24,9 @@ var buildLeaktrace = sync.OnceValues(func() (string, error) {
 	if err != nil || *built {
 		return path, err
 	}
-	output, err := exec.Command("go", "build", "-o", path, "../cmd/leaktrace").CombinedOutput()
+	build := exec.Command("go", "build", "-o", path, "../cmd/leaktrace")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as make build does
+	output, err := build.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build leaktrace: %w\n%s", err, output)
 	}

@@ -19,6 +19,9 @@ var built = flag.Bool("built", false, "leaktrace and the traced programs are in 
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if *underRights != 0 {
+		os.Exit(traceUnderRights(*underRights))
+	}
 	if err := build(); err != nil {
 		fmt.Fprintln(os.Stderr, "build the traced programs:", err)
 		os.Exit(1)

@@ -79,7 +79,7 @@ type Tracer struct {
 // TraceNode says what to trace. It needs CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and
 // CAP_DAC_READ_SEARCH, or root, and a kernel with BTF (5.15 or later).
 func New(options Options) (*Tracer, error) {
-	if err := errors.Join(CheckNamespace(), checkCapabilities()); err != nil {
+	if err := errors.Join(CheckNamespace(), checkCapabilities(options.Tuning)); err != nil {
 		return nil, err
 	}
 	t := &Tracer{

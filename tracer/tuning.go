@@ -6,14 +6,16 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// Tuning changes sizes and budgets of the BPF side from those that are right for
-// use. Tests make them small, to see what becomes of what does not fit.
+// Tuning changes what is right for use. Tests make sizes and budgets of the BPF
+// side small, to see what becomes of what does not fit.
 type Tuning struct {
 	// Entries is how many entries maps have, and bytes a ring, by map name. The
 	// maps are described in bpf/.
 	Entries map[string]uint32
 	// Constants sets const volatile variables of the programs, by name.
 	Constants map[string]any
+	// AnyRights tries without the capabilities that New asks for.
+	AnyRights bool
 }
 
 // apply changes programs that are not loaded yet.

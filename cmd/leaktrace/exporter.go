@@ -65,6 +65,7 @@ func exportNode(e env, o exportOptions, open func() (nodeTracer, error)) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, x.tracer.Close()) }()
+	x.giveUpRights()
 	if err := x.begin(); err != nil {
 		return err
 	}
@@ -79,6 +80,21 @@ func cause(err error) error {
 			return err
 		}
 		err = inner
+	}
+}
+
+// giveUpRights gives up the rights that only the start needs. It comes before any
+// process is traced: a thread that waits for the memory of one could not follow.
+func (x *exporter) giveUpRights() {
+	kept, err := dropRights(func() error {
+		_, err := x.tracer.Snapshot()
+		return err
+	})
+	switch {
+	case err != nil:
+		x.log.Warn("rights are kept that are needed no longer", "err", err)
+	case kept:
+		x.log.Info("CAP_BPF and CAP_PERFMON are kept: this kernel asks for them when a map is read")
 	}
 }
 
