@@ -59,6 +59,22 @@ func TestRights(t *testing.T) {
 	}
 }
 
+// A program whose file was replaced since it was started is not blamed on the code
+// of the new one, though the rights that leaktrace asks for do not show it the old
+// one by its mappings.
+func TestReplacedProgram(t *testing.T) {
+	p := startPrivate(t)
+	next := p.cmd.Path + ".new"
+	copyProgram(t, "crowd", next)
+	if err := os.Rename(next, p.cmd.Path); err != nil {
+		t.Fatal(err)
+	}
+	want := underView{Zombies: map[string]int{"leak_child": 3}, Unjoined: map[string]int{"leak_unjoined": 3}}
+	if diff := cmp.Diff(want, traceWithout(t, p, "")); diff != "" {
+		t.Errorf("with a new program under its name (-want +got):\n%s", diff)
+	}
+}
+
 // startPrivate starts a program of a user in a directory of which others cannot
 // even list the names.
 func startPrivate(t *testing.T) *program {

@@ -3,6 +3,7 @@ package tracer
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sort"
 	"strings"
@@ -152,17 +153,30 @@ func (ss *spaces) open(pid int, m *procfs.ProcMap, whose *tenant) mapping {
 	if m.Inode == 0 {
 		return out
 	}
-	root := fmt.Sprintf("/proc/%d/root", pid)
-	link := fmt.Sprintf("/proc/%d/map_files/%x-%x", pid, m.StartAddr, m.EndAddr)
-	f, err := ss.files.open(link, out.name, root, whose)
-	if err != nil {
-		f, err = ss.files.open(root+out.name, out.name, root, whose)
-	}
-	if err == nil {
+	if f, err := ss.openMapped(pid, m, out.name, whose); err == nil {
 		out.file = f
 		out.bias = f.bias(out.start, uint64(m.Offset))
 	}
 	return out
+}
+
+// openMapped opens the file behind a mapping, which the process knows by name. The
+// links of map_files need CAP_CHECKPOINT_RESTORE. Without it a file that was deleted
+// is found only if it is the program itself: what has its name now is another one.
+func (ss *spaces) openMapped(pid int, m *procfs.ProcMap, name string, whose *tenant) (*file, error) {
+	proc := fmt.Sprintf("/proc/%d", pid)
+	root, exe := proc+"/root", proc+"/exe"
+	f, err := ss.files.open(fmt.Sprintf("%s/map_files/%x-%x", proc, m.StartAddr, m.EndAddr), name, root, whose)
+	if err == nil {
+		return f, nil
+	}
+	switch target, _ := os.Readlink(exe); {
+	case target == m.Pathname:
+		return ss.files.open(exe, name, root, whose)
+	case name != m.Pathname:
+		return nil, err
+	}
+	return ss.files.open(root+name, name, root, whose)
 }
 
 // publish gives a space its id and writes it where the unwinder finds it.
