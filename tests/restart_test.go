@@ -122,7 +122,8 @@ func (e *exporting) kill(signal syscall.Signal) {
 	}
 	_ = e.cmd.Wait() // the status says more
 	status := e.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	if status.Signaled() != (signal == syscall.SIGKILL) && !(status.Signaled() && status.Signal() == signal) {
+	clean := signal == syscall.SIGTERM && status.Exited() && status.ExitStatus() == 0
+	if killed := status.Signaled() && status.Signal() == signal; !killed && !clean {
 		e.t.Errorf("it ended with %s\n%s", e.cmd.ProcessState, e.log)
 	}
 	if strings.Contains(e.log.String(), "ERROR") {
