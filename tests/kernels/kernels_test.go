@@ -29,6 +29,7 @@ var exclusions = []struct{ kernel, test, reason string }{
 	{"", "TestContainerCgroups", "containers take a root that can be pivoted, which an initramfs is not"},
 	{"", "TestContainersOfCRI", "as above"},
 	{"", "TestContainersOfPodman", "as above"},
+	{"", "TestExportContainers", "as above"},
 	{"", "TestScripts/java", "a JVM compiles itself for minutes on an emulated processor"},
 	{"", "TestSeccompProfile", "a guest has no container runtime"},
 	{"6.1", "TestScripts/streaming", "its connection is only written to, and writes are seen from 6.3 on"},
