@@ -8,7 +8,7 @@ out=$(realpath "$1")
 cd "$(dirname "$0")/../.."
 GO=${GO:-go}
 
-tools=(bash coreutils dash iproute2 libxml2-utils mount perl procps python3 sed util-linux
+tools=(bash coreutils dash grep iproute2 libxml2-utils mount perl procps python3 sed util-linux
 	libc6 libcurl4-openssl-dev libstdc++6 nginx-light)
 
 CGO_ENABLED=0 $GO build -o "$out/pprof" cmd/pprof
