@@ -137,10 +137,14 @@ static __always_inline void count(enum leak_counter counter)
 /* Events of this type are lost as if the ring were full. Set by Go in tests. */
 const volatile __u32 lost_event = 0;
 
-/* looks tells the events that make Go read the mappings of a process. */
-static __always_inline bool looks(enum leak_event_type type)
+/*
+ * looks tells the events that make Go read the mappings of a process: that of a fork
+ * by one whose space is not known is one.
+ */
+static __always_inline bool looks(enum leak_event_type type, __u64 id)
 {
-	return type == LEAK_EVENT_EXEC || type == LEAK_EVENT_UNMAPPED;
+	return type == LEAK_EVENT_EXEC || type == LEAK_EVENT_UNMAPPED ||
+	       (type == LEAK_EVENT_FORK && !(__u32)id);
 }
 
 /* notify sends an event of a process of the scope. */
@@ -148,7 +152,7 @@ static __always_inline void notify(enum leak_event_type type, __u32 scope, __u32
 {
 	struct leak_event event = { .type = type, .tgid = tgid, .id = id };
 
-	if (!rate_allows(scope, looks(type) ? LEAK_BUDGET_LOOKS : LEAK_BUDGET_EVENTS))
+	if (!rate_allows(scope, looks(type, id) ? LEAK_BUDGET_LOOKS : LEAK_BUDGET_EVENTS))
 		return;
 	if (type == lost_event || bpf_ringbuf_output(&events, &event, sizeof(event), 0))
 		count(LEAK_LOST_EVENT);
@@ -225,6 +229,7 @@ static __always_inline void birth_record(struct leak_birth *birth, __u64 stack, 
 	birth->stack = stack;
 	birth->creator_tgid = leader->tgid;
 	birth->creator_start = leader->start_time;
+	birth->before_tracing = 0; /* an iterator may have been here first */
 	comm_copy(birth->creator_comm, leader);
 	barrier();
 	birth->created = created;

@@ -25,13 +25,19 @@ static __always_inline void mark_thread(struct task_struct *thread, const struct
 		.follow = proc->follow,
 	};
 	__u32 tid = thread->pid;
+	long error;
 
-	birth_before(&record.birth, thread->group_leader, thread->start_time);
-	if (!thread_kept(thread, &record, BPF_NOEXIST))
+	if (bpf_map_lookup_elem(&threads, &tid) || !entry_taken(proc->scope, LEAK_BUDGET_THREADS))
 		return;
-	/* Its exit may have come before the entry. */
-	if (thread->flags & LEAK_PF_EXITING && !bpf_map_delete_elem(&threads, &tid))
+	birth_before(&record.birth, thread->group_leader, thread->start_time);
+	error = bpf_map_update_elem(&threads, &tid, &record, BPF_NOEXIST);
+	if (error)
 		entry_given(record.scope, LEAK_BUDGET_THREADS);
+	if (error == -LEAK_E2BIG)
+		count(LEAK_LOST_THREAD);
+	/* Its exit may have come before the entry. */
+	if (!error && thread->flags & LEAK_PF_EXITING)
+		thread_forgotten(tid, record.scope);
 }
 
 static __always_inline void mark_child(struct task_struct *child, struct task_struct *parent)

@@ -103,7 +103,7 @@ static __always_inline void use_store(__u64 id, struct leak_stack *stack)
 		notify(LEAK_EVENT_STACK, stack->scope, bpf_get_current_pid_tgid() >> 32, id);
 }
 
-/* stack_store keeps a stack that was not seen before, unless its tenant has too many. */
+/* stack_store keeps a stack that was not seen before, if there is room for it. */
 static __always_inline bool stack_store(__u64 id, struct leak_stack *stack)
 {
 	long error;
@@ -119,9 +119,10 @@ static __always_inline bool stack_store(__u64 id, struct leak_stack *stack)
 	}
 	entry_given(stack->scope, LEAK_BUDGET_STACKS);
 	/* Of two that are here at once the first has stored the same. */
-	if (error != -LEAK_EEXIST)
-		count(LEAK_LOST_STACK);
-	return true;
+	if (error == -LEAK_EEXIST)
+		return true;
+	count(LEAK_LOST_STACK);
+	return false;
 }
 
 /*

@@ -35,22 +35,43 @@ static __always_inline void child_followed(struct task_struct *child, const stru
 		       (__u64)proc->scope << LEAK_ID_SCOPE_SHIFT | proc->space);
 }
 
-/* thread_kept enters a live thread into the ledger, if its tenant may have more. */
-static __always_inline bool thread_kept(struct task_struct *thread, const struct leak_thread *record,
-					__u64 flags)
+/*
+ * entry_replace makes an entry that was taken, in place of what is there: the record
+ * of an older thread whose end was not seen, whose part is given back then.
+ */
+static __always_inline long entry_replace(void *map, const void *key, const void *value, __u32 scope,
+					  enum leak_budget budget)
+{
+	long error = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
+
+	if (error == -LEAK_EEXIST) {
+		entry_given(scope, budget);
+		error = bpf_map_update_elem(map, key, value, BPF_ANY);
+	}
+	if (error)
+		entry_given(scope, budget);
+	return error;
+}
+
+/* thread_kept enters a thread that begins into the ledger. */
+static __always_inline bool thread_kept(struct task_struct *thread, const struct leak_thread *record)
 {
 	__u32 tid = thread->pid;
-	long error;
 
-	if (!entry_taken(record->scope, LEAK_BUDGET_THREADS))
-		return false;
-	error = bpf_map_update_elem(&threads, &tid, record, flags);
-	if (!error)
+	if (!entry_replace(&threads, &tid, record, record->scope, LEAK_BUDGET_THREADS))
 		return true;
-	entry_given(record->scope, LEAK_BUDGET_THREADS);
-	if (error != -LEAK_EEXIST)
-		count(LEAK_LOST_THREAD);
+	count(LEAK_LOST_THREAD);
 	return false;
+}
+
+/* tcb_given is for a control block that has a new thread: it was given back. */
+static __always_inline void tcb_given(const struct leak_tcb_key *key)
+{
+	struct leak_tcb *tcb = bpf_map_lookup_elem(&tcbs, key);
+	__u32 scope = tcb ? tcb->scope : 0;
+
+	if (tcb && !bpf_map_delete_elem(&tcbs, key))
+		entry_given(scope, LEAK_BUDGET_TCBS);
 }
 
 static __always_inline void thread_born(struct task_struct *thread, struct leak_proc *proc)
@@ -65,13 +86,13 @@ static __always_inline void thread_born(struct task_struct *thread, struct leak_
 
 	if (process)
 		record.process = process->birth;
-	birth_record(&record.birth, capture_stack(proc, LEAK_THREAD), thread->start_time);
-	if (thread_kept(thread, &record, BPF_ANY))
-		site_born(record.birth.stack);
+	if (entry_taken(proc->scope, LEAK_BUDGET_THREADS)) {
+		birth_record(&record.birth, capture_stack(proc, LEAK_THREAD), thread->start_time);
+		if (thread_kept(thread, &record))
+			site_born(record.birth.stack);
+	}
 	did(LEAK_STARTED);
-	/* Whatever thread had this block before, its block was given back. */
-	if (!bpf_map_delete_elem(&tcbs, &key))
-		entry_given(proc->scope, LEAK_BUDGET_TCBS);
+	tcb_given(&key);
 }
 
 /*
@@ -128,10 +149,16 @@ static __always_inline void thread_held(struct task_struct *thread, const struct
 	if (!record->tcb || !entry_taken(record->scope, LEAK_BUDGET_TCBS))
 		return;
 	comm_copy(tcb.comm, thread);
-	if (!bpf_map_update_elem(&tcbs, &key, &tcb, BPF_ANY))
-		return;
-	count(LEAK_LOST_TCB);
-	entry_given(record->scope, LEAK_BUDGET_TCBS);
+	if (entry_replace(&tcbs, &key, &tcb, record->scope, LEAK_BUDGET_TCBS))
+		count(LEAK_LOST_TCB);
+}
+
+/* thread_forgotten takes a thread off the list of those alive. */
+static __always_inline void thread_forgotten(__u32 tid, __u32 scope)
+{
+	/* mark_thread may have been first. */
+	if (!bpf_map_delete_elem(&threads, &tid))
+		entry_given(scope, LEAK_BUDGET_THREADS);
 }
 
 /* goes_along: the thread's process is being killed, or replaced by exec. */
@@ -157,8 +184,7 @@ static __always_inline void thread_ended(struct task_struct *thread)
 		return;
 	if (thread->signal->live.counter && !goes_along(thread->signal))
 		thread_held(thread, record);
-	entry_given(record->scope, LEAK_BUDGET_THREADS);
-	bpf_map_delete_elem(&threads, &tid);
+	thread_forgotten(tid, record->scope);
 }
 
 /* process_ended stamps a child whose last thread ends: from now it must be reaped. */
@@ -207,8 +233,7 @@ static __always_inline void thread_became_process(struct task_struct *task, __u3
 		else
 			count(LEAK_LOST_STORAGE);
 	}
-	entry_given(thread->scope, LEAK_BUDGET_THREADS);
-	bpf_map_delete_elem(&threads, &tid);
+	thread_forgotten(tid, thread->scope);
 }
 
 SEC("tp_btf/sched_process_exec")

@@ -39,7 +39,10 @@ static __always_inline struct leak_tenant *tenant_of(__u32 scope)
 	return tenant ? bpf_map_lookup_elem(&tenants, &tenant) : NULL;
 }
 
-/* entry_taken counts an entry of a map that is to be made, or refuses it. */
+/*
+ * entry_taken counts an entry of a map that is to be made, or refuses it. A process
+ * that changes its cgroup may take here and give there: less than nothing is little.
+ */
 static __always_inline bool entry_taken(__u32 scope, enum leak_budget budget)
 {
 	struct leak_tenant *tenant = tenant_of(scope);
@@ -49,7 +52,8 @@ static __always_inline bool entry_taken(__u32 scope, enum leak_budget budget)
 	if (!tenant)
 		return true;
 	returned = bpf_map_lookup_elem(&returns, &number);
-	if (returned && __sync_fetch_and_add(&tenant->used[budget], 1) - returned->entries[budget] < budgets[budget])
+	if (returned && (__s64)(__sync_fetch_and_add(&tenant->used[budget], 1) - returned->entries[budget]) <
+				(__s64)budgets[budget])
 		return true;
 	__sync_fetch_and_add(&tenant->used[budget], -1);
 	__sync_fetch_and_add(&tenant->refused[budget], 1);
