@@ -122,7 +122,7 @@ func (e *exporting) kill(signal syscall.Signal) {
 	}
 	_ = e.cmd.Wait() // the status says more
 	status := e.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	clean := signal == syscall.SIGTERM && status.Exited() && status.ExitStatus() == 0
+	clean := signal == syscall.SIGTERM && status.ExitStatus() == 0
 	if killed := status.Signaled() && status.Signal() == signal; !killed && !clean {
 		e.t.Errorf("it ended with %s\n%s", e.cmd.ProcessState, e.log)
 	}

@@ -42,6 +42,7 @@ type builder struct {
 	borrowers map[[2]uint64]int // what borrower has found out
 	byOrigin  map[originKey]*siteBuilder
 	comms     comms
+	scopes    map[processKey]uint32 // of the processes that were listed
 	// seen is what has been seen first, and when: the next tracer.seen.
 	seen map[seenKey]time.Time
 }
@@ -91,7 +92,11 @@ func (b *builder) outstanding(from origin, birth uint64, o Object) {
 	if !b.tracer.wants(o.Kind) || b.isGoing(o) {
 		return
 	}
-	s := b.site(o.Kind, from, b.scope(birth, o))
+	scope := b.scope(birth, o)
+	if b.tracer.scopes.muted(scope) {
+		return // it was recorded while its cgroup was admitted
+	}
+	s := b.site(o.Kind, from, scope)
 	s.byStack[from.stack]++
 	if from.frame >= 0 {
 		s.frames[from.stack] = from.frame
@@ -109,11 +114,31 @@ func (b *builder) scope(birth uint64, o Object) uint32 {
 		return scope
 	}
 	for _, who := range append([]Process{o.Owner}, o.Responsible()...) {
-		if p := b.tracer.processes[who.PID]; p != nil {
-			return p.scope
+		if scope, alive := b.scopes[processKey{who.PID, who.Start}]; alive {
+			return scope
 		}
 	}
 	return 0
+}
+
+// processKey names a process beyond the reuse of its pid and the change of its name.
+type processKey struct {
+	pid   int
+	start uint64
+}
+
+// scopesOf is the scopes of processes; nil unless a node is traced.
+func (t *Tracer) scopesOf(records []ledgerLeakProcessRecord) map[processKey]uint32 {
+	if t.scopes == nil {
+		return nil
+	}
+	scopes := make(map[processKey]uint32, len(records))
+	for i := range records {
+		if p := t.processes[int(records[i].Tgid)]; p != nil {
+			scopes[processKey{p.pid, records[i].Start}] = p.scope
+		}
+	}
+	return scopes
 }
 
 // isGoing tells whether all that could give an object back are ending.
@@ -241,7 +266,7 @@ func (b *builder) addTallies() {
 // addPast adds what stacks created that are forgotten.
 func (b *builder) addPast() {
 	for key, past := range b.tracer.past {
-		if !b.tracer.wants(key.kind) {
+		if !b.tracer.wants(key.kind) || b.tracer.scopes.muted(key.scope) {
 			continue
 		}
 		s := b.sites[key]
@@ -265,10 +290,11 @@ func countedAt(stack uint64) origin {
 }
 
 func (b *builder) count(kind Kind, id, created, released uint64) {
-	if created == 0 || !b.tracer.wants(kind) {
+	scope := b.tracer.stacks.scope(id)
+	if created == 0 || !b.tracer.wants(kind) || b.tracer.scopes.muted(scope) {
 		return
 	}
-	s := b.site(kind, countedAt(id), b.tracer.stacks.scope(id))
+	s := b.site(kind, countedAt(id), scope)
 	s.byStack[id] += 0 // shows this stack if no object has one
 	s.Created += created
 	s.Released += released

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf/ringbuf"
+	"github.com/prometheus/procfs"
 )
 
 // watch handles events until the ring buffer is closed.
@@ -62,7 +63,7 @@ func (t *Tracer) handle(p []byte) {
 			t.note(t.stacks.resolve(id))
 		}
 	case ledgerLeakEventTypeLEAK_EVENT_FORK:
-		t.forked(t.process(pid), t.spaces.byID[uint32(id)], uint32(id>>scopeShift))
+		t.forked(pid, t.spaces.byID[uint32(id)], uint32(id>>scopeShift))
 	case ledgerLeakEventTypeLEAK_EVENT_EXEC:
 		t.note(t.sync(t.process(pid)))
 	case ledgerLeakEventTypeLEAK_EVENT_EXIT:
@@ -86,7 +87,15 @@ func (t *Tracer) process(pid int) *process {
 
 // forked puts a child into its parent's space. If that is out of the kernel by
 // now, for the parent has ended or changed, the child's mappings are read.
-func (t *Tracer) forked(child *process, s *space, scope uint32) {
+func (t *Tracer) forked(pid int, s *space, scope uint32) {
+	if known := t.processes[pid]; known != nil {
+		// One that was never looked at is known by its fork alone, and forks but once.
+		if proc, err := procfs.NewProc(pid); known.start != 0 && err == nil && known.identify(proc) == nil {
+			return // a snapshot has found it first, and knows more
+		}
+		t.ended(pid) // another one of that pid, whose end no event told of
+	}
+	child := t.process(pid)
 	child.scope, child.program = scope, t.scopes.get(scope).Program
 	child.muted = t.scopes.muted(scope)
 	if child.muted {

@@ -41,15 +41,11 @@ type files struct {
 	untabled uint64
 }
 
-// open returns the file behind path, an open-able link to a mapping of a
+// open returns the file that is f, of which it takes ownership: a mapping of a
 // process whose root directory is root and which knows it by name. A file
 // whose unwind table is missing or malformed is usable all the same. Its table
 // counts against the first tenant that maps it.
-func (fs *files) open(path, name, root string, whose *tenant) (*file, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
+func (fs *files) open(f *os.File, name, root string, whose *tenant) (*file, error) {
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		_ = f.Close()
@@ -61,10 +57,14 @@ func (fs *files) open(path, name, root string, whose *tenant) (*file, error) {
 		known.refs++
 		return known, f.Close()
 	}
+	if !whose.mayOpen() {
+		return nil, errors.Join(f.Close(), errTablesFull)
+	}
 	opened, err := fs.load(f, name, root, whose)
 	if err != nil {
 		return nil, err
 	}
+	whose.opened(1)
 	opened.key = key
 	fs.byKey[key] = opened
 	return opened, nil
@@ -110,6 +110,7 @@ func (fs *files) release(f *file) error {
 	delete(fs.byKey, f.key)
 	fs.tables.remove(f.place)
 	f.tenant.tabled(-int32(len(f.rows)))
+	f.tenant.opened(-1)
 	return f.symbols.Close()
 }
 

@@ -156,11 +156,12 @@ func (t *Tracer) readProcesses() (records []ledgerLeakProcessRecord, err error) 
 func (t *Tracer) alive(records []ledgerLeakProcessRecord) (alive []ProcessActivity) {
 	for i := range records {
 		p := t.processes[int(records[i].Tgid)]
-		if records[i].Ending != 0 || p != nil && p.muted {
+		// Of a node, what is not known by now has ended since it was listed.
+		if records[i].Ending != 0 || t.scopes != nil && (p == nil || p.muted) {
 			continue
 		}
 		a := newProcessActivity(&records[i])
-		if p != nil {
+		if t.scopes != nil {
 			a.Scope = t.scopes.get(p.scope)
 		}
 		alive = append(alive, a)

@@ -26,21 +26,21 @@ func (t *Tracer) TraceNode(admit func(cgroup string) bool) error {
 	if err := t.variables.WholeNode.Set(true); err != nil {
 		return fmt.Errorf("trace all processes: %w", err)
 	}
-	for found := true; found; {
-		var err error
-		if found, err = t.beginOthers(); err != nil {
+	// What began meanwhile, as a child of what was not traced yet, is found by the
+	// second look. After that snapshots find what is left.
+	for range 2 {
+		if err := t.beginOthers(); err != nil {
 			return err
 		}
 	}
 	return t.markOld()
 }
 
-// beginOthers begins to trace the processes that are not traced yet, and tells
-// whether there were any: others may have begun meanwhile, as their children.
-func (t *Tracer) beginOthers() (found bool, err error) {
+// beginOthers begins to trace the processes that are not traced yet.
+func (t *Tracer) beginOthers() error {
 	all, err := procfs.AllProcs()
 	if err != nil {
-		return false, fmt.Errorf("list processes: %w", err)
+		return fmt.Errorf("list processes: %w", err)
 	}
 	for _, proc := range all {
 		if t.processes[proc.PID] != nil {
@@ -56,9 +56,8 @@ func (t *Tracer) beginOthers() (found bool, err error) {
 			delete(t.processes, p.pid)
 		}
 		t.note(err)
-		found = true
 	}
-	return found, nil
+	return nil
 }
 
 // place finds out the scope of a process. It is that of its image from the
@@ -97,23 +96,37 @@ func (t *Tracer) readmit() error {
 	return t.markOld()
 }
 
-// discover takes up the processes that no event told of.
-func (t *Tracer) discover(records []ledgerLeakProcessRecord) {
+// discover takes up the processes that no event told of, and those that lost their
+// mark. The events of what began before drained were handled.
+func (t *Tracer) discover(records []ledgerLeakProcessRecord, drained uint64) {
 	for i := range records {
 		r := &records[i]
-		if t.processes[int(r.Tgid)] != nil || r.Ending != 0 {
+		known := t.processes[int(r.Tgid)]
+		switch {
+		case r.Ending != 0 || known != nil && r.Unmarked == 0:
+			continue
+		case known != nil:
+			t.note(t.mark(known, known.space))
+		case !t.takeUp(r):
 			continue
 		}
-		p := t.process(int(r.Tgid))
-		p.comm = comm(r.Comm)
-		err := t.sync(p)
-		if errors.Is(err, os.ErrProcessDone) {
-			t.ended(p.pid)
-			continue
+		if r.Start < drained {
+			t.corrected++
 		}
-		t.note(err)
-		t.corrected++
 	}
+}
+
+// takeUp gets to know a process. It tells whether that is still alive.
+func (t *Tracer) takeUp(r *ledgerLeakProcessRecord) bool {
+	p := t.process(int(r.Tgid))
+	p.comm = comm(r.Comm)
+	err := t.sync(p)
+	if errors.Is(err, os.ErrProcessDone) {
+		t.ended(p.pid)
+		return false
+	}
+	t.note(err)
+	return true
 }
 
 // sweepScopes lets go of the scopes that have neither processes nor objects.

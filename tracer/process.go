@@ -80,6 +80,9 @@ func (p *process) identify(proc procfs.Proc) error {
 		p.program, p.startStack = stat.Comm, stat.StartStack
 		p.unreadable = false
 	}
+	if p.program == "" {
+		p.program = stat.Comm
+	}
 	return nil
 }
 

@@ -3,9 +3,7 @@ package tracer
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -82,11 +80,15 @@ func (t *Tracer) Snapshot() (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", err)
 	}
+	drained, err := monotonic()
+	if err != nil {
+		return nil, fmt.Errorf("take snapshot: %w", err)
+	}
 	// Rescued stacks are nowhere but in the ring.
 	if err := t.drain(); err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", err)
 	}
-	out, err := t.take(created, retired)
+	out, err := t.take(created, retired, drained)
 	return out, errors.Join(err, t.drain())
 }
 
@@ -97,14 +99,14 @@ func (t *Tracer) retired() []*space {
 	return t.spaces.retired()
 }
 
-func (t *Tracer) take(created map[uint64]uint64, retired []*space) (*Snapshot, error) {
+func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint64) (*Snapshot, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.count(created)
 	if err := t.readmit(); err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", err)
 	}
-	traced := slices.Collect(maps.Keys(t.processes))
+	traced := t.recorded()
 	l, err := t.readLedger()
 	if err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", err)
@@ -124,7 +126,7 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space) (*Snapshot, e
 		return nil, fmt.Errorf("take snapshot: %w", err)
 	}
 	t.judgeStrangers(&threads, records)
-	t.discover(records)
+	t.discover(records, drained)
 	t.refresh(records)
 	processes := t.alive(records)
 	t.updateTallies(l, threads.unjoined)
@@ -133,7 +135,7 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space) (*Snapshot, e
 		inits: make(map[Process]bool), listening: l.listening, going: going(traced, processes),
 		sites: make(map[siteKey]*siteBuilder), borrowers: make(map[[2]uint64]int),
 		byOrigin: make(map[originKey]*siteBuilder), comms: make(comms),
-		seen: make(map[seenKey]time.Time),
+		seen: make(map[seenKey]time.Time), scopes: t.scopesOf(records),
 	}
 	b.addTasks(l.tasks)
 	b.addSockets(l.sockets)
@@ -157,6 +159,16 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space) (*Snapshot, e
 	}
 	out.Corrected, out.Maps = t.corrected, t.fill(l)
 	return out, t.addCounters(out, totals, l, threads.unjudged)
+}
+
+// recorded lists the processes of which something is recorded.
+func (t *Tracer) recorded() (pids []int) {
+	for pid, p := range t.processes {
+		if !p.muted {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // lookEvery bounds how long a change of mappings goes unseen that leaves as much

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
 )
 
 // mapping is one executable mapping of a process image.
@@ -112,6 +113,9 @@ const readTries = 3
 
 // read opens everything a process has mapped executable.
 func (ss *spaces) read(proc procfs.Proc, whose *tenant) (s *space, err error) {
+	if !whose.mayPublish(len(ss.slots)) {
+		return nil, fmt.Errorf("too many process images of one cgroup: %w", errTablesFull)
+	}
 	for range readTries {
 		if s, err = ss.readOnce(proc, whose); !errors.Is(err, errNewImage) {
 			break
@@ -133,7 +137,7 @@ func (ss *spaces) readOnce(proc procfs.Proc, whose *tenant) (*space, error) {
 		return nil, err
 	}
 	s := &space{pid: proc.PID, startStack: before.StartStack, listing: executable(maps), tenant: whose}
-	for _, m := range s.listing {
+	for _, m := range s.listing[:min(len(s.listing), maxMappings)] {
 		s.mappings = append(s.mappings, ss.open(proc.PID, m, whose))
 	}
 	after, err := proc.Stat()
@@ -166,24 +170,37 @@ func (ss *spaces) open(pid int, m *procfs.ProcMap, whose *tenant) mapping {
 func (ss *spaces) openMapped(pid int, m *procfs.ProcMap, name string, whose *tenant) (*file, error) {
 	proc := fmt.Sprintf("/proc/%d", pid)
 	root, exe := proc+"/root", proc+"/exe"
-	f, err := ss.files.open(fmt.Sprintf("%s/map_files/%x-%x", proc, m.StartAddr, m.EndAddr), name, root, whose)
-	if err == nil {
-		return f, nil
+	f, err := os.OpenFile(fmt.Sprintf("%s/map_files/%x-%x", proc, m.StartAddr, m.EndAddr), harmless, 0)
+	if errors.Is(err, os.ErrPermission) {
+		switch target, _ := os.Readlink(exe); {
+		case target == m.Pathname:
+			f, err = os.OpenFile(exe, harmless, 0)
+		case name == m.Pathname:
+			f, err = openIn(root, name)
+		}
 	}
-	switch target, _ := os.Readlink(exe); {
-	case target == m.Pathname:
-		return ss.files.open(exe, name, root, whose)
-	case name != m.Pathname:
+	if err != nil {
 		return nil, err
 	}
-	return ss.files.open(root+name, name, root, whose)
+	return ss.files.open(f, name, root, whose)
+}
+
+// harmless is how to open what may be anything: a FIFO would wait for its writer,
+// and a terminal become one's own.
+const harmless = os.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
+
+// openIn opens a path in a process's root directory, whatever links there are.
+func openIn(root, path string) (*os.File, error) {
+	dir, err := os.OpenRoot(root)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return dir.OpenFile(strings.TrimPrefix(path, "/"), harmless, 0)
 }
 
 // publish gives a space its id and writes it where the unwinder finds it.
 func (ss *spaces) publish(s *space) error {
-	if !s.tenant.mayPublish(len(ss.slots)) {
-		return fmt.Errorf("too many process images of one cgroup: %w", errTablesFull)
-	}
 	slot, id, err := ss.slot()
 	if err != nil {
 		return err
@@ -203,7 +220,7 @@ func (ss *spaces) publish(s *space) error {
 }
 
 // maxMappings is LEAK_MAX_MAPPINGS in bpf/unwind.h. Frames in mappings above
-// that are reported as no-mapping.
+// that are reported as no-mapping, and their files are not opened.
 const maxMappings = 4096
 
 // writeMappings writes the mappings of a space into the kernel.

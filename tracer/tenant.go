@@ -36,6 +36,10 @@ const (
 	rowShare   = 2
 )
 
+// maxFiles is how many files one tenant may be the first to map, each of which takes
+// some memory and up to three descriptors for as long as it is mapped.
+const maxFiles = 2000
+
 // kernelBudgets is the budgets as the programs read them, by the sizes of maps.
 func kernelBudgets(entries func(table string) uint32) []uint64 {
 	out := make([]uint64, len(budgets))
@@ -57,16 +61,20 @@ type tenant struct {
 	returned ledgerLeakReturns
 	fresh    bool   // returned is not in the kernel yet
 	images   uint32 // published spaces
-	rows     uint32 // of files that it was the first to map
-	refused  struct{ images, rows uint64 }
+	files    uint32 // that it was the first to map
+	rows     uint32 // of these files
+	refused  struct{ images, files, rows uint64 }
 }
 
 // program is the low bits of a program's scope.
 func (t *tenant) program(name string) uint32 {
 	free := maxPrograms
+	if name == "" || name == OtherPrograms {
+		return maxPrograms
+	}
 	for i, known := range t.programs {
 		switch {
-		case known == name && name != "":
+		case known == name:
 			return uint32(i)
 		case known == "" && free == maxPrograms:
 			free = i
@@ -106,6 +114,21 @@ func (t *tenant) mayPublish(slots int) bool {
 func (t *tenant) published(n int32) {
 	if t != nil {
 		t.images += uint32(n)
+	}
+}
+
+// mayOpen tells whether the tenant may have one more file of its own.
+func (t *tenant) mayOpen() bool {
+	if t == nil || t.files < maxFiles {
+		return true
+	}
+	t.refused.files++
+	return false
+}
+
+func (t *tenant) opened(n int32) {
+	if t != nil {
+		t.files += uint32(n)
 	}
 }
 
@@ -164,6 +187,7 @@ func (t *tenant) refusals(account *ledgerLeakTenant) (all []Refusal) {
 	}
 	all = append(all,
 		Refusal{t.cgroup, Counter{"images", t.refused.images}},
+		Refusal{t.cgroup, Counter{"files", t.refused.files}},
 		Refusal{t.cgroup, Counter{"unwind_tables", t.refused.rows}})
 	if !slices.ContainsFunc(all, func(r Refusal) bool { return r.Count > 0 }) {
 		return nil
