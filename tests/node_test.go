@@ -223,6 +223,28 @@ func TestTenants(t *testing.T) {
 	quiet.end()
 }
 
+// A budget that was given back more than was taken from it, as by processes that
+// change their cgroup, refuses nothing. Not parallel: it looks a map up by name.
+func TestBudgetBelowNothing(t *testing.T) {
+	n := newNode(t, tracer.Options{})
+	group := newNodeGroup(t, n.root)
+	n.traceAll(func(cgroup string) bool { return cgroup == group.path })
+	p := n.startSeen(group, "churn", "10", "10", "10", "3")
+	tenants := kernelMap(t, "tenants")
+	account := make([]byte, tenants.ValueSize())
+	for i := range account {
+		account[i] = 0xff // -1 of everything: what is by the second counts anew
+	}
+	for number := range tenants.MaxEntries() {
+		if err := tenants.Put(number, account); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.do("go")
+	n.checkChurn(in(n.lossySnapshot(), group), 10, 10, 10, 3, 0)
+	p.end()
+}
+
 // refused lists the refusals that happened.
 func refused(shot *tracer.Snapshot) []tracer.Refusal {
 	return slices.DeleteFunc(slices.Clone(shot.Refused), func(r tracer.Refusal) bool { return r.Count == 0 })

@@ -1,0 +1,130 @@
+package tracer
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/google/go-cmp/cmp"
+)
+
+// testScopes has room for two cgroups and for all others.
+func testScopes(t *testing.T, admit func(string) bool) *scopes {
+	t.Helper()
+	const numbers = 4 // 0 is none
+	array := func(size uint32) *ebpf.Map {
+		m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: size, MaxEntries: numbers})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = m.Close() })
+		return m
+	}
+	return newScopes(array(uint32(len(budgets)*3*8)), array(uint32(ledgerLeakBudgetLEAK_BUDGET_ENTRIES*8)), admit)
+}
+
+func number(t *testing.T, ss *scopes, cgroup, program string) uint32 {
+	t.Helper()
+	n, err := ss.number(Scope{cgroup, program})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestScopes(t *testing.T) {
+	ss := testScopes(t, nil)
+	a, b := number(t, ss, "/a", "one"), number(t, ss, "/a", "two")
+	c := number(t, ss, "/b", "one")
+	if a == b || a == c || b == c || a == 0 || a != number(t, ss, "/a", "one") {
+		t.Errorf("numbers %d %d %d, and %d again", a, b, c, number(t, ss, "/a", "one"))
+	}
+	for n, want := range map[uint32]Scope{a: {"/a", "one"}, b: {"/a", "two"}, c: {"/b", "one"}, 0: {}, 1 << 20: {}} {
+		if got := ss.get(n); got != want {
+			t.Errorf("%d is %+v, want %+v", n, got, want)
+		}
+	}
+	// What finds no number shares the last one.
+	d, e := number(t, ss, "/c", "one"), number(t, ss, "/d", "one")
+	if want := (Scope{OtherCgroups, "one"}); ss.get(d) != want || e != d {
+		t.Errorf("beyond the last number there are %+v and %+v", ss.get(d), ss.get(e))
+	}
+	// What nobody uses is free again.
+	ss.sweep(map[uint32]bool{b: true})
+	if want := (Scope{"/a", "two"}); ss.get(b) != want || ss.get(c) != (Scope{}) {
+		t.Errorf("after a sweep there are %+v and %+v", ss.get(b), ss.get(c))
+	}
+	if f := number(t, ss, "/e", "one"); ss.get(f) != (Scope{"/e", "one"}) {
+		t.Errorf("a free number is not used: %+v", ss.get(f))
+	}
+}
+
+func TestProgramsOfScopes(t *testing.T) {
+	ss := testScopes(t, nil)
+	got := make(map[string]int)
+	for i := range maxPrograms + 3 {
+		got[ss.get(number(t, ss, "/a", fmt.Sprintf("p%d", i))).Program]++
+	}
+	if got[OtherPrograms] != 3 || len(got) != maxPrograms+1 {
+		t.Errorf("%d names, %d others: %v", len(got), got[OtherPrograms], got)
+	}
+	other := number(t, ss, "/a", OtherPrograms)
+	for _, name := range []string{"", OtherPrograms, "p100"} {
+		if n := number(t, ss, "/a", name); n != other {
+			t.Errorf("%q is %+v", name, ss.get(n))
+		}
+	}
+}
+
+func TestAdmission(t *testing.T) {
+	admitted := map[string]bool{"/a": true}
+	ss := testScopes(t, func(cgroup string) bool { return admitted[cgroup] })
+	a, b := number(t, ss, "/a", "one"), number(t, ss, "/b", "one")
+	if ss.muted(a) || !ss.muted(b) || ss.muted(0) {
+		t.Errorf("muted: %t %t %t", ss.muted(a), ss.muted(b), ss.muted(0))
+	}
+	admitted["/b"] = true
+	changed := ss.readmit()
+	if len(changed) != 1 || !changed[ss.tenant(b)] || ss.muted(b) {
+		t.Errorf("%d changes, /b muted %t", len(changed), ss.muted(b))
+	}
+	if changed = ss.readmit(); len(changed) != 0 {
+		t.Errorf("%d changes without one", len(changed))
+	}
+}
+
+// What Go hands out itself is refused beyond a tenant's part, and counted.
+func TestTenantParts(t *testing.T) {
+	var nobody *tenant
+	if !nobody.mayOpen() || !nobody.mayPublish(1) || !nobody.mayTable(100, 1) {
+		t.Error("where no node is traced something is refused")
+	}
+	x := &tenant{cgroup: "/x"}
+	for range maxFiles {
+		if !x.mayOpen() {
+			t.Fatal("a file is refused")
+		}
+		x.opened(1)
+	}
+	x.tabled(50)
+	for range 2 {
+		x.published(1)
+	}
+	if x.mayOpen() || x.mayPublish(8) || x.mayTable(1, 100) || !x.mayTable(50, 200) {
+		t.Error("more than its part is not refused, or less is")
+	}
+	x.opened(-1)
+	x.published(-1)
+	if !x.mayOpen() || !x.mayPublish(8) {
+		t.Error("what was given back is refused")
+	}
+	got := make(map[string]uint64)
+	for _, r := range x.refusals(&ledgerLeakTenant{}) {
+		if r.Count > 0 {
+			got[r.Name] = r.Count
+		}
+	}
+	if diff := cmp.Diff(map[string]uint64{"images": 1, "files": 1, "unwind_tables": 1}, got); diff != "" {
+		t.Errorf("wrong refusals (-want +got):\n%s", diff)
+	}
+}
