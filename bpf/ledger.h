@@ -227,6 +227,8 @@ struct leak_task_record {
 	__u32 parent_tgid;
 	__u32 exit_code;
 	__u32 zombie; /* ended, all its threads too, and unreaped */
+	__u32 scope; /* of a thread */
+	__u32 pad;
 	__u8 comm[LEAK_COMM_LEN];
 	__u8 parent_comm[LEAK_COMM_LEN];
 };

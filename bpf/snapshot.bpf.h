@@ -154,6 +154,7 @@ static __always_inline bool record_thread(struct leak_task_record *out, struct t
 	if (!thread || task->exit_state)
 		return false;
 	out->birth = thread->birth;
+	out->scope = thread->scope;
 	barrier();
 	/* Once deleted the entry may be another thread's, also while it is copied. */
 	return out->birth.created == task->start_time && thread->birth.created == task->start_time;

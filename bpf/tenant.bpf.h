@@ -7,8 +7,8 @@
 #define LEAK_TENANT_BPF_H
 
 /*
- * tenants: tenant -> leak_tenant. Written by the verbs below; zeroed by Go before
- * a number is given to another cgroup.
+ * tenants: tenant -> leak_tenant, and at 0 what all of them have. Written by the
+ * verbs below; zeroed by Go before a number is given to another cgroup.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -18,8 +18,9 @@ struct {
 } tenants SEC(".maps");
 
 /*
- * returns: tenant -> leak_returns, what Go has deleted of a tenant's entries since
- * the number is its own. Written by Go alone.
+ * returns: tenant -> leak_returns, by how much tenants counts more entries than there
+ * are. Written by Go at each snapshot, which finds out how many there are: it deletes
+ * some itself, and no count that is kept up to date alone stays right for ever.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -28,8 +29,13 @@ struct {
 	__type(value, struct leak_returns);
 } returns SEC(".maps");
 
-/* What a tenant may have at once or, of what is by the second, in one. Set by Go. */
+/*
+ * Of entries how many there can be, and how many times as many as are free one tenant
+ * may have: of two that want all they can get each gets less, and something is left
+ * for a third. Of what is by the second, how many a tenant may have in one. Set by Go.
+ */
 const volatile __u64 budgets[LEAK_BUDGETS] = {};
+const volatile __u64 shares[LEAK_BUDGET_ENTRIES] = {};
 
 /* tenant_of returns the tenant of a scope; NULL where nothing is shared. */
 static __always_inline struct leak_tenant *tenant_of(__u32 scope)
@@ -39,34 +45,46 @@ static __always_inline struct leak_tenant *tenant_of(__u32 scope)
 	return tenant ? bpf_map_lookup_elem(&tenants, &tenant) : NULL;
 }
 
-/*
- * entry_taken counts an entry of a map that is to be made, or refuses it. A process
- * that changes its cgroup may take here and give there: less than nothing is little.
- */
-static __always_inline bool entry_taken(__u32 scope, enum leak_budget budget)
+/* entries_of is how many entries a tenant has, or all together. */
+static __always_inline __s64 entries_of(__u32 number, enum leak_budget budget)
 {
-	struct leak_tenant *tenant = tenant_of(scope);
-	__u32 number = scope >> LEAK_PROGRAM_BITS;
-	struct leak_returns *returned;
+	struct leak_returns *returned = bpf_map_lookup_elem(&returns, &number);
+	struct leak_tenant *tenant = bpf_map_lookup_elem(&tenants, &number);
 
-	if (!tenant)
-		return true;
-	returned = bpf_map_lookup_elem(&returns, &number);
-	if (returned && (__s64)(__sync_fetch_and_add(&tenant->used[budget], 1) - returned->entries[budget]) <
-				(__s64)budgets[budget])
-		return true;
-	__sync_fetch_and_add(&tenant->used[budget], -1);
-	__sync_fetch_and_add(&tenant->refused[budget], 1);
-	return false;
+	return tenant && returned ? tenant->used[budget] - returned->entries[budget] : 0;
 }
 
 /* entry_given is for an entry that was deleted, or not made after all. */
 static __always_inline void entry_given(__u32 scope, enum leak_budget budget)
 {
-	struct leak_tenant *tenant = tenant_of(scope);
+	struct leak_tenant *tenant = tenant_of(scope), *everybody;
+	__u32 all = 0;
 
-	if (tenant)
-		__sync_fetch_and_add(&tenant->used[budget], -1);
+	everybody = bpf_map_lookup_elem(&tenants, &all);
+	if (!tenant || !everybody)
+		return;
+	__sync_fetch_and_add(&tenant->used[budget], -1);
+	__sync_fetch_and_add(&everybody->used[budget], -1);
+}
+
+/* entry_taken counts an entry of a map that is to be made, or refuses it. */
+static __always_inline bool entry_taken(__u32 scope, enum leak_budget budget)
+{
+	struct leak_tenant *tenant = tenant_of(scope), *everybody;
+	__u32 all = 0;
+	__s64 free;
+
+	everybody = bpf_map_lookup_elem(&tenants, &all);
+	if (!tenant || !everybody)
+		return true;
+	free = budgets[budget] - entries_of(all, budget);
+	if (entries_of(scope >> LEAK_PROGRAM_BITS, budget) >= (__s64)(free * shares[budget])) {
+		__sync_fetch_and_add(&tenant->refused[budget], 1);
+		return false;
+	}
+	__sync_fetch_and_add(&tenant->used[budget], 1);
+	__sync_fetch_and_add(&everybody->used[budget], 1);
+	return true;
 }
 
 /* rate_allows counts something that a tenant may do so often in a second. */

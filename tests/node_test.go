@@ -184,14 +184,18 @@ func TestNodeAdmits(t *testing.T) {
 	p.end()
 }
 
-// A cgroup that takes all it can get of what is shared blinds nobody else: it is
-// refused more than its part, and that is counted.
+// Cgroups that take all they can get of what is shared blind nobody else: they are
+// refused more than their part, and that is counted.
 func TestTenants(t *testing.T) {
 	n := newNode(t, small(map[string]uint32{"stacks": 400, "threads": 8000, "tcbs": 64}))
-	greedy, modest := newNodeGroup(t, n.root), newNodeGroup(t, n.root)
-	n.traceAll(func(cgroup string) bool { return cgroup == greedy.path || cgroup == modest.path })
+	greedy, second, modest := newNodeGroup(t, n.root), newNodeGroup(t, n.root), newNodeGroup(t, n.root)
+	n.traceAll(func(cgroup string) bool {
+		return cgroup == greedy.path || cgroup == second.path || cgroup == modest.path
+	})
 	flood := n.startSeen(greedy, "stacks")
 	told := flood.do("keep 500")
+	flood2 := n.startSeen(second, "stacks")
+	flood2.do("keep 500")
 	quiet := n.startSeen(modest, "churn", "30", "20", "10", "3")
 	quiet.do("go")
 	shot := n.lossySnapshot()
@@ -207,13 +211,18 @@ func TestTenants(t *testing.T) {
 	if nameless != 300 {
 		t.Errorf("%d of 500 threads have no stack, want 300: half of 400 stacks is one tenant's", nameless)
 	}
-	want := []tracer.Refusal{{Cgroup: greedy.path, Counter: tracer.Counter{Name: "stacks", Count: 300}}}
+	// The second got half of what was left, and as much is left for all others.
+	want := []tracer.Refusal{
+		{Cgroup: greedy.path, Counter: tracer.Counter{Name: "stacks", Count: 300}},
+		{Cgroup: second.path, Counter: tracer.Counter{Name: "stacks", Count: 400}},
+	}
 	if diff := cmp.Diff(want, refused(shot)); diff != "" {
 		t.Errorf("wrong refusals (-want +got):\n%s", diff)
 	}
 	flood.end()
+	flood2.end()
 	// What it gave back it may have again.
-	n.awaitLossy("the stacks to be freed", func(shot *tracer.Snapshot) bool { return len(in(shot, greedy).Sites) == 0 })
+	n.awaitLossy("the stacks to be freed", func(shot *tracer.Snapshot) bool { return len(in(shot, greedy).Sites)+len(in(shot, second).Sites) == 0 })
 	flood = n.startSeen(greedy, "stacks")
 	flood.do("keep 100")
 	if got := refused(n.lossySnapshot()); len(got) > 0 {
@@ -221,6 +230,39 @@ func TestTenants(t *testing.T) {
 	}
 	flood.end()
 	quiet.end()
+}
+
+// The same of threads that live, and of those that were not joined.
+func TestTenantsOfThreads(t *testing.T) {
+	n := newNode(t, small(map[string]uint32{"threads": 60, "tcbs": 40}))
+	living, finished, modest := newNodeGroup(t, n.root), newNodeGroup(t, n.root), newNodeGroup(t, n.root)
+	n.traceAll(func(cgroup string) bool { return cgroup == living.path || cgroup == finished.path || cgroup == modest.path })
+	alive := n.startSeen(living, "stacks")
+	alive.do("keep 100")
+	ended := n.startSeen(finished, "leaky-o2", "unjoined")
+	told := ended.do("go 50")
+	quiet := n.startSeen(modest, "churn", "10", "10", "10", "3")
+	quiet.do("go")
+	shot := n.lossySnapshot()
+	n.checkChurn(in(shot, modest), 10, 10, 10, 3, 0)
+	got := map[string]int{
+		"alive": len(ofKind(in(shot, living), tracer.Thread)), "finished": len(ofKind(in(shot, finished), tracer.UnjoinedThread)),
+	}
+	if diff := cmp.Diff(map[string]int{"alive": 45, "finished": 20}, got); diff != "" {
+		t.Errorf("three times what is free is a tenant's, and as much as is free (-want +got):\n%s", diff)
+	}
+	r := refused(shot)
+	if len(r) != 2 || r[0] != (tracer.Refusal{Cgroup: living.path, Counter: tracer.Counter{Name: "threads", Count: 55}}) {
+		t.Fatalf("refused: %v", r)
+	}
+	// For each there is one that is joined a moment later, and refused as well.
+	least, most := uint64(told.Unjoined-20), uint64(2*told.Unjoined)
+	if r[1].Cgroup != finished.path || r[1].Name != "finished_threads" || r[1].Count < least || r[1].Count > most {
+		t.Errorf("refused: %+v, want %d to %d finished threads", r[1], least, most)
+	}
+	for _, p := range []*program{alive, ended, quiet} {
+		p.end()
+	}
 }
 
 // A budget that was given back more than was taken from it, as by processes that

@@ -10,6 +10,7 @@ import (
 const (
 	stackKindMask = 7  // LEAK_KIND_MASK
 	stackIDMask   = 15 // LEAK_ID_MASK
+	idRescued     = 8  // LEAK_ID_RESCUED
 	idUnsampled   = 16 // LEAK_ID_UNSAMPLED
 	scopeShift    = 32 // LEAK_ID_SCOPE_SHIFT
 )

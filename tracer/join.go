@@ -123,18 +123,9 @@ func (t *Tracer) judgeStrangers(v *verdicts, records []ledgerLeakProcessRecord) 
 			v.unjudged++
 			v.unjoined[thread.Birth.Stack]++
 		} else {
-			t.note(t.deleteThread(thread))
+			t.note(ignoreMissing(t.maps.Tcbs.Delete(thread.key)))
 		}
 	}
-}
-
-// deleteThread removes a finished thread from the kernel's map.
-func (t *Tracer) deleteThread(thread finishedThread) error {
-	err := t.maps.Tcbs.Delete(thread.key)
-	if err == nil {
-		t.scopes.tenant(thread.Scope).took(ledgerLeakBudgetLEAK_BUDGET_TCBS, 1)
-	}
-	return ignoreMissing(err)
 }
 
 // verdicts is what became of finished threads.
@@ -173,7 +164,7 @@ func (t *Tracer) judgeThreads(l *ledger) verdicts {
 			v.unjudged++
 			v.unjoined[thread.Birth.Stack]++
 		case joinFreed:
-			t.note(t.deleteThread(thread))
+			t.note(ignoreMissing(t.maps.Tcbs.Delete(thread.key)))
 		}
 	}
 	return v

@@ -290,6 +290,8 @@ type ledgerLeakTaskRecord struct {
 	ParentTgid  uint32
 	ExitCode    uint32
 	Zombie      uint32
+	Scope       uint32
+	Pad         uint32
 	Comm        [16]uint8
 	ParentComm  [16]uint8
 }
@@ -377,6 +379,7 @@ const (
 	ledgerVarRescueType         = "rescue_type"
 	ledgerVarSampledOneIn       = "sampled_one_in"
 	ledgerVarSeesUses           = "sees_uses"
+	ledgerVarShares             = "shares"
 	ledgerVarSockRecordType     = "sock_record_type"
 	ledgerVarStackBudget        = "stack_budget"
 	ledgerVarTaskRecordType     = "task_record_type"
@@ -484,6 +487,7 @@ type ledgerVariableSpecs struct {
 	RescueType        *ebpf.VariableSpec `ebpf:"rescue_type"`
 	SampledOneIn      *ebpf.VariableSpec `ebpf:"sampled_one_in"`
 	SeesUses          *ebpf.VariableSpec `ebpf:"sees_uses"`
+	Shares            *ebpf.VariableSpec `ebpf:"shares"`
 	SockRecordType    *ebpf.VariableSpec `ebpf:"sock_record_type"`
 	StackBudget       *ebpf.VariableSpec `ebpf:"stack_budget"`
 	TaskRecordType    *ebpf.VariableSpec `ebpf:"task_record_type"`
@@ -575,6 +579,7 @@ type ledgerVariables struct {
 	RescueType        *ebpf.Variable `ebpf:"rescue_type"`
 	SampledOneIn      *ebpf.Variable `ebpf:"sampled_one_in"`
 	SeesUses          *ebpf.Variable `ebpf:"sees_uses"`
+	Shares            *ebpf.Variable `ebpf:"shares"`
 	SockRecordType    *ebpf.Variable `ebpf:"sock_record_type"`
 	StackBudget       *ebpf.Variable `ebpf:"stack_budget"`
 	TaskRecordType    *ebpf.Variable `ebpf:"task_record_type"`

@@ -72,8 +72,9 @@ func (t *Tracer) configure(spec *ebpf.CollectionSpec, kernel *btf.Spec) error {
 	if err := t.options.Tuning.apply(spec); err != nil {
 		return err
 	}
-	shares := kernelBudgets(func(table string) uint32 { return spec.Maps[table].MaxEntries })
-	if err := spec.Variables[ledgerVarBudgets].Set(shares); err != nil {
+	amounts, shares := kernelBudgets(func(table string) uint32 { return spec.Maps[table].MaxEntries })
+	err = errors.Join(spec.Variables[ledgerVarBudgets].Set(amounts), spec.Variables[ledgerVarShares].Set(shares))
+	if err != nil {
 		return fmt.Errorf("configure BPF programs: %w", err)
 	}
 	return nil

@@ -21,7 +21,6 @@ func (t *Tracer) TraceNode(admit func(cgroup string) bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.scopes = newScopes(t.maps.Tenants, t.maps.Returns, admit)
-	t.stacks.scopes = t.scopes
 	t.started = time.Now()
 	if err := t.variables.WholeNode.Set(true); err != nil {
 		return fmt.Errorf("trace all processes: %w", err)

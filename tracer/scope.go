@@ -41,6 +41,8 @@ type scopes struct {
 	returns  *ebpf.Map
 	byCgroup map[string]*tenant
 	byNumber []*tenant // nil where a number is free
+	// everybody has what all tenants have together.
+	everybody tenant
 }
 
 // newScopes returns the scopes of a node of which some cgroups are traced; of a

@@ -154,10 +154,11 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint6
 	t.grow(totals[ledgerLeakCounterLEAK_LOST_EVENT] + totals[ledgerLeakCounterLEAK_LOST_SITE])
 	t.forget(retired)
 	t.sweepScopes()
-	if out.Refused, err = t.settle(); err != nil {
+	there := t.countEntries(l)
+	if out.Refused, err = t.settle(there); err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", err)
 	}
-	out.Corrected, out.Maps = t.corrected, t.fill(l)
+	out.Corrected, out.Maps = t.corrected, t.fill(l, there)
 	return out, t.addCounters(out, totals, l, threads.unjudged)
 }
 

@@ -36,7 +36,6 @@ type stacks struct {
 	kernel    *ebpf.Map
 	uses      *ebpf.Map // of stacks that used a socket
 	spaces    *spaces
-	scopes    *scopes // nil unless a node is traced
 	known     map[uint64]*stack
 	usesKnown int               // how many of known are uses
 	rescued   map[string]*stack // by content: of many ids one stack is kept
@@ -285,11 +284,7 @@ func (ss *stacks) forget(retired []*space) error {
 
 // delete removes what the kernel keeps of a stack, if it does.
 func (ss *stacks) delete(id uint64) error {
-	err := ss.mapOf(id).Delete(id)
-	if err == nil && !isUse(id) {
-		ss.scopes.tenant(ss.scope(id)).took(ledgerLeakBudgetLEAK_BUDGET_STACKS, 1)
-	}
-	if err = ignoreMissing(err); err != nil {
+	if err := ignoreMissing(ss.mapOf(id).Delete(id)); err != nil {
 		return fmt.Errorf("delete stack %#x: %w", id, err)
 	}
 	return nil

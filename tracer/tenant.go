@@ -12,18 +12,18 @@ type Refusal struct {
 	Counter
 }
 
-// budgets is what one cgroup may take of what a whole node shares: of maps a part
-// of their entries, and so many events in a second. There is room for some 170,000
+// budgets is what one cgroup may take of what a whole node shares: of the entries of
+// a map so many times as many as are free, and so many events in a second. There is room for some 170,000
 // small events in the ring, and for 120 rescued stacks; reading the mappings of a
 // process takes some 0.2 ms.
 var budgets = [ledgerLeakBudgetLEAK_BUDGETS]struct {
 	name  string
 	table string // the map whose entries are meant; empty for what is by the second
-	limit uint64 // percent of its entries, or so many in a second
+	limit uint64 // how many times what is free, or how many in a second
 }{
-	ledgerLeakBudgetLEAK_BUDGET_STACKS:  {"stacks", ledgerMapStacks, 50},
-	ledgerLeakBudgetLEAK_BUDGET_THREADS: {"threads", ledgerMapThreads, 75},
-	ledgerLeakBudgetLEAK_BUDGET_TCBS:    {"finished_threads", ledgerMapTcbs, 50},
+	ledgerLeakBudgetLEAK_BUDGET_STACKS:  {"stacks", ledgerMapStacks, 1},
+	ledgerLeakBudgetLEAK_BUDGET_THREADS: {"threads", ledgerMapThreads, 3},
+	ledgerLeakBudgetLEAK_BUDGET_TCBS:    {"finished_threads", ledgerMapTcbs, 1},
 	ledgerLeakBudgetLEAK_BUDGET_EVENTS:  {"events", "", 20000},
 	ledgerLeakBudgetLEAK_BUDGET_LOOKS:   {"looks", "", 1000},
 	ledgerLeakBudgetLEAK_BUDGET_RESCUES: {"rescues", "", 60},
@@ -41,15 +41,16 @@ const (
 const maxFiles = 2000
 
 // kernelBudgets is the budgets as the programs read them, by the sizes of maps.
-func kernelBudgets(entries func(table string) uint32) []uint64 {
-	out := make([]uint64, len(budgets))
-	for i, b := range budgets {
-		out[i] = b.limit
-		if b.table != "" {
-			out[i] = uint64(entries(b.table)) * b.limit / 100
+func kernelBudgets(entries func(table string) uint32) (amounts, shares []uint64) {
+	for _, b := range budgets {
+		if b.table == "" {
+			amounts = append(amounts, b.limit)
+			continue
 		}
+		amounts = append(amounts, uint64(entries(b.table)))
+		shares = append(shares, b.limit)
 	}
-	return out
+	return amounts, shares
 }
 
 // tenant is one cgroup of a traced node, and what it has of what all share.
@@ -58,11 +59,10 @@ type tenant struct {
 	cgroup   string
 	admitted bool
 	programs [maxPrograms]string // by the low bits of the scope
-	returned ledgerLeakReturns
-	fresh    bool   // returned is not in the kernel yet
-	images   uint32 // published spaces
-	files    uint32 // that it was the first to map
-	rows     uint32 // of these files
+	returned ledgerLeakReturns   // as in the kernel
+	images   uint32              // published spaces
+	files    uint32              // that it was the first to map
+	rows     uint32              // of these files
 	refused  struct{ images, files, rows uint64 }
 }
 
@@ -91,14 +91,6 @@ func (t *tenant) name(scope uint32) string {
 		return t.programs[i]
 	}
 	return OtherPrograms
-}
-
-// took counts entries of a budget that Go has deleted.
-func (t *tenant) took(budget ledgerLeakBudget, n uint64) {
-	if t != nil {
-		t.returned.Entries[budget] += n
-		t.fresh = true
-	}
 }
 
 // mayPublish tells whether the tenant may have one more of all process images.
@@ -159,25 +151,69 @@ func (ss *scopes) reset(number uint32) error {
 	return nil
 }
 
-// settle tells the kernel what was returned, and reads what was refused.
-func (ss *scopes) settle() (refused []Refusal, err error) {
-	for _, t := range ss.byNumber {
+// entries is how many entries of the budgets' maps tenants have, by number.
+type entries map[uint32]*counts
+
+// counts is how many entries of each budget's map there are.
+type counts [ledgerLeakBudgetLEAK_BUDGET_ENTRIES]uint64
+
+// add counts an entry of a scope, and of everybody.
+func (e entries) add(scope uint32, budget ledgerLeakBudget) {
+	e.one(everybody)[budget]++
+	if number := scope >> programBits; number != everybody {
+		e.one(number)[budget]++
+	}
+}
+
+func (e entries) one(number uint32) *counts {
+	if e[number] == nil {
+		e[number] = new(counts)
+	}
+	return e[number]
+}
+
+func (e entries) of(number uint32) counts {
+	if known := e[number]; known != nil {
+		return *known
+	}
+	return counts{}
+}
+
+// everybody is the number of what all tenants have together.
+const everybody = 0
+
+// settle tells the kernel how many entries there are, and reads what was refused.
+func (ss *scopes) settle(there entries) (refused []Refusal, err error) {
+	for number, t := range ss.byNumber {
+		if number == everybody {
+			t = &ss.everybody
+		}
 		if t == nil {
 			continue
 		}
-		if t.fresh {
-			if err := ss.returns.Put(t.number, &t.returned); err != nil {
-				return nil, fmt.Errorf("keep the account of %q: %w", t.cgroup, err)
-			}
-			t.fresh = false
-		}
 		var account ledgerLeakTenant
-		if err := ss.kernel.Lookup(t.number, &account); err != nil {
+		if err := ss.kernel.Lookup(uint32(number), &account); err != nil {
 			return nil, fmt.Errorf("read the account of %q: %w", t.cgroup, err)
+		}
+		if err := ss.correct(uint32(number), t, &account, there.of(uint32(number))); err != nil {
+			return nil, fmt.Errorf("correct the account of %q: %w", t.cgroup, err)
 		}
 		refused = append(refused, t.refusals(&account)...)
 	}
 	return refused, nil
+}
+
+// correct tells the kernel by how much it counts more entries than there are.
+func (ss *scopes) correct(number uint32, t *tenant, account *ledgerLeakTenant, there counts) error {
+	var returned ledgerLeakReturns
+	for i := range returned.Entries {
+		returned.Entries[i] = account.Used[i] - there[i]
+	}
+	if returned == t.returned {
+		return nil
+	}
+	t.returned = returned
+	return ss.returns.Put(number, &returned)
 }
 
 // refusals lists all causes, in the order of budgets, once there was one.
