@@ -24,7 +24,7 @@ type Bounds struct {
 type growth map[tracer.Kind]float64
 
 // NewBounds relates limits, by pid, to the growth of sites.
-func NewBounds(limits map[int][]limit.Limit, sites iter.Seq[verdict.Site]) *Bounds {
+func NewBounds(limits map[int][]limit.Limit, sites iter.Seq[*verdict.Site]) *Bounds {
 	b := &Bounds{limits, make(map[int]growth), make(map[string]growth)}
 	for s := range sites {
 		if !fills(s) {
@@ -39,7 +39,7 @@ func NewBounds(limits map[int][]limit.Limit, sites iter.Seq[verdict.Site]) *Boun
 }
 
 // fills tells that a site looks like a leak and grows.
-func fills(s verdict.Site) bool {
+func fills(s *verdict.Site) bool {
 	return !s.Ended && s.GrowthPerS > 0 && (s.State == verdict.Leaking || s.State == verdict.Suspect)
 }
 
@@ -50,22 +50,34 @@ type holding struct {
 	owner   tracer.Process
 }
 
+// of tells whether this is who has to do with an object.
+func (h holding) of(o *tracer.Object) bool {
+	n := 0
+	for p := range o.Responsible() {
+		if n == len(h.holders) || h.holders[n] != p {
+			return false
+		}
+		n++
+	}
+	return n == len(h.holders) && h.owner == o.Owner
+}
+
 // holdings counts a site's objects by who has to do with them. Those in a row of
 // one process, which most are, come together.
-func holdings(s verdict.Site) iter.Seq2[holding, int] {
+func holdings(s *verdict.Site) iter.Seq2[holding, int] {
 	return func(yield func(holding, int) bool) {
 		var last holding
 		n := 0
-		for _, o := range s.Outstanding {
-			next := holding{o.Responsible(), o.Owner}
-			if n > 0 && next.owner == last.owner && slices.Equal(next.holders, last.holders) {
+		for i := range s.Outstanding {
+			o := &s.Outstanding[i]
+			if n > 0 && last.of(o) {
 				n++
 				continue
 			}
 			if n > 0 && !yield(last, n) {
 				return
 			}
-			last, n = next, 1
+			last, n = holding{slices.Collect(o.Responsible()), o.Owner}, 1
 		}
 		if n > 0 {
 			yield(last, n)
@@ -113,7 +125,7 @@ func (b *Bounds) uses(l limit.Limit, pid int) (perS float64) {
 
 // Of lists what bounds the objects of some sites of one kind, each limit once and
 // the one that is reached first at the top.
-func (b *Bounds) Of(sites ...verdict.Site) (all []Limit) {
+func (b *Bounds) Of(sites ...*verdict.Site) (all []Limit) {
 	found := make(map[string]bool)
 	type look struct {
 		pid   int

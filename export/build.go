@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"io"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/leaktrace/leaktrace/tracer"
@@ -41,7 +40,7 @@ func NewReport(run Setting, h *verdict.History, last *tracer.Snapshot) *Report {
 			r.OwnLimits = append(r.OwnLimits, l)
 		}
 	}
-	b := newBuilder(run, NewBounds(run.Limits, slices.Values(sites)))
+	b := newBuilder(run, NewBounds(run.Limits, SitesOf([]Part{{Sites: sites}})))
 	for _, s := range sites {
 		if len(s.Outstanding) > 0 {
 			r.Sites = append(r.Sites, b.site(s, own))
@@ -99,7 +98,7 @@ func (b *builder) site(s verdict.Site, own map[tracer.Kind]Limit) Site {
 	if l, ok := own[s.Kind]; ok {
 		site.Limits = append(site.Limits, l)
 	}
-	site.Limits = append(site.Limits, b.bounds.Of(s)...)
+	site.Limits = append(site.Limits, b.bounds.Of(&s)...)
 	sortLimits(site.Limits)
 	site.Parked = b.parked(s)
 	return site

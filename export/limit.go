@@ -35,8 +35,8 @@ func newLimit(l limit.Limit, perS float64) Limit {
 // them.
 func OwnLimits(own limit.Own, sites []verdict.Site) map[tracer.Kind]Limit {
 	total, grows := outstandingOf(sites), make(map[tracer.Kind]float64)
-	for _, s := range sites {
-		if fills(s) {
+	for i := range sites {
+		if s := &sites[i]; fills(s) {
 			grows[s.Kind] += s.GrowthPerS
 		}
 	}

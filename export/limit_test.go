@@ -1,7 +1,6 @@
 package export
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -86,7 +85,7 @@ func TestFullIn(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			b := newBuilder(Setting{}, NewBounds(tt.limits, slices.Values(tt.all)))
+			b := newBuilder(Setting{}, NewBounds(tt.limits, SitesOf([]Part{{Sites: tt.all}})))
 			got := map[string]float64{}
 			for _, l := range b.site(tt.all[0], OwnLimits(tt.own, tt.all)).Limits {
 				got[l.Name] = -1
@@ -109,9 +108,9 @@ func TestLimitsOfTheOwner(t *testing.T) {
 	}
 	shared := nofile
 	shared.Name, shared.Shared = "fs.file-max", true
-	b := NewBounds(map[int][]limit.Limit{shell.PID: {nofile, shared}}, slices.Values([]verdict.Site{}))
+	b := NewBounds(map[int][]limit.Limit{shell.PID: {nofile, shared}}, SitesOf(nil))
 	var got []string
-	for _, l := range b.Of(s) {
+	for _, l := range b.Of(&s) {
 		got = append(got, l.Name)
 	}
 	if diff := cmp.Diff([]string{"fs.file-max"}, got); diff != "" {

@@ -2,6 +2,7 @@ package export
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +45,7 @@ func past(over bool) *Report {
 			s.Processes = nil
 		}
 		for i := range s.Sites {
-			if o := s.Sites[i].Outstanding; len(o) > 0 && (over || o[0].Responsible()[0] == worker) {
+			if o := s.Sites[i].Outstanding; len(o) > 0 && (over || slices.Contains(slices.Collect(o[0].Responsible()), worker)) {
 				s.Sites[i].Outstanding = nil
 			}
 		}

@@ -72,11 +72,11 @@ func NewNodeReport(run Setting, n Node) *Report {
 }
 
 // SitesOf are the sites of all workloads.
-func SitesOf(parts []Part) iter.Seq[verdict.Site] {
-	return func(yield func(verdict.Site) bool) {
+func SitesOf(parts []Part) iter.Seq[*verdict.Site] {
+	return func(yield func(*verdict.Site) bool) {
 		for _, p := range parts {
-			for _, s := range p.Sites {
-				if !yield(s) {
+			for i := range p.Sites {
+				if !yield(&p.Sites[i]) {
 					return
 				}
 			}

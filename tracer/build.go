@@ -89,7 +89,7 @@ func (b *builder) newSite(kind Kind, from origin, scope uint32) *siteBuilder {
 }
 
 // outstanding adds an object to its site. birth is the stack that created it.
-func (b *builder) outstanding(from origin, birth uint64, o Object) {
+func (b *builder) outstanding(from origin, birth uint64, o *Object) {
 	if !b.tracer.wants(o.Kind) || b.isGoing(o) {
 		return
 	}
@@ -102,19 +102,22 @@ func (b *builder) outstanding(from origin, birth uint64, o Object) {
 	if from.frame >= 0 {
 		s.frames[from.stack] = from.frame
 	}
-	s.Outstanding = append(s.Outstanding, o)
+	s.Outstanding = append(s.Outstanding, *o)
 }
 
 // scope is whose an object is: that of its stack, or of its owner. A zombie that
 // nobody traced has forked is its reaper's.
-func (b *builder) scope(birth uint64, o Object) uint32 {
+func (b *builder) scope(birth uint64, o *Object) uint32 {
 	if b.tracer.scopes == nil {
 		return 0
 	}
 	if scope := b.tracer.stacks.scope(birth); scope != 0 {
 		return scope
 	}
-	for _, who := range append([]Process{o.Owner}, o.Responsible()...) {
+	if scope, alive := b.scopes[processKey{o.Owner.PID, o.Owner.Start}]; alive {
+		return scope
+	}
+	for who := range o.Responsible() {
 		if scope, alive := b.scopes[processKey{who.PID, who.Start}]; alive {
 			return scope
 		}
@@ -143,21 +146,22 @@ func (t *Tracer) scopesOf(records []ledgerLeakProcessRecord) map[processKey]uint
 }
 
 // isGoing tells whether all that could give an object back are ending.
-func (b *builder) isGoing(o Object) bool {
+func (b *builder) isGoing(o *Object) bool {
 	if len(b.going) == 0 {
 		return false
 	}
-	responsible := o.Responsible()
-	for _, p := range responsible {
+	anybody := false
+	for p := range o.Responsible() {
 		if !b.going[p.PID] {
 			return false
 		}
+		anybody = true
 	}
-	return len(responsible) > 0
+	return anybody
 }
 
 // createdBy is the origin of a task.
-func (b *builder) createdBy(stack uint64, o Object) origin {
+func (b *builder) createdBy(stack uint64, o *Object) origin {
 	if unsampled(stack) {
 		return countedAt(stack)
 	}
@@ -193,7 +197,7 @@ func (b *builder) addTasks(records []ledgerLeakTaskRecord) {
 		case r.Kind == ledgerLeakKindLEAK_THREAD:
 			o := b.object(Thread, &r.Birth, r.Birth.Created)
 			o.ID, o.Name = int(r.Pid), b.comms.of(r.Comm)
-			b.outstanding(b.createdBy(r.Birth.Stack, o), r.Birth.Stack, o)
+			b.outstanding(b.createdBy(r.Birth.Stack, &o), r.Birth.Stack, &o)
 		case r.Zombie != 0:
 			o := b.object(Zombie, &r.Birth, r.Exited)
 			o.ID, o.Name = int(r.Pid), b.comms.of(r.Comm)
@@ -203,7 +207,7 @@ func (b *builder) addTasks(records []ledgerLeakTaskRecord) {
 				o.Created = o.Since
 			}
 			o.Zombie = b.zombieInfo(r)
-			b.outstanding(b.createdBy(r.Birth.Stack, o), r.Birth.Stack, o)
+			b.outstanding(b.createdBy(r.Birth.Stack, &o), r.Birth.Stack, &o)
 		}
 	}
 }
@@ -237,7 +241,7 @@ func (b *builder) addThreads(threads []finishedThread) {
 		thread := &threads[i]
 		o := b.object(UnjoinedThread, &thread.Birth, thread.Exited)
 		o.ID, o.Name = int(thread.Tid), b.comms.of(thread.Comm)
-		b.outstanding(b.createdBy(thread.Birth.Stack, o), thread.Birth.Stack, o)
+		b.outstanding(b.createdBy(thread.Birth.Stack, &o), thread.Birth.Stack, &o)
 	}
 }
 
@@ -303,7 +307,7 @@ func (b *builder) count(kind Kind, id, created, released uint64) {
 
 // finish chooses each site's stack and sorts.
 func (b *builder) finish() []Site {
-	var out []Site
+	out := make([]Site, 0, len(b.sites))
 	clear(b.tracer.sizes)
 	for key, s := range b.sites {
 		b.tracer.sizes[key] = len(s.Outstanding)

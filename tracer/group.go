@@ -57,7 +57,7 @@ func (s *SocketInfo) group() string {
 const ephemeral = 32768
 
 // group is what an object has in common with others of its sort.
-func (o Object) group() string {
+func (o *Object) group() string {
 	if o.Socket != nil {
 		return o.Socket.group()
 	}
@@ -77,9 +77,14 @@ func seenAgain(sites []Site) {
 		return
 	}
 	seen := make(map[sort]string)
-	for _, s := range sites {
-		for _, o := range s.Outstanding {
-			if len(s.Stack.Frames) == 0 || o.BeforeTracing {
+	for i := range sites {
+		s := &sites[i]
+		if len(s.Stack.Frames) == 0 {
+			continue
+		}
+		for j := range s.Outstanding {
+			o := &s.Outstanding[j]
+			if o.BeforeTracing {
 				continue
 			}
 			which := sort{s.Scope, s.Kind, o.group()}

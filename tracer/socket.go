@@ -219,7 +219,7 @@ func (b *builder) addSocket(s *socket) {
 		o.Created = o.Since
 	}
 	o.ID, o.Socket = int(s.id()), b.socketInfo(s)
-	b.outstanding(b.origin(s, o.Socket), s.Birth.Stack, o)
+	b.outstanding(b.origin(s, o.Socket), s.Birth.Stack, &o)
 }
 
 func (b *builder) socketInfo(s *socket) *SocketInfo {

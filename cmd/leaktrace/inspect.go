@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/leaktrace/leaktrace/tracer"
@@ -53,7 +54,7 @@ func subjectsOf(sites []verdict.Site) subjects {
 		accused := site.State == verdict.Leaking || site.State == verdict.Suspect
 		telling := accused || len(site.Stack.Frames) == 0
 		for _, o := range site.Outstanding {
-			holders := append(o.Responsible(), o.Owner)
+			holders := append(slices.Collect(o.Responsible()), o.Owner)
 			if site.Ended {
 				of.end(o, holders)
 				continue

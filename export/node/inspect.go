@@ -55,13 +55,16 @@ func (w *Watcher) inspect() {
 func (all *scopes) subjects() (threads []tracer.Object, processes []tracer.Process) {
 	owners := make(map[identity]tracer.Process)
 	for _, c := range all.of {
-		for _, s := range c.sites {
+		for i := range c.sites {
+			s := &c.sites[i]
 			accused := s.State == verdict.Leaking || s.State == verdict.Suspect
-			for _, o := range s.Outstanding {
+			for j := range s.Outstanding {
+				o := &s.Outstanding[j]
 				if accused && o.Kind == tracer.Thread && len(threads) < maxThreads {
-					threads = append(threads, o)
+					threads = append(threads, *o)
 				}
-				for _, p := range append(o.Responsible(), o.Owner) {
+				owners[identify(o.Owner)] = o.Owner
+				for p := range o.Responsible() {
 					owners[identify(p)] = p
 				}
 			}

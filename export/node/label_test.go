@@ -11,6 +11,7 @@ import (
 
 	"github.com/leaktrace/leaktrace/export/workload"
 	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/verdict"
 )
 
 func of(namespace, pod, container string) workload.Workload {
@@ -141,7 +142,7 @@ func TestRankingStays(t *testing.T) {
 	top := func(counts ...int) (names []string) {
 		s := &summary{leaks: map[string]*leak{}}
 		for i, n := range counts {
-			s.leaks[fmt.Sprint(i)] = &leak{leaked: n}
+			s.leaks[fmt.Sprint(i)] = &leak{site: new(verdict.Site), leaked: n}
 		}
 		r = r.rank(map[kindOf[Label]]*summary{id: s}, 2)
 		for _, site := range s.Sites {

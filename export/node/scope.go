@@ -123,8 +123,8 @@ func (c *scope) adopt(part *share, alive map[identity]bool) {
 		if s.Kind != tracer.Zombie && s.Kind != tracer.CloseWait {
 			continue // a thread is of its own process
 		}
-		for _, o := range s.Outstanding {
-			for _, p := range o.Responsible() {
+		for i := range s.Outstanding {
+			for p := range s.Outstanding[i].Responsible() {
 				if id := identify(p); alive[id] && !own[id] {
 					c.others[id] = p
 				}

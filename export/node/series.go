@@ -55,17 +55,17 @@ const maxTitle = 100
 // summary is a series while it is made.
 type summary struct {
 	Series
-	outstanding []verdict.Site
+	outstanding []*verdict.Site
 	leaks       map[string]*leak // by fingerprint
 }
 
 // leak is the sites of one fingerprint.
 type leak struct {
-	site   verdict.Site
+	site   *verdict.Site
 	leaked int
 }
 
-func (s *summary) add(site verdict.Site, accepted []export.Suppression) {
+func (s *summary) add(site *verdict.Site, accepted []export.Suppression) {
 	n := len(site.Outstanding)
 	if n == 0 {
 		return
@@ -78,7 +78,7 @@ func (s *summary) add(site verdict.Site, accepted []export.Suppression) {
 			s.Before++
 		}
 	}
-	if site.State != verdict.Leaking || export.Accepted(accepted, site) != "" {
+	if site.State != verdict.Leaking || export.Accepted(accepted, *site) != "" {
 		return
 	}
 	s.Leaked += n
@@ -161,7 +161,7 @@ func (before ranking) rank(all map[kindOf[Label]]*summary, top int) ranking {
 				continue
 			}
 			after[c.siteID] = true
-			s.Sites = append(s.Sites, Site{export.Title(c.site, maxTitle), printable(c.fingerprint), c.leaked})
+			s.Sites = append(s.Sites, Site{export.Title(*c.site, maxTitle), printable(c.fingerprint), c.leaked})
 		}
 	}
 	return after

@@ -121,8 +121,8 @@ func (w *Watcher) describe(s *State) {
 			Node: s.Node, Comm: id.Program, Cgroup: id.Cgroup,
 		}, Sites: c.sites})
 		own := export.OwnLimits(s.Settings.Limits, c.sites)
-		for _, site := range c.sites {
-			of(label, site.Kind).add(site, s.Settings.Suppressions)
+		for i := range c.sites {
+			of(label, c.sites[i].Kind).add(&c.sites[i], s.Settings.Suppressions)
 		}
 		for kind, created := range c.created {
 			of(label, kind).own(own[kind])

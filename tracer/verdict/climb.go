@@ -154,9 +154,11 @@ func lowest(counts []float64, from int) int {
 // climbs measures the climbs of a count over the whole run and over its ever
 // shorter ends, and calls use with each until it returns false.
 func climbs(a *axis, counts []float64, use func(climb) bool) {
-	previous, last := -1, counts[len(counts)-1]
+	from, previous, last := -1, -1, counts[len(counts)-1]
 	for n := len(counts); n >= fewWindows; n -= level / 2 {
-		from := lowest(counts, len(counts)-n)
+		if start := len(counts) - n; from < start {
+			from = lowest(counts, start)
+		}
 		if from == previous || last-counts[from] < minNotable {
 			continue
 		}

@@ -32,8 +32,8 @@ func trivial(s *tracer.Site) [activities]bool {
 		return [activities]bool{2: true}
 	}
 	var t [activities]bool
-	for _, o := range s.Outstanding {
-		if o.Socket != nil && o.Socket.Accepted {
+	for i := range s.Outstanding {
+		if o := &s.Outstanding[i]; o.Socket != nil && o.Socket.Accepted {
 			t[0] = true
 		} else {
 			t[1] = true
@@ -46,6 +46,9 @@ func trivial(s *tracer.Site) [activities]bool {
 // did meanwhile.
 func (h *History) correlate(s *tracer.Site, r *record, from int) []Correlation {
 	var out []Correlation
+	if h.ascent(r, from) < minGain {
+		return nil // as of most sites: they hold what they hold
+	}
 	skip := trivial(s)
 	for i, name := range names {
 		if skip[i] {
@@ -71,6 +74,18 @@ func (h *History) correlate(s *tracer.Site, r *record, from int) []Correlation {
 	return out
 }
 
+// ascent is by how much a site has grown since a point at least, whatever windows
+// that is cut into: the sum of its rises.
+func (h *History) ascent(r *record, from int) (rises uint64) {
+	before := r.at(&h.axis, from).last
+	for i := from + 1; i < len(h.axis.ends); i++ {
+		last := r.at(&h.axis, i).last
+		rises += uint64(last - min(before, last))
+		before = last
+	}
+	return rises
+}
+
 // perWindow returns what was done and by how much a site grew in n windows after
 // a point, and how long each took: they are as long as the points allow.
 func (h *History) perWindow(r *record, from, n, activity int) (did, grew, took []float64) {
@@ -79,29 +94,27 @@ func (h *History) perWindow(r *record, from, n, activity int) (did, grew, took [
 	if length == 0 {
 		return nil, nil, nil
 	}
-	did, grew, took = make([]float64, n), make([]float64, n), make([]float64, n)
-	filled := make([]bool, n)
+	cells := make([]float64, 3*n)
+	did, grew, took = cells[:n], cells[n:2*n], cells[2*n:]
 	before := float64(r.at(&h.axis, from).last)
 	for i := from + 1; i < len(ends); i++ {
 		// A window owns its end.
 		w := int(math.Ceil(float64(n)*float64(ends[i]-start)/float64(length))) - 1
 		w = max(0, min(n-1, w))
-		p := r.at(&h.axis, i)
+		p := r.stretch(&h.axis, i)
 		did[w] += float64(p.did[activity])
 		grew[w] += float64(p.last) - before
 		took[w] += (ends[i] - ends[i-1]).Seconds()
-		before, filled[w] = float64(p.last), took[w] > 0
+		before = float64(p.last)
 	}
-	return pick(did, filled), pick(grew, filled), pick(took, filled)
-}
-
-func pick(from []float64, wanted []bool) (out []float64) {
-	for i, x := range from {
-		if wanted[i] {
-			out = append(out, x)
+	filled := 0
+	for w := range n {
+		if took[w] > 0 {
+			did[filled], grew[filled], took[filled] = did[w], grew[w], took[w]
+			filled++
 		}
 	}
-	return out
+	return did[:filled], grew[:filled], took[:filled]
 }
 
 // varies tells whether something was done now more and now less often.

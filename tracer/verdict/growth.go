@@ -3,8 +3,6 @@ package verdict
 import (
 	"math"
 	"time"
-
-	"github.com/leaktrace/leaktrace/tracer"
 )
 
 const (
@@ -184,11 +182,10 @@ func (h *History) threshold(r *record, past int) time.Duration {
 	return max(h.minAge, inFlight*usual)
 }
 
-// overdue counts the objects of a site that are older than a threshold and not
-// in use, if use can be known.
-func (h *History) overdue(s *tracer.Site, threshold time.Duration) (n int) {
-	for i := range s.Outstanding {
-		o := h.remembered(s, i)
+// overdue counts the objects that are older than a threshold and not in use, if
+// use can be known.
+func (h *History) overdue(objects []*object, threshold time.Duration) (n int) {
+	for _, o := range objects {
 		if h.age(o) >= threshold && h.idle(o) >= h.minAge {
 			n++
 		}

@@ -34,9 +34,10 @@ type History struct {
 
 	clock   clock
 	axis    axis
-	number  uint64 // of snapshots
+	number  uint32 // of snapshots, as far as it fits
 	records map[key]*record
 	objects map[identity]*object
+	holders map[process]bool // of one site, while a snapshot is added
 
 	processes processes
 	kept      map[key]Site
@@ -54,6 +55,7 @@ func New(started time.Time, minAge time.Duration) *History {
 		clock:   clock{wall: started},
 		records: make(map[key]*record),
 		objects: make(map[identity]*object),
+		holders: make(map[process]bool),
 		kept:    make(map[key]Site),
 	}
 }
@@ -92,24 +94,40 @@ func (h *History) observe(step time.Duration) {
 		k := keyOf(s)
 		r := h.records[k]
 		if r == nil && len(s.Outstanding) > 0 {
-			r = &record{created: s.Created, released: s.Released}
+			r = &record{key: k, created: s.Created, released: s.Released}
 			h.records[k] = r
 		}
-		did := make(map[process]bool)
-		for j := range s.Outstanding {
-			o := h.track(k, &s.Outstanding[j], step)
-			r.hold(h.age(o), o.before, h.base)
-			for _, p := range o.holders {
-				did[identifyProcess(p)] = true
-			}
-		}
-		for p := range did {
-			for i, n := range h.processes.did[p] {
-				r.pending.did[i] += uint32(n)
-			}
+		if r != nil {
+			h.hold(r, s.Outstanding, step)
 		}
 	}
 	h.sweep()
+}
+
+// hold takes over what a site has outstanding, and what the processes did
+// meanwhile that hold it.
+func (h *History) hold(r *record, outstanding []tracer.Object, step time.Duration) {
+	if len(r.objects) != len(outstanding) {
+		r.objects = make([]*object, len(outstanding))
+	}
+	clear(h.holders)
+	var last process
+	for i := range outstanding {
+		o := h.track(r, &outstanding[i], step)
+		r.objects[i] = o
+		r.hold(h.age(o), o.before, h.base)
+		for p := range o.now.Responsible() {
+			// Most are in a row of one process.
+			if id := identifyProcess(p); id != last || len(h.holders) == 0 {
+				h.holders[id], last = true, id
+			}
+		}
+	}
+	for p := range h.holders {
+		for i, n := range h.processes.did[p] {
+			r.did[i] += uint32(n)
+		}
+	}
 }
 
 // finish appends a point to every record.

@@ -88,18 +88,18 @@ func TestFolding(t *testing.T) {
 	for i := range n {
 		folds := a.add(time.Duration(i+1) * time.Second)
 		p := point{low: uint32(i % 7), high: uint32(i % 7), last: uint32(i % 7), created: 2, released: 1}
-		p.survivors[3], p.died[3], p.did[1] = uint32(100+i), 1, 3
-		whole = whole.add(p, len(a.ends)+len(folds), folds)
+		p.survivors[3], p.died[3] = uint32(100+i), 1
+		whole = whole.add(p, deeds{1: 3}, len(a.ends)+len(folds), folds)
 		if i >= 700 {
-			late = late.add(p, len(a.ends)+len(folds), folds)
+			late = late.add(p, deeds{1: 3}, len(a.ends)+len(folds), folds)
 		}
 	}
 	if len(whole) != len(a.ends) || len(late) >= len(whole) {
 		t.Fatalf("%d and %d points on an axis of %d", len(whole), len(late), len(a.ends))
 	}
-	want := point{low: 0, high: 6, last: (n - 1) % 7, created: 2 * n, released: n}
-	want.survivors[3], want.died[3], want.did[1] = 100, n, 3*n
-	if diff := gocmp.Diff(want, foldAll(whole), gocmp.AllowUnexported(point{})); diff != "" {
+	want := stretch{&point{low: 0, high: 6, last: (n - 1) % 7, created: 2 * n, released: n}, deeds{1: 3 * n}}
+	want.survivors[3], want.died[3] = 100, n
+	if diff := gocmp.Diff(want, foldAll(whole), gocmp.AllowUnexported(point{}, stretch{})); diff != "" {
 		t.Error(diff)
 	}
 	if got := foldAll(late); got.created != 2*300 || got.died[3] != 300 {
@@ -120,7 +120,7 @@ func TestFolding(t *testing.T) {
 	}
 }
 
-func foldAll(s series) point {
+func foldAll(s series) stretch {
 	all := s[0]
 	for _, p := range s[1:] {
 		all = fold(all, p)

@@ -84,10 +84,11 @@ type Site struct {
 func (h *History) Sites() []Site {
 	judged := make([]Site, 0, len(h.sites)+len(h.kept))
 	shown := make(map[key]bool, len(h.sites))
-	for _, s := range h.sites {
-		k, j := keyOf(&s), h.judge(s)
+	for i := range h.sites {
+		s := &h.sites[i]
+		k, j := keyOf(s), h.judge(s)
 		kept, ended := h.kept[k]
-		if ended && h.supersedes(kept, &s, j) || h.over() && j.State != Leaking {
+		if ended && h.supersedes(kept, s, j) || h.over() && j.State != Leaking {
 			continue
 		}
 		shown[k] = true
@@ -115,9 +116,8 @@ func (h *History) over() bool { return len(h.processes.total) == 0 && len(h.kept
 // orphaned tells that all objects of a site were held by processes that have
 // ended. They wait for whoever inherited them, usually pid 1, to collect them.
 func (h *History) orphaned(s *tracer.Site) bool {
-	for i := range s.Outstanding {
-		o := h.remembered(s, i)
-		if !o.watched || h.processes.any(o.holders) {
+	for _, o := range h.objectsOf(s) {
+		if !h.orphan(o) {
 			return false
 		}
 	}
@@ -130,11 +130,10 @@ func (h *History) orphaned(s *tracer.Site) bool {
 func (h *History) Pending() bool {
 	for i := range h.sites {
 		s := &h.sites[i]
-		threshold := h.threshold(h.records[keyOf(s)], h.past(s))
-		for j := range s.Outstanding {
-			o := h.remembered(s, j)
-			orphan := o.watched && !h.processes.any(o.holders)
-			if !orphan && min(h.age(o), h.idle(o)) < threshold {
+		objects := h.objectsOf(s)
+		threshold := h.threshold(h.records[keyOf(s)], h.past(objects))
+		for _, o := range objects {
+			if !h.orphan(o) && min(h.age(o), h.idle(o)) < threshold {
 				return true
 			}
 		}
@@ -162,16 +161,16 @@ func compare(a, b Site) int {
 	)
 }
 
-func (h *History) judge(s tracer.Site) Site {
-	j := Site{Site: s, State: Steady, Reason: "nothing outstanding", Seen: h.clock.wall}
-	r := h.records[keyOf(&s)]
+func (h *History) judge(s *tracer.Site) Site {
+	j := Site{Site: *s, State: Steady, Reason: "nothing outstanding", Seen: h.clock.wall}
 	if len(s.Outstanding) == 0 {
 		return j
 	}
-	for i := range s.Outstanding {
-		j.Oldest = max(j.Oldest, h.age(h.remembered(&s, i)))
+	r := h.records[keyOf(s)]
+	for _, o := range r.objects {
+		j.Oldest = max(j.Oldest, h.age(o))
 	}
-	j.Past = h.past(&s)
+	j.Past = h.past(r.objects)
 	j.Usual = r.lives.usual()
 	from := 0
 	if s.Kind == tracer.Thread {
@@ -189,15 +188,23 @@ func (h *History) judge(s tracer.Site) Site {
 	}
 	j.GrowthPerS = h.slope(r, from)
 	if j.State == Leaking || j.State == Suspect {
-		j.With = h.correlate(&s, r, from)
+		j.With = h.correlate(s, r, from)
 	}
 	return j
 }
 
-// past counts the objects of a site that are outstanding for min-age or longer.
-func (h *History) past(s *tracer.Site) (n int) {
-	for i := range s.Outstanding {
-		if h.age(h.remembered(s, i)) >= h.minAge {
+// objectsOf returns what is remembered of the objects of a site.
+func (h *History) objectsOf(s *tracer.Site) []*object {
+	if r := h.records[keyOf(s)]; r != nil {
+		return r.objects
+	}
+	return nil
+}
+
+// past counts the objects that are outstanding for min-age or longer.
+func (h *History) past(objects []*object) (n int) {
+	for _, o := range objects {
+		if h.age(o) >= h.minAge {
 			n++
 		}
 	}
@@ -231,7 +238,7 @@ func (h *History) judgeLive(j *Site, r *record) (from int) {
 // judgeDead judges what ended and was not given back, by age.
 func (h *History) judgeDead(j *Site, r *record) {
 	threshold := h.threshold(r, j.Past)
-	overdue := h.overdue(&j.Site, threshold)
+	overdue := h.overdue(r.objects, threshold)
 	peak, draining := h.drains(r, old)
 	switch {
 	case j.Past > 0 && draining:
@@ -258,7 +265,7 @@ func (h *History) scant() bool {
 func (h *History) slope(r *record, from int) float64 {
 	ends := h.axis.ends
 	length := ends[len(ends)-1] - ends[from]
-	var samples []value
+	samples := make([]value, 0, manyWindows+1)
 	for i := from; i < len(ends); i++ {
 		// The last count of each of as many parts as can be compared quickly.
 		if i+1 == len(ends) || part(ends[i+1]-ends[from], length) > part(ends[i]-ends[from], length) {

@@ -10,6 +10,8 @@ const (
 	// doubling is divided.
 	shortest = time.Millisecond
 	octave   = 4
+	// most is how many parts there are.
+	most = 40 * octave
 	// enoughLives is how many objects must have ended before their lifetimes
 	// tell those of others.
 	enoughLives = 20
@@ -19,7 +21,7 @@ const (
 
 // lifetimes counts objects by how long they lived.
 type lifetimes struct {
-	count   [40 * octave]uint64
+	count   []uint64 // as far as the longest
 	total   uint64
 	longest time.Duration
 }
@@ -29,7 +31,11 @@ func (l *lifetimes) add(age time.Duration, n uint64) {
 	if age > shortest {
 		i = int(octave * math.Log2(float64(age)/float64(shortest)))
 	}
-	l.count[min(i, len(l.count)-1)] += n
+	i = min(i, most-1)
+	if i >= len(l.count) {
+		l.count = append(make([]uint64, 0, i+1), l.count...)[:i+1]
+	}
+	l.count[i] += n
 	l.total += n
 	l.longest = max(l.longest, age)
 }

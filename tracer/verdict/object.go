@@ -3,6 +3,7 @@ package verdict
 import (
 	"net/netip"
 	"time"
+	"unique"
 
 	"github.com/leaktrace/leaktrace/tracer"
 )
@@ -10,44 +11,40 @@ import (
 // identity is what an object is known by from one snapshot to the next. A
 // socket keeps it when another site takes the blame, as its last user.
 type identity struct {
-	kind        tracer.Kind
-	fingerprint string
-	id          int
+	site *record // nil for sockets
+	id   int
 	// remote tells sockets apart that nobody has accepted: they have no inode.
-	remote netip.AddrPort
+	remote unique.Handle[netip.AddrPort]
 }
 
-func (k key) identify(o *tracer.Object) identity {
-	i := identity{kind: k.kind, id: o.ID}
+func (r *record) identify(o *tracer.Object) identity {
 	switch {
 	case o.Socket == nil:
-		i.fingerprint = k.fingerprint
+		return identity{site: r, id: o.ID}
 	case o.ID == 0:
-		i.remote = o.Socket.Remote
+		return identity{remote: unique.Make(o.Socket.Remote)}
 	}
-	return i
+	return identity{id: o.ID}
 }
 
-// remembered returns what is remembered of an object of the last snapshot.
-func (h *History) remembered(s *tracer.Site, i int) *object {
-	return h.objects[keyOf(s).identify(&s.Outstanding[i])]
-}
-
-// object is what is remembered of an outstanding object. Its times are those
-// of the run's clock; they are negative for what happened before tracing.
+// object is what is remembered of an outstanding object: as little as will do,
+// for a node has 100,000 of them. Its times are those of the run's clock; they are
+// negative for what happened before tracing.
 type object struct {
-	site    key
-	created time.Time
+	site *record
+	// now is the object in the snapshot that showed it last.
+	now     *tracer.Object
+	created int64 // when it was seen first, in Unix nanoseconds
 	since   time.Duration
-	// lastUsed is the use that was seen last, used when that was.
-	lastUsed time.Time
+	// lastUsed is the use that was seen last, in Unix nanoseconds, or 0, and used
+	// when that was.
+	lastUsed int64
 	used     time.Duration
+	seen     uint32 // low bits of the number of the snapshot
 	before   bool
-	// holders are the processes that can give it back. watched tells that one
-	// of them is or was known to be traced.
-	holders []tracer.Process
+	// watched tells that one of the processes that can give it back is or was
+	// known to be traced.
 	watched bool
-	seen    uint64 // number of the snapshot
 }
 
 // reuse is by how much later an object must have been created to be another
@@ -55,27 +52,31 @@ type object struct {
 const reuse = time.Second
 
 // track finds or begins the memory of an object in the current snapshot.
-func (h *History) track(k key, o *tracer.Object, step time.Duration) *object {
-	id := k.identify(o)
-	known := h.objects[id]
-	if known != nil && known.seen != h.number && o.Created.Sub(known.created) > reuse {
+func (h *History) track(r *record, o *tracer.Object, step time.Duration) *object {
+	id := r.identify(o)
+	known, created := h.objects[id], o.Created.UnixNano()
+	if known != nil && known.seen != h.number && created-known.created > int64(reuse) {
 		h.vanished(known)
 		known = nil
 	}
 	if known == nil {
-		known = &object{created: o.Created, before: o.BeforeTracing}
+		known = &object{created: created, before: o.BeforeTracing}
 		known.since = h.clock.now - h.elapsed(o.Since, step, o.BeforeTracing)
 		known.used = known.since
 		h.objects[id] = known
 	}
-	known.site, known.seen = k, h.number
-	known.holders = o.Responsible()
-	known.watched = known.watched || h.processes.any(known.holders)
-	if o.Socket != nil && o.Socket.LastUsed.After(known.lastUsed) {
-		known.lastUsed = o.Socket.LastUsed
-		known.used = max(known.since, h.clock.now-h.elapsed(known.lastUsed, step, o.BeforeTracing))
+	known.site, known.now, known.seen = r, o, h.number
+	known.watched = known.watched || h.processes.any(o.Responsible())
+	if o.Socket != nil && !o.Socket.LastUsed.IsZero() && o.Socket.LastUsed.UnixNano() > known.lastUsed {
+		known.lastUsed = o.Socket.LastUsed.UnixNano()
+		known.used = max(known.since, h.clock.now-h.elapsed(o.Socket.LastUsed, step, o.BeforeTracing))
 	}
 	return known
+}
+
+// orphan tells that all who could give an object back have ended.
+func (h *History) orphan(o *object) bool {
+	return o.watched && !h.processes.any(o.now.Responsible())
 }
 
 // elapsed is how long ago something was. What is new in this snapshot happened
@@ -105,17 +106,13 @@ func (h *History) sweep() {
 // vanished notes that an object was given back, unless the kernel took it from
 // a process that ended.
 func (h *History) vanished(o *object) {
-	if o.watched && !h.processes.any(o.holders) {
-		if _, kept := h.kept[o.site]; !kept && o.site.kind != tracer.Thread {
+	if h.orphan(o) {
+		if _, kept := h.kept[o.site.key]; !kept && o.site.kind != tracer.Thread {
 			h.unjudged++
 		}
 		return
 	}
-	r := h.records[o.site]
-	if r == nil {
-		return
-	}
 	// It lived until somewhere between the two snapshots.
 	sighted := h.axis.ends[len(h.axis.ends)-1]
-	r.ended(sighted-o.since, (sighted+h.clock.now)/2-o.since, h.base)
+	o.site.ended(sighted-o.since, (sighted+h.clock.now)/2-o.since, h.base)
 }

@@ -16,7 +16,7 @@ const (
 
 // point is what a site held during one stretch of the run: one snapshot at
 // first, ever more as it recedes. The counts of what happened are of the
-// stretch alone.
+// stretch alone. It does not change once it is part of a series.
 type point struct {
 	low, high, last   uint32
 	created, released uint32
@@ -25,13 +25,34 @@ type point struct {
 	// survivors is the least number of objects born since and older than each
 	// threshold, died how many of these and of the ones before tracing ended.
 	survivors, died [ages]uint32
-	// did is what the processes that hold the objects did meanwhile.
-	did [activities]uint32
+}
+
+// stretch is a point in a series, and what the processes that hold the objects did
+// meanwhile. Most sites of a node hold the same day after day, whatever is done
+// there: their stretches share points.
+type stretch struct {
+	*point
+	did deeds
+}
+
+// deeds are an activity of one stretch.
+type deeds [activities]uint32
+
+// shared returns a point of the same numbers, one of some that are kept anyway if
+// possible.
+func (p point) shared(kept ...*point) *point {
+	for _, other := range kept {
+		if *other == p {
+			return other
+		}
+	}
+	fresh := p
+	return &fresh
 }
 
 // fold joins two stretches. It keeps the extremes, so that a folded sawtooth
 // does not turn into a slope.
-func fold(a, b point) point {
+func fold(a, b stretch) stretch {
 	out := point{
 		low: min(a.low, b.low), high: max(a.high, b.high), last: b.last,
 		created: a.created + b.created, released: a.released + b.released,
@@ -41,10 +62,11 @@ func fold(a, b point) point {
 		out.survivors[k] = min(a.survivors[k], b.survivors[k])
 		out.died[k] = a.died[k] + b.died[k]
 	}
-	for i := range activities {
-		out.did[i] = a.did[i] + b.did[i]
+	did := deeds{}
+	for i := range did {
+		did[i] = a.did[i] + b.did[i]
 	}
-	return out
+	return stretch{out.shared(a.point, b.point), did}
 }
 
 // axis is the time that the points of all sites share: where each stretch ends
@@ -100,12 +122,20 @@ func (a *axis) length(i int) time.Duration {
 
 // series is the points of one site. It may be shorter than the axis: before
 // its first point the site had nothing.
-type series []point
+type series []stretch
 
 // add appends the newest point to a series and folds as the axis did; length is
 // how many points the axis had in between.
-func (s series) add(p point, length int, folds []int) series {
-	s = append(s, p)
+func (s series) add(p point, did deeds, length int, folds []int) series {
+	before := &nothing
+	if len(s) > 0 {
+		before = s[len(s)-1].point
+	}
+	if len(s) == cap(s) {
+		// It grows ever more slowly. To double it would be a waste.
+		s = append(make(series, 0, len(s)+level), s...)
+	}
+	s = append(s, stretch{p.shared(before), did})
 	for _, at := range folds {
 		i := at - (length - len(s))
 		length--
@@ -114,7 +144,7 @@ func (s series) add(p point, length int, folds []int) series {
 			s[i+1] = fold(s[i], s[i+1])
 			s = append(s[:i], s[i+1:]...)
 		case i == -1:
-			s[0] = fold(point{}, s[0])
+			s[0] = fold(stretch{point: &nothing}, s[0])
 		}
 	}
 	return s

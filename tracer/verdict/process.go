@@ -1,7 +1,7 @@
 package verdict
 
 import (
-	"slices"
+	"iter"
 
 	"github.com/leaktrace/leaktrace/tracer"
 )
@@ -53,11 +53,13 @@ func (p processes) next(alive []tracer.ProcessActivity) processes {
 }
 
 // any tells whether one of some processes is alive.
-func (p processes) any(some []tracer.Process) bool {
-	return slices.ContainsFunc(some, func(s tracer.Process) bool {
-		_, alive := p.total[identifyProcess(s)]
-		return alive
-	})
+func (p processes) any(some iter.Seq[tracer.Process]) bool {
+	for s := range some {
+		if _, alive := p.total[identifyProcess(s)]; alive {
+			return true
+		}
+	}
+	return false
 }
 
 // maxKept bounds the verdicts kept of processes that have ended.
@@ -71,12 +73,13 @@ func (h *History) keep(next processes) {
 	}
 	bereft := make(map[key]bool)
 	for _, o := range h.objects {
-		if h.processes.any(o.holders) && !next.any(o.holders) {
-			bereft[o.site] = true
+		if h.processes.any(o.now.Responsible()) && !next.any(o.now.Responsible()) {
+			bereft[o.site.key] = true
 		}
 	}
-	for _, s := range h.sites {
-		k := keyOf(&s)
+	for i := range h.sites {
+		s := &h.sites[i]
+		k := keyOf(s)
 		if !bereft[k] && len(next.total) > 0 {
 			continue
 		}

@@ -8,9 +8,13 @@ import (
 
 // record is the history of one site.
 type record struct {
+	key
 	points series
-	// pending is the point of the current snapshot while it is made.
+	// objects are those of the last snapshot, in its order.
+	objects []*object
+	// pending and did are the point of the current snapshot while it is made.
 	pending point
+	did     deeds
 	lives   lifetimes
 	// died and exposure are, for each threshold of age, how many objects ended
 	// after they had reached it and for how many seconds objects lived beyond
@@ -66,30 +70,35 @@ func (r *record) tally(s *tracer.Site, step time.Duration, unseen bool) {
 
 // finish appends the point of the current snapshot.
 func (r *record) finish(step time.Duration, length int, folds []int) {
-	p := r.pending
+	p := &r.pending
 	for k := range ages {
 		r.exposure[k] += float64(p.survivors[k]+p.before) * step.Seconds()
 	}
-	r.points = r.points.add(p, length, folds)
-	r.pending, r.deaths = point{}, 0
+	r.points = r.points.add(*p, r.did, length, folds)
 	r.empty++
 	if p.last > 0 {
 		r.empty = 0
+	} else {
+		r.objects = nil
 	}
+	r.pending, r.did, r.deaths = point{}, deeds{}, 0
 }
 
-// nothing is the point of a time before a site was seen.
+// nothing is the point of a time before a site was seen. It does not change.
 var nothing point
 
 // at returns a point by its place on the axis.
-func (r *record) at(a *axis, i int) *point {
+func (r *record) at(a *axis, i int) *point { return r.stretch(a, i).point }
+
+// stretch is at with what was done meanwhile.
+func (r *record) stretch(a *axis, i int) stretch {
 	if i -= len(a.ends) - len(r.points); i >= 0 {
-		return &r.points[i]
+		return r.points[i]
 	}
-	return &nothing
+	return stretch{point: &nothing}
 }
 
-func (r *record) last() *point { return &r.points[len(r.points)-1] }
+func (r *record) last() *point { return r.points[len(r.points)-1].point }
 
 // column returns a number of each point of the axis.
 func (r *record) column(a *axis, of func(p *point) float64) []float64 {

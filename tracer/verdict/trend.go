@@ -50,7 +50,7 @@ func pairVariance(n int) float64 { return float64(n*(n-1)*(2*n+5)) / 18 }
 // sen is the estimate of the slope by Sen (1968), a second: the median slope
 // between any two values, which single bursts do not move.
 func sen(values []value) float64 {
-	var slopes []float64
+	slopes := make([]float64, 0, len(values)*(len(values)-1)/2)
 	for i, v := range values {
 		for _, earlier := range values[:i] {
 			if dt := (v.at - earlier.at).Seconds(); dt > 0 {

@@ -109,7 +109,7 @@ func TestTurnover(t *testing.T) {
 			h, r := New(start, time.Second), &record{}
 			for i := range 11 {
 				h.axis.add(time.Duration(i) * 10 * time.Second)
-				r.points = append(r.points, point{before: 10})
+				r.points = append(r.points, stretch{point: &point{before: 10}})
 			}
 			r.points[5].died[0] = tt.died
 			r.died[0], r.exposure[0] = uint64(tt.rate*1e6), 1e6
