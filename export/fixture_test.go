@@ -155,7 +155,7 @@ func networks() []tracer.Site {
 		frame("Health::probe()", "/srv/orders/src/health.cc", 12, 0x7100), main)
 	pooled := sockets(born(6, 0.4))
 	for _, o := range pooled {
-		o.Socket.Creation, o.Socket.LastUse = made, used
+		o.Socket.Creation, o.Socket.LastUse = &made, &used
 		o.Socket.LastUsed = began.Add(9 * time.Second)
 		o.Socket.Peer = &tracer.Holder{Process: tracer.Process{PID: 800, Comm: "postgres"}, FD: 9}
 	}

@@ -51,10 +51,10 @@ func TestRelated(t *testing.T) {
 	outer := tracer.Stack{Frames: two.Frames[:1]}
 	var objects []tracer.Object
 	for _, s := range []tracer.Stack{one, two, two, outer, stack(0, frame("b", "b.c", 2, 2), frame("a", "a.c", 1, 1)), {}, one} {
-		objects = append(objects, tracer.Object{Socket: &tracer.SocketInfo{Creation: s}})
+		objects = append(objects, tracer.Object{Socket: &tracer.SocketInfo{Creation: &s}})
 	}
 	var got []Related
-	for _, r := range related(objects, func(o *tracer.SocketInfo) tracer.Stack { return o.Creation }) {
+	for _, r := range related(objects, func(o *tracer.SocketInfo) *tracer.Stack { return o.Creation }) {
 		got = append(got, Related{Count: r.Count, Stack: r.Stack})
 	}
 	want := []Related{{Count: 3, Stack: two.Frames}, {Count: 2, Stack: one.Frames}, {Count: 1, Stack: outer.Frames}}

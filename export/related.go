@@ -28,14 +28,14 @@ type Name struct {
 // relate adds the stacks that the site's own does not show.
 func (s *Site) relate(objects []tracer.Object) {
 	if s.Role == tracer.LastUsed {
-		s.CreatedBy = related(objects, func(o *tracer.SocketInfo) tracer.Stack { return o.Creation })
+		s.CreatedBy = related(objects, func(o *tracer.SocketInfo) *tracer.Stack { return o.Creation })
 	} else {
-		s.LastUsedBy = related(objects, func(o *tracer.SocketInfo) tracer.Stack { return o.LastUse })
+		s.LastUsedBy = related(objects, func(o *tracer.SocketInfo) *tracer.Stack { return o.LastUse })
 	}
 }
 
 // related counts one stack of each socket, most common first.
-func related(objects []tracer.Object, stack func(*tracer.SocketInfo) tracer.Stack) []Related {
+func related(objects []tracer.Object, stack func(*tracer.SocketInfo) *tracer.Stack) []Related {
 	stacks := newStackIndex()
 	var all []Related
 	for _, o := range objects {
@@ -43,7 +43,7 @@ func related(objects []tracer.Object, stack func(*tracer.SocketInfo) tracer.Stac
 			continue
 		}
 		st := stack(o.Socket)
-		if len(st.Frames) == 0 {
+		if st == nil || len(st.Frames) == 0 {
 			continue
 		}
 		i := stacks.of(st.Frames)

@@ -99,11 +99,11 @@ func (b *builder) origin(s *socket, info *SocketInfo) origin {
 	created, used := info.Creation, info.LastUse
 	made := origin{stack: s.Birth.Stack, role: Created, frame: -1}
 	switch {
-	case len(created.Frames) == 0 && len(used.Frames) > 0:
+	case created.unknown() && !used.unknown():
 		return origin{stack: s.UseStack, role: LastUsed, frame: used.Site}
 	case unsampled(s.Birth.Stack):
 		return countedAt(s.Birth.Stack)
-	case len(created.Frames) == 0:
+	case created.unknown():
 		made.role, made.group = "", info.group()
 	case s.Accepted == uint8(ledgerLeakAcceptedLEAK_ACCEPTED_AT_ACCEPT):
 		made.role = Accepted

@@ -46,6 +46,8 @@ type builder struct {
 	scopes    map[processKey]uint32 // of the processes that were listed
 	// seen is what has been seen first, and when: the next tracer.seen.
 	seen map[seenKey]time.Time
+	// infos is what is known of the sockets: the next tracer.infos.
+	infos map[uint64]*SocketInfo
 }
 
 // originKey is what of an origin with a stack makes its site.

@@ -106,7 +106,8 @@ type ZombieInfo struct {
 	ReaperIsInit bool
 }
 
-// SocketInfo is what is known of a TCP socket.
+// SocketInfo is what is known of a TCP socket. It does not change: of a socket of
+// which nothing new is known the next snapshot has the same one.
 type SocketInfo struct {
 	Local, Remote netip.AddrPort
 	// Accepted tells an accepted connection from one made by connect. It is
@@ -132,8 +133,8 @@ type SocketInfo struct {
 	// accepted, or where accept cannot be seen first used) and last read or
 	// written. Of a socket in constant use the latter may be that of a use a
 	// moment before, by the other of a reader and a writer. Either may be without
-	// frames.
-	Creation, LastUse Stack
+	// frames, or nil.
+	Creation, LastUse *Stack
 
 	served bool // as far as is known: this end accepted it
 }

@@ -33,6 +33,9 @@ type Stack struct {
 	Quality Quality
 }
 
+// unknown tells that nothing is known of a stack.
+func (s *Stack) unknown() bool { return s == nil || len(s.Frames) == 0 }
+
 // Site is all that one creation stack created of one kind.
 type Site struct {
 	Kind Kind

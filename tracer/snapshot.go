@@ -136,6 +136,7 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint6
 		sites: make(map[siteKey]*siteBuilder), borrowers: make(map[[2]uint64]int),
 		byOrigin: make(map[originKey]*siteBuilder), comms: make(comms),
 		seen: make(map[seenKey]time.Time), scopes: t.scopesOf(records),
+		infos: make(map[uint64]*SocketInfo, len(t.infos)),
 	}
 	b.addTasks(l.tasks)
 	b.addSockets(l.sockets)
@@ -146,7 +147,7 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint6
 		Time: l.taken, Sites: b.finish(), Processes: processes,
 		Tracked: len(l.tasks) + len(l.sockets) + len(threads.held),
 	}
-	t.seen = b.seen
+	t.seen, t.infos = b.seen, b.infos
 	totals, err := t.readTotals()
 	if err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", err)

@@ -222,16 +222,31 @@ func (b *builder) addSocket(s *socket) {
 	b.outstanding(b.origin(s, o.Socket), s.Birth.Stack, &o)
 }
 
+// socketInfo is what is known of a socket: what the snapshot before has of it, if
+// that is the same.
 func (b *builder) socketInfo(s *socket) *SocketInfo {
+	now := b.newSocketInfo(s)
+	known := b.tracer.infos[s.id()]
+	if known == nil || !known.same(&now) {
+		fresh := now
+		// Beside them lie those of other sockets, which may be closed sooner.
+		fresh.Holders, fresh.Listeners = slices.Clone(now.Holders), slices.Clone(now.Listeners)
+		known = &fresh
+	}
+	b.infos[s.id()] = known
+	return known
+}
+
+func (b *builder) newSocketInfo(s *socket) SocketInfo {
 	ends := endsOf(&s.ledgerLeakSockRecord)
-	info := &SocketInfo{
+	info := SocketInfo{
 		Local: ends.local.addrPort(), Remote: ends.remote.addrPort(),
 		Accepted: s.Accepted != 0,
 		Unread:   int(s.Unread),
 		EOFRead:  s.EofRead != 0,
 		Peer:     s.peer,
-		Creation: b.tracer.stacks.get(s.Birth.Stack),
-		LastUse:  b.tracer.stacks.get(s.UseStack),
+		Creation: b.tracer.stacks.find(s.Birth.Stack),
+		LastUse:  b.tracer.stacks.find(s.UseStack),
 	}
 	if s.queued() {
 		info.Listeners = s.holders
@@ -243,4 +258,13 @@ func (b *builder) socketInfo(s *socket) *SocketInfo {
 	}
 	info.served = info.Accepted || b.listening[s.LocalPort]
 	return info
+}
+
+// same tells whether nothing has changed.
+func (s *SocketInfo) same(now *SocketInfo) bool {
+	return s.Local == now.Local && s.Remote == now.Remote && s.Accepted == now.Accepted && s.served == now.served &&
+		s.Unread == now.Unread && s.EOFRead == now.EOFRead && s.LastUsed.Equal(now.LastUsed) &&
+		s.Creation == now.Creation && s.LastUse == now.LastUse &&
+		slices.Equal(s.Holders, now.Holders) && slices.Equal(s.Listeners, now.Listeners) &&
+		(s.Peer == now.Peer || s.Peer != nil && now.Peer != nil && *s.Peer == *now.Peer)
 }

@@ -181,6 +181,14 @@ func (ss *stacks) get(id uint64) Stack {
 	return Stack{Site: -1, Quality: NoStack}
 }
 
+// find is get without a copy; nil when the stack is not known.
+func (ss *stacks) find(id uint64) *Stack {
+	if known := ss.known[id]; known != nil {
+		return &known.Stack
+	}
+	return nil
+}
+
 // fingerprint returns the fingerprint of a site. Which frame of a last use is
 // shown does not matter: that depends on what other uses were seen so far.
 func (ss *stacks) fingerprint(kind Kind, from origin) string {

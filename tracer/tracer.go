@@ -63,6 +63,8 @@ type Tracer struct {
 	swept uint64
 	// seen is when objects without a known birth were first seen.
 	seen map[seenKey]time.Time
+	// infos is what the last snapshot has of sockets, by socket.id.
+	infos map[uint64]*SocketInfo
 	// sockets and tasks are how many the last snapshot has seen, of whomever, and
 	// sizes how many were outstanding at each site: the next has as much room.
 	sockets, tasks int
