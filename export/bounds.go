@@ -27,7 +27,7 @@ type growth map[tracer.Kind]float64
 func NewBounds(limits map[int][]limit.Limit, sites iter.Seq[*verdict.Site]) *Bounds {
 	b := &Bounds{limits, make(map[int]growth), make(map[string]growth)}
 	for s := range sites {
-		if !fills(s) {
+		if !Fills(s) {
 			continue
 		}
 		each := s.GrowthPerS / float64(len(s.Outstanding))
@@ -38,8 +38,8 @@ func NewBounds(limits map[int][]limit.Limit, sites iter.Seq[*verdict.Site]) *Bou
 	return b
 }
 
-// fills tells that a site looks like a leak and grows.
-func fills(s *verdict.Site) bool {
+// Fills tells that a site looks like a leak and grows, so that it fills its limits.
+func Fills(s *verdict.Site) bool {
 	return !s.Ended && s.GrowthPerS > 0 && (s.State == verdict.Leaking || s.State == verdict.Suspect)
 }
 

@@ -36,7 +36,7 @@ func newLimit(l limit.Limit, perS float64) Limit {
 func OwnLimits(own limit.Own, sites []verdict.Site) map[tracer.Kind]Limit {
 	total, grows := outstandingOf(sites), make(map[tracer.Kind]float64)
 	for i := range sites {
-		if s := &sites[i]; fills(s) {
+		if s := &sites[i]; Fills(s) {
 			grows[s.Kind] += s.GrowthPerS
 		}
 	}

@@ -51,7 +51,7 @@ func (t *yamlText) UnmarshalYAML(n *yaml.Node) error {
 const (
 	maxConfig     = 1 << 20 // bytes
 	leastInterval = time.Second
-	mostInterval  = time.Hour
+	mostInterval  = time.Minute // names of what has ended are kept for minutes
 	leastMinAge   = time.Second
 	mostMinAge    = 24 * time.Hour
 	mostTopSites  = 1000

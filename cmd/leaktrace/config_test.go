@@ -134,7 +134,7 @@ func TestParseConfig(t *testing.T) {
 		"not a map":          {"- 1\n", nil, "line 1: cannot unmarshal !!seq"},
 		"no duration":        {"interval: soon\n", nil, "line 1: cannot unmarshal !!str `soon` where a time such as 10s was expected"},
 		"no unit":            {"interval: 10\n", nil, "line 1: cannot unmarshal !!int `10` where a time such as 10s was expected"},
-		"long interval":      {"interval: 61m\n", nil, "interval 1h1m0s: expected 1s to 1h0m0s"},
+		"long interval":      {"interval: 61s\n", nil, "interval 1m1s: expected 1s to 1m0s"},
 		"short age":          {"min_age: 10ms\n", nil, "min_age 10ms: expected 1s to 24h0m0s"},
 		"many sites":         {"top_sites: 1001\n", nil, "top_sites 1001: expected 0 to 1000"},
 		"no sites":           {"top_sites: -1\n", nil, "top_sites -1"},

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,6 +18,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/leaktrace/leaktrace/export/node"
 	"github.com/leaktrace/leaktrace/tracer"
 )
 
@@ -153,6 +158,74 @@ func TestExportNode(t *testing.T) {
 		t.Errorf("ended with error %v, the tracer is closed: %t", err, fake.closed)
 	}
 	<-waited
+}
+
+// Whose the cgroups are is known before it is asked what is to be traced.
+func TestNamesComeFirst(t *testing.T) {
+	const uid, id = "11111111-2222-3333-4444-555555555555", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch query := r.URL.Query(); {
+		case query.Get("sendInitialEvents") != "":
+			w.WriteHeader(http.StatusUnprocessableEntity) // as older servers say
+			fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Invalid","code":%d}`, http.StatusUnprocessableEntity)
+		case query.Get("watch") != "":
+			<-r.Context().Done()
+		default:
+			fmt.Fprintf(w, `{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[
+				{"metadata":{"name":"till-0","namespace":"bank","uid":%q}}]}`, uid)
+		}
+	}))
+	defer server.Close()
+	defer server.CloseClientConnections()
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	text := fmt.Sprintf(`{"clusters":[{"name":"c","cluster":{"server":%q}}],
+		"contexts":[{"name":"c","context":{"cluster":"c"}}],"current-context":"c"}`, server.URL)
+	if err := os.WriteFile(kubeconfig, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KUBECONFIG", kubeconfig)
+	admitted := true
+	fake := &fakeTracer{err: errors.New("enough")}
+	o := exportOptions{listen: "127.0.0.1:0", node: "here", filter: node.Filter{Namespaces: []string{"shop"}}}
+	err := exportNode(env{stderr: io.Discard}, o, func() (nodeTracer, error) {
+		return tracing{fake, func(admit func(string) bool) { admitted = admit("/kubepods/pod" + uid + "/" + id) }}, nil
+	})
+	if !errors.Is(err, fake.err) || admitted {
+		t.Errorf("error %v, a pod of another namespace is traced: %t", err, admitted)
+	}
+}
+
+// tracing looks at what is to be traced.
+type tracing struct {
+	*fakeTracer
+	look func(admit func(string) bool)
+}
+
+func (t tracing) TraceNode(admit func(string) bool) error {
+	t.look(admit)
+	return t.fakeTracer.TraceNode(admit)
+}
+
+// Probes of a TCP port leave nothing in the log, and other mistakes do.
+func TestProbesAreNotLogged(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.NewLogLogger(unprobed{slog.NewTextHandler(&out, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	})}, slog.LevelWarn)
+	log.Print("http: TLS handshake error from 10.0.0.1:40000: EOF")
+	log.Print("http: TLS handshake error from 10.0.0.1:40000: remote error: tls: bad certificate")
+	log.Print("http: Accept error: EOF")
+	want := `level=WARN msg="http: TLS handshake error from 10.0.0.1:40000: remote error: tls: bad certificate"` + "\n" +
+		`level=WARN msg="http: Accept error: EOF"` + "\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // What the user got wrong is said before anything is traced, and once.

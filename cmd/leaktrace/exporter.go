@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -66,6 +67,7 @@ func exportNode(e env, o exportOptions, open func() (nodeTracer, error)) (err er
 	}
 	defer func() { err = errors.Join(err, x.tracer.Close()) }()
 	x.giveUpRights()
+	defer x.nameOwners()()
 	if err := x.begin(); err != nil {
 		return err
 	}
@@ -86,16 +88,38 @@ func cause(err error) error {
 // giveUpRights gives up the rights that only the start needs. It comes before any
 // process is traced: a thread that waits for the memory of one could not follow.
 func (x *exporter) giveUpRights() {
-	kept, err := dropRights(func() error {
+	kept, broken, err := dropRights(func() error {
 		_, err := x.tracer.Snapshot()
 		return err
 	})
 	switch {
 	case err != nil:
 		x.log.Warn("rights are kept that are needed no longer", "err", err)
+	case broken != nil:
+		x.log.Error("cannot take a snapshot; the rights that only the start needs are given up all the same", "err", broken)
 	case kept:
 		x.log.Info("CAP_BPF and CAP_PERFMON are kept: this kernel asks for them when a map is read")
 	}
+}
+
+// namesTimeout is how long the start may wait for the names of pods and containers.
+const namesTimeout = 3 * time.Second
+
+// nameOwners looks up whose cgroups are, until it is told to stop. It lets those that
+// know answer first: without a name nothing can be left out, and what is published has
+// the wrong labels.
+func (x *exporter) nameOwners() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var working sync.WaitGroup
+	working.Go(func() {
+		if err := x.owners.Run(ctx); err != nil && ctx.Err() == nil {
+			x.log.Error("names of pods and containers are not kept up to date any more", "err", err)
+		}
+	})
+	ready, done := context.WithTimeout(ctx, namesTimeout)
+	defer done()
+	x.owners.Ready(ready)
+	return func() { cancel(); working.Wait() }
 }
 
 // begin starts to trace.
@@ -124,11 +148,6 @@ func (x *exporter) run(listener net.Listener, signals <-chan os.Signal) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	var working sync.WaitGroup
 	working.Go(func() { x.watcher.Run(ctx) })
-	working.Go(func() {
-		if err := x.owners.Run(ctx); err != nil && ctx.Err() == nil {
-			x.log.Error("names of pods and containers are not kept up to date any more", "err", err)
-		}
-	})
 	defer func() { cancel(); working.Wait() }()
 	server := x.server(ctx)
 	served := make(chan error, 1)
@@ -170,8 +189,19 @@ func (x *exporter) server(ctx context.Context) *http.Server {
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: replyTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: 64 << 10,
-		ErrorLog:       slog.NewLogLogger(x.log.Handler(), slog.LevelWarn),
+		ErrorLog:       slog.NewLogLogger(unprobed{x.log.Handler()}, slog.LevelWarn),
 	}
+}
+
+// unprobed drops what package http says of who connects and hangs up at once, as
+// probes of a TCP port do every few seconds.
+type unprobed struct{ slog.Handler }
+
+func (u unprobed) Handle(ctx context.Context, r slog.Record) error {
+	if strings.HasPrefix(r.Message, "http: TLS handshake error from ") && strings.HasSuffix(r.Message, ": EOF") {
+		return nil
+	}
+	return u.Handler.Handle(ctx, r)
 }
 
 // shutDown lets replies end that were begun.

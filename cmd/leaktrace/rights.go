@@ -21,28 +21,33 @@ const lastingRights = 1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_DAC_READ_SEARCH | 1<<
 // Kernels before 5.19 ask for CAP_BPF whenever a map is read. Whether this one
 // does is found out by trying: works is called once without, and is to fail where
 // tracing cannot go on so. Then the capabilities for BPF are kept, and kept is
-// true.
-func dropRights(works func() error) (kept bool, err error) {
+// true. What else works fails with is broken, and keeps no rights.
+func dropRights(works func() error) (kept bool, broken, err error) {
 	if err := everyThread("PR_SET_NO_NEW_PRIVS", unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
-		return false, err
+		return false, nil, err
 	}
 	had, err := permitted()
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	if err := clearInherited(had); err != nil {
-		return false, err
+		return false, nil, err
 	}
+	return narrow(had, setCapabilities, works)
+}
+
+// narrow gives up those of the capabilities that were had without which it works.
+func narrow(had uint64, set func(effective, permitted uint64) error, works func() error) (kept bool, broken, err error) {
 	for _, keep := range []uint64{lastingRights, lastingRights | 1<<unix.CAP_BPF | 1<<unix.CAP_PERFMON} {
 		// Only what is still permitted can be taken up again.
-		if err := setCapabilities(had&keep, had); err != nil {
-			return false, err
+		if err := set(had&keep, had); err != nil {
+			return false, nil, err
 		}
 		if err = works(); !errors.Is(err, unix.EPERM) {
-			return keep != lastingRights, errors.Join(err, setCapabilities(had&keep, had&keep))
+			return keep != lastingRights, err, set(had&keep, had&keep)
 		}
 	}
-	return true, err
+	return true, nil, err
 }
 
 // clearInherited empties what a program that is executed could get back. The

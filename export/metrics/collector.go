@@ -28,8 +28,8 @@ type collector struct {
 
 	objects, leaked, before, oldest, growth, used, full, site, created, released *metric
 
-	lost, refused, entries, maxEntries, seconds, runs, stacks *metric
-	corrections, last, processes, build, source               *metric
+	lost, unjudged, refused, entries, maxEntries, seconds, runs, stacks *metric
+	corrections, last, processes, build, source                         *metric
 }
 
 func newCollector(o Options, labels prometheus.Labels) *collector {
@@ -57,6 +57,7 @@ func (c *collector) describeWorkloads() {
 
 func (c *collector) describeItself() {
 	c.lost = c.counter("lost_total", "What the tracer could not see or keep, by cause.", "cause")
+	c.unjudged = c.gauge("unjudged_objects", "Objects that are there now of which it cannot be told whether they leak, by cause: ended threads of an unknown C library, and connections beyond those that are looked at of a long accept queue.", "cause")
 	c.refused = c.counter("refused_total", "What a container was refused because it would have taken it from others, by cause.", "namespace", "pod", "container", "cause")
 	c.entries = c.gauge("map_entries", "Entries of the tracer's maps in the kernel.", "map")
 	c.maxEntries = c.gauge("map_max_entries", "How many entries each of the tracer's maps can have.", "map")
@@ -113,6 +114,9 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 func (c *collector) collectTracer(to chan<- prometheus.Metric, s *node.State) {
 	for _, cause := range slices.Sorted(maps.Keys(s.Lost)) {
 		c.lost.send(to, float64(s.Lost[cause]), cause)
+	}
+	for _, cause := range slices.Sorted(maps.Keys(s.Unjudged)) {
+		c.unjudged.send(to, float64(s.Unjudged[cause]), cause)
 	}
 	for _, r := range s.Refused {
 		c.refused.send(to, float64(r.Count), r.Namespace, r.Pod, r.Container, r.Cause)

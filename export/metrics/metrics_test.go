@@ -49,9 +49,10 @@ func state() *node.State {
 			StackQuality: map[tracer.Quality]uint64{tracer.Complete: 12, tracer.FPUsed: 1},
 			Maps:         []tracer.MapFill{{Name: "stacks", Used: 12, Max: 32768}},
 		},
-		Lost:    map[string]uint64{"events_ring_full": 2, "threads_map_full": 0},
-		Refused: []node.Refusal{{Workload: workload.Workload{Namespace: "shop", Pod: "cart-1", Container: "app"}, Cause: "stacks", Count: 9}},
-		Costs:   []tracer.Cost{{Program: "task_newtask", Runs: 1000, Time: 1500 * time.Microsecond}},
+		Lost:     map[string]uint64{"events_ring_full": 2, "threads_map_full": 0},
+		Unjudged: map[string]uint64{"finished_threads_unjudged": 6},
+		Refused:  []node.Refusal{{Workload: workload.Workload{Namespace: "shop", Pod: "cart-1", Container: "app"}, Cause: "stacks", Count: 9}},
+		Costs:    []tracer.Cost{{Program: "task_newtask", Runs: 1000, Time: 1500 * time.Microsecond}},
 	}
 }
 

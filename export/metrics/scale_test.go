@@ -128,14 +128,14 @@ func TestCrowd(t *testing.T) {
 		}
 	}
 	t.Logf("a scrape of %d series and %d KiB takes %s", strings.Count(text, "\n")-strings.Count(text, "#"), len(text)>>10, best)
-	// 20 programs and the others in the first container, one in each of the others.
-	const programs = crowdContainers - 1 + 21
+	// 15 programs and the others in the first container, one in each of the others.
+	const programs = crowdContainers - 1 + 16
 	for name, want := range map[string]int{
 		"leaktrace_objects": programs, "leaktrace_leaked_objects": programs, "leaktrace_limit_used_ratio": programs,
 		"leaktrace_objects_created_total": programs, "leaktrace_oldest_object_age_seconds": programs,
 		// In the others one site each; in the first ten, and for each program the rest,
 		// but for main, whose only site is one of the ten.
-		"leaktrace_site_leaked_objects": crowdContainers - 1 + 10 + 20,
+		"leaktrace_site_leaked_objects": crowdContainers - 1 + 10 + 15,
 	} {
 		if series[name] != want {
 			t.Errorf("%d series of %s, want %d", series[name], name, want)

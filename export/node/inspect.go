@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -22,16 +23,46 @@ const (
 // inspection is what snapshots do not tell. It does not change.
 type inspection struct {
 	parked []tracer.Parked
-	limits map[int][]limit.Limit // by pid
+	limits map[identity][]limit.Limit
 	next   time.Time
 }
 
 func (i inspection) due(now time.Time) bool { return !now.Before(i.next) }
 
+// of is what bounds processes, by pid. What is known of one whose pid another process
+// has now is left out.
+func (i inspection) of(alive []tracer.ProcessActivity) map[int][]limit.Limit {
+	starts := startsOf(alive)
+	limits := make(map[int][]limit.Limit, len(i.limits))
+	for id, found := range i.limits {
+		if starts.allow(id) {
+			limits[id.pid] = found
+		}
+	}
+	return limits
+}
+
+// starts is when processes began, by pid. A pid is used again.
+type starts map[int]uint64
+
+func startsOf(alive []tracer.ProcessActivity) starts {
+	s := make(starts, len(alive))
+	for _, p := range alive {
+		s[p.PID] = p.Start
+	}
+	return s
+}
+
+// allow tells that a process may still have its pid.
+func (s starts) allow(id identity) bool {
+	start, taken := s[id.pid]
+	return !taken || start == id.start
+}
+
 // inspect looks again. What fails is logged, and what is known is kept.
-func (w *Watcher) inspect() {
+func (w *Watcher) inspect(alive []tracer.ProcessActivity) {
 	began := time.Now()
-	threads, processes := w.scopes.subjects()
+	threads, processes := w.scopes.subjects(startsOf(alive))
 	seen := inspection{parked: w.seen.parked, limits: w.seen.limits}
 	if parked, err := w.source.Parked(threads); err != nil {
 		w.options.Log.Warn("cannot look where threads are parked", "err", err)
@@ -42,7 +73,12 @@ func (w *Watcher) inspect() {
 		if limits, err := w.options.Limits(processes); err != nil {
 			w.options.Log.Warn("cannot look at what bounds the processes", "err", err)
 		} else {
-			seen.limits = limits
+			seen.limits = make(map[identity][]limit.Limit, len(limits))
+			for _, p := range processes {
+				if found, known := limits[p.PID]; known {
+					seen.limits[identify(p)] = found
+				}
+			}
 		}
 	}
 	now := time.Now()
@@ -51,25 +87,44 @@ func (w *Watcher) inspect() {
 }
 
 // subjects are the threads that look like a leak, as many as can be looked at, and
-// the processes that have to do with any object.
-func (all *scopes) subjects() (threads []tracer.Object, processes []tracer.Process) {
-	owners := make(map[identity]tracer.Process)
-	for _, c := range all.of {
-		for i := range c.sites {
-			s := &c.sites[i]
-			accused := s.State == verdict.Leaking || s.State == verdict.Suspect
+// the processes that have to do with any object, one of each pid.
+func (all *scopes) subjects(alive starts) ([]tracer.Object, []tracer.Process) {
+	owners := make(map[int]tracer.Process)
+	own := func(p tracer.Process) {
+		if p.PID != 0 && alive.allow(identify(p)) && p.Start >= owners[p.PID].Start {
+			owners[p.PID] = p
+		}
+	}
+	var threads [][]tracer.Object
+	for _, id := range all.sorted() {
+		var accused []tracer.Object
+		sites := all.of[id].sites
+		for i := range sites {
+			s := &sites[i]
+			looks := s.State == verdict.Leaking || s.State == verdict.Suspect
 			for j := range s.Outstanding {
 				o := &s.Outstanding[j]
-				if accused && o.Kind == tracer.Thread && len(threads) < maxThreads {
-					threads = append(threads, *o)
+				if looks && o.Kind == tracer.Thread {
+					accused = append(accused, *o)
 				}
-				owners[identify(o.Owner)] = o.Owner
+				own(o.Owner)
 				for p := range o.Responsible() {
-					owners[identify(p)] = p
+					own(p)
 				}
 			}
 		}
+		threads = append(threads, accused)
 	}
-	delete(owners, identity{})
-	return threads, slices.Collect(maps.Values(owners))
+	return deal(threads, maxThreads), slices.Collect(maps.Values(owners))
+}
+
+// deal takes as many of several lists as there may be in all: of each the first ones,
+// and no list gets less because another is long.
+func deal(lists [][]tracer.Object, most int) (dealt []tracer.Object) {
+	slices.SortStableFunc(lists, func(a, b []tracer.Object) int { return cmp.Compare(len(a), len(b)) })
+	for i, list := range lists {
+		n := min(len(list), (most-len(dealt))/(len(lists)-i))
+		dealt = append(dealt, list[:n]...)
+	}
+	return dealt
 }

@@ -27,9 +27,9 @@ func (l Label) compare(other Label) int {
 }
 
 // Bounds of labels. A container that makes up names all the time gets new series
-// for maxPrograms of them in an hour.
+// for maxPrograms of them in an hour; the tracer tells as many apart at a time.
 const (
-	maxPrograms = 20
+	maxPrograms = 15
 	maxLabel    = 128 // characters
 	keepProgram = time.Hour
 )
@@ -52,7 +52,11 @@ func (l *labeller) label(c workload.Workload, program string, now time.Time) Lab
 		known = make(map[string]time.Time)
 		l.programs[c] = known
 	}
-	if _, ok := known[program]; !ok && len(known) >= maxPrograms {
+	named := len(known)
+	if _, other := known[tracer.OtherPrograms]; other {
+		named--
+	}
+	if _, ok := known[program]; !ok && named >= maxPrograms {
 		program = tracer.OtherPrograms
 	}
 	known[program] = now

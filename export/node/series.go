@@ -1,13 +1,11 @@
 package node
 
 import (
-	"cmp"
 	"math"
 	"slices"
 	"time"
 
 	"github.com/leaktrace/leaktrace/export"
-	"github.com/leaktrace/leaktrace/export/workload"
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/limit"
 	"github.com/leaktrace/leaktrace/tracer/verdict"
@@ -38,7 +36,9 @@ type Series struct {
 type Bound struct {
 	// Used is the largest share that is used of a limit: 1 is all.
 	Used float64
-	// FullS is when the first limit is reached, in seconds; +Inf if never.
+	// FullS is when the first limit is reached that the series itself fills, in seconds,
+	// at the growth of all that fill it; +Inf if never. A limit that others fill, or
+	// that is full and stays so, is no fault of this series.
 	FullS float64
 }
 
@@ -56,6 +56,7 @@ const maxTitle = 100
 type summary struct {
 	Series
 	outstanding []*verdict.Site
+	filling     []*verdict.Site  // of these, those that fill their limits
 	leaks       map[string]*leak // by fingerprint
 }
 
@@ -71,6 +72,9 @@ func (s *summary) add(site *verdict.Site, accepted []export.Suppression) {
 		return
 	}
 	s.outstanding = append(s.outstanding, site)
+	if export.Fills(site) {
+		s.filling = append(s.filling, site)
+	}
 	s.Objects += n
 	s.Oldest = max(s.Oldest, site.Oldest)
 	for i := range site.Outstanding {
@@ -94,21 +98,28 @@ func (s *summary) add(site *verdict.Site, accepted []export.Suppression) {
 	known.leaked += n
 }
 
-// own adds the user's own limit. Of a scope without one Max is 0.
-func (s *summary) own(l export.Limit) {
+// own adds the user's own limit, and tells of a scope's sites whether they fill it.
+// Of a scope without one Max is 0.
+func (s *summary) own(l export.Limit, sites []verdict.Site) {
 	if l.Max > 0 {
-		s.tighten(l)
+		s.tighten(l, slices.ContainsFunc(sites, func(site verdict.Site) bool {
+			return site.Kind == s.Kind && export.Fills(&site)
+		}))
 	}
 }
 
 // bound adds the limits of the processes.
 func (s *summary) bound(bounds *export.Bounds) {
 	for _, l := range bounds.Of(s.outstanding...) {
-		s.tighten(l)
+		s.tighten(l, false)
+	}
+	for _, l := range bounds.Of(s.filling...) {
+		s.tighten(l, true)
 	}
 }
 
-func (s *summary) tighten(l export.Limit) {
+// tighten adds a limit, and when it is reached if the series fills it.
+func (s *summary) tighten(l export.Limit, filled bool) {
 	if s.Bounds == nil {
 		s.Bounds = make(map[limit.Resource]Bound)
 	}
@@ -117,67 +128,8 @@ func (s *summary) tighten(l export.Limit) {
 		b.FullS = math.Inf(1)
 	}
 	b.Used = max(b.Used, l.Share())
-	if l.FullInS != nil {
+	if filled && l.FullInS != nil {
 		b.FullS = min(b.FullS, *l.FullInS)
 	}
 	s.Bounds[l.Resource] = b
-}
-
-// siteID tells the leaking sites of a node apart.
-type siteID struct {
-	kindOf[Label]
-	fingerprint string
-}
-
-func (a siteID) compare(b siteID) int {
-	return cmp.Or(cmp.Compare(a.fingerprint, b.fingerprint), a.of.compare(b.of), cmp.Compare(a.kind, b.kind))
-}
-
-// ranking is the sites that have a series of their own.
-type ranking map[siteID]bool
-
-// stay is by how much another site must leak more to take a place. Two that are
-// alike would make new series all the time.
-const stay = 1.25
-
-// candidate is a leaking site on its way to a place.
-type candidate struct {
-	siteID
-	*leak
-	weight float64
-}
-
-// rank gives the top leaking sites of each container a place, and adds up the rest.
-func (before ranking) rank(all map[kindOf[Label]]*summary, top int) ranking {
-	after := make(ranking)
-	for _, sites := range before.candidates(all) {
-		slices.SortFunc(sites, func(a, b candidate) int {
-			return cmp.Or(cmp.Compare(b.weight, a.weight), a.compare(b.siteID))
-		})
-		for i, c := range sites {
-			s := all[c.kindOf]
-			if i >= top {
-				s.Others += c.leaked
-				continue
-			}
-			after[c.siteID] = true
-			s.Sites = append(s.Sites, Site{export.Title(*c.site, maxTitle), printable(c.fingerprint), c.leaked})
-		}
-	}
-	return after
-}
-
-// candidates are all leaking sites by container.
-func (before ranking) candidates(all map[kindOf[Label]]*summary) map[workload.Workload][]candidate {
-	sites := make(map[workload.Workload][]candidate)
-	for id, s := range all {
-		for fingerprint, l := range s.leaks {
-			c := candidate{siteID{id, fingerprint}, l, float64(l.leaked)}
-			if before[c.siteID] {
-				c.weight *= stay
-			}
-			sites[id.of.Workload] = append(sites[id.of.Workload], c)
-		}
-	}
-	return sites
 }

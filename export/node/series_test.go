@@ -1,10 +1,13 @@
 package node
 
 import (
+	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/limit"
@@ -145,5 +148,129 @@ func TestLimits(t *testing.T) {
 	steps(t, w, 1) // within inspectEvery, so nobody is asked again
 	if diff := cmp.Diff([]int{7, 8}, asked); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// threads is a site of n threads that live since tracing began.
+func threads(p tracer.ProcessActivity, function string, n int) tracer.Site {
+	s := zombies(p.Scope, function, p.Process, uint64(n), n)
+	s.Kind = tracer.Thread
+	for i := range s.Outstanding {
+		o := &s.Outstanding[i]
+		o.Kind, o.Zombie = tracer.Thread, nil
+	}
+	return s
+}
+
+// Of a limit that many share only who fills it is told when it is full, and a pool
+// that has filled its own is no emergency.
+func TestExhaustion(t *testing.T) {
+	p, q := process(7, cart), process(8, tracer.Scope{Cgroup: "/shop/db-1/app", Program: "postgres"})
+	source := newFakeSource()
+	settings := testSettings()
+	settings.Limits = limit.Own{tracer.Zombie: 4}
+	w := watcher(source, Options{
+		Settings: func() Settings { return settings },
+		Limits: func([]tracer.Process) (map[int][]limit.Limit, error) {
+			each := map[tracer.Kind]uint64{tracer.Thread: 1, tracer.Zombie: 1}
+			shared := []limit.Limit{
+				{Name: "kernel.pid_max", Resource: limit.Tasks, Each: each, Used: 1000, Max: 5000, Shared: true},
+			}
+			pool := limit.Limit{Name: "pids.max of db", Resource: limit.Tasks, Each: each, Used: 5, Max: 5, Shared: true}
+			return map[int][]limit.Limit{7: shared, 8: append(shared, pool)}, nil
+		},
+	})
+	for i := range 40 {
+		leak := threads(p, "leak", 20*(i+1))
+		for j := range leak.Outstanding {
+			at := began.Add(10 * time.Second * time.Duration(j/20+1))
+			leak.Outstanding[j].Created, leak.Outstanding[j].Since = at, at
+		}
+		source.next = &tracer.Snapshot{
+			Processes: []tracer.ProcessActivity{p, q},
+			Sites:     []tracer.Site{leak, threads(q, "pool", 5), zombies(q.Scope, "children", q.Process, 4, 4)},
+		}
+		steps(t, w, 1)
+	}
+	got := map[string]Bound{}
+	for _, s := range w.State().Series {
+		for r, b := range s.Bounds {
+			got[s.Comm+" "+string(s.Kind)+" "+string(r)] = b
+		}
+	}
+	never := math.Inf(1)
+	want := map[string]Bound{
+		"cart thread tasks":       {Used: 0.2, FullS: 2000},
+		"postgres thread tasks":   {Used: 1, FullS: never},
+		"postgres zombie tasks":   {Used: 1, FullS: never},
+		"postgres zombie objects": {Used: 1, FullS: never},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-9)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A process that has got another's pid has not its limits.
+func TestLimitsOfAnother(t *testing.T) {
+	old, next := process(7, cart), process(7, cart)
+	next.Start = 99
+	each := map[tracer.Kind]uint64{tracer.Zombie: 1}
+	source := newFakeSource()
+	var asked []tracer.Process
+	w := watcher(source, Options{Limits: func(processes []tracer.Process) (map[int][]limit.Limit, error) {
+		asked = processes
+		return map[int][]limit.Limit{7: {{Name: "pids.max", Resource: limit.Tasks, Each: each, Used: 1, Max: 4, Shared: true}}}, nil
+	}})
+	of := func(p tracer.ProcessActivity) map[limit.Resource]Bound {
+		source.next = &tracer.Snapshot{
+			Processes: []tracer.ProcessActivity{p},
+			Sites:     []tracer.Site{zombies(cart, "a", old.Process, 3, 3), zombies(cart, "b", p.Process, 2, 2)},
+		}
+		return steps(t, w, 1).Series[0].Bounds
+	}
+	if len(of(old)) != 1 || len(of(next)) != 0 {
+		t.Errorf("limits of the one before: %v, of the next: %v, want only the first", of(old), of(next))
+	}
+	w.seen.next = time.Time{} // look
+	of(next)
+	if diff := cmp.Diff([]tracer.Process{next.Process}, asked); diff != "" {
+		t.Error(diff)
+	}
+	w.seen.next = time.Time{}
+	source.next.Sites = source.next.Sites[:1]
+	if steps(t, w, 1); len(asked) != 0 {
+		t.Errorf("asked for the limits of %v, which has ended", asked)
+	}
+}
+
+// The threads that are looked at are the same each time, and of each scope some.
+func TestDeal(t *testing.T) {
+	list := func(n int) (all []tracer.Object) {
+		for i := range n {
+			all = append(all, tracer.Object{ID: 100*n + i})
+		}
+		return all
+	}
+	for _, tt := range []struct {
+		lists []int
+		most  int
+		want  []int
+	}{
+		{nil, 5, nil},
+		{[]int{3, 1}, 9, []int{100, 300, 301, 302}},
+		{[]int{9, 0, 2, 8}, 7, []int{200, 201, 800, 801, 900, 901, 902}},
+		{[]int{9, 3}, 2, []int{300, 900}},
+	} {
+		var lists [][]tracer.Object
+		for _, n := range tt.lists {
+			lists = append(lists, list(n))
+		}
+		var got []int
+		for _, o := range deal(lists, tt.most) {
+			got = append(got, o.ID)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%v: %s", tt.lists, diff)
+		}
 	}
 }

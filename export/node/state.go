@@ -27,9 +27,11 @@ type State struct {
 	Parts []export.Part
 	// Snapshot is what was taken last; its Lost and Refused are in the fields below.
 	Snapshot *tracer.Snapshot
-	// Lost is what was lost since tracing began, by cause. Of causes that are counted
-	// anew in each snapshot it is the most that was lost in one.
+	// Lost is what was lost since tracing began, by cause.
 	Lost map[string]uint64
+	// Unjudged is how many objects there are now of which it cannot be told whether
+	// they leak, by cause.
+	Unjudged map[string]uint64
 	// Refused is what containers were refused since tracing began.
 	Refused []Refusal
 	// Costs is empty unless the kernel measures programs.
@@ -71,10 +73,7 @@ func (w *Watcher) makeState(snapshot *tracer.Snapshot, settings Settings) *State
 	if w.options.Overhead != nil {
 		s.overhead = w.options.Overhead()
 	}
-	for _, c := range snapshot.Lost {
-		w.sums.lost[c.Name] = max(w.sums.lost[c.Name], c.Count)
-	}
-	s.Lost = maps.Clone(w.sums.lost)
+	s.Lost, s.Unjudged = w.totals.lose(snapshot.Lost)
 	s.Refused = w.refused(snapshot, settings.Filter)
 	w.describe(s)
 	return s
@@ -87,10 +86,10 @@ func (w *Watcher) refused(snapshot *tracer.Snapshot, show Filter) []Refusal {
 			continue // as nearly all are of nearly all
 		}
 		if c := w.owner(r.Cgroup); show.Shows(r.Cgroup, c) {
-			w.sums.refused.set(causeOf[string]{r.Cgroup, r.Name}, causeOf[workload.Workload]{c, r.Name}, r.Count)
+			w.totals.refuse(r, c)
 		}
 	}
-	return refusals(w.sums.refused.finish())
+	return refusals(w.totals.refused.finish())
 }
 
 // owner asks whose a cgroup is.
@@ -125,9 +124,8 @@ func (w *Watcher) describe(s *State) {
 			of(label, c.sites[i].Kind).add(&c.sites[i], s.Settings.Suppressions)
 		}
 		for kind, created := range c.created {
-			of(label, kind).own(own[kind])
-			w.sums.created.set(kindOf[tracer.Scope]{id, kind}, kindOf[Label]{label, kind}, created)
-			w.sums.released.set(kindOf[tracer.Scope]{id, kind}, kindOf[Label]{label, kind}, c.released[kind])
+			of(label, kind).own(own[kind], c.sites)
+			w.totals.count(id, label, kind, created, c.released[kind])
 		}
 	}
 	w.labels.forget(now)
@@ -136,14 +134,14 @@ func (w *Watcher) describe(s *State) {
 
 // finish turns summaries into series.
 func (w *Watcher) finish(s *State, all map[kindOf[Label]]*summary) {
-	created, released := w.sums.created.finish(), w.sums.released.finish()
-	s.bounds = export.NewBounds(s.seen.limits, export.SitesOf(s.Parts))
+	created, released := w.totals.created.finish(), w.totals.released.finish()
+	s.bounds = export.NewBounds(s.seen.of(s.Snapshot.Processes), export.SitesOf(s.Parts))
 	for id, sum := range all {
 		sum.Created, sum.Released = created[id], released[id]
 		sum.bound(s.bounds)
 	}
 	maps.DeleteFunc(all, func(_ kindOf[Label], sum *summary) bool { return sum.Created == 0 && sum.Objects == 0 })
-	w.top = w.top.rank(all, s.Settings.TopSites)
+	w.top.rank(all, s.Settings.TopSites, s.Snapshot.Time)
 	for _, sum := range all {
 		s.Series = append(s.Series, sum.Series)
 	}

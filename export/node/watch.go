@@ -73,8 +73,8 @@ type Watcher struct {
 	options Options
 	scopes  scopes
 	labels  *labeller
-	sums    sums
-	top     ranking
+	totals  totals
+	top     *ranking
 	seen    inspection
 	failing bool
 
@@ -93,7 +93,7 @@ func New(source Source, options Options) *Watcher {
 	}
 	return &Watcher{
 		source: source, options: options, scopes: newScopes(options.Started),
-		labels: newLabeller(), sums: newSums(), changed: make(chan struct{}),
+		labels: newLabeller(), totals: newTotals(), top: newRanking(), changed: make(chan struct{}),
 	}
 }
 
@@ -135,7 +135,7 @@ func (w *Watcher) Step() error {
 	}
 	w.scopes.add(snapshot, settings.MinAge)
 	if w.seen.due(began) {
-		w.inspect()
+		w.inspect(snapshot.Processes)
 	}
 	state := w.makeState(snapshot, settings)
 	if w.options.Took != nil {

@@ -182,14 +182,22 @@ func TestParked(t *testing.T) {
 	}
 }
 
-func TestLostNeverFalls(t *testing.T) {
+// What was lost never falls; what cannot be judged is as many as there are now.
+func TestLost(t *testing.T) {
 	source := newFakeSource()
 	w := watcher(source, Options{})
 	for _, n := range []uint64{3, 9, 4} {
-		source.next = &tracer.Snapshot{Lost: []tracer.Counter{{Name: "unjudged", Count: n}, {Name: "never"}}}
+		source.next = &tracer.Snapshot{Lost: []tracer.Counter{
+			{Name: "stacks", Count: n}, {Name: "never"},
+			{Name: "finished_threads_unjudged", Count: n}, {Name: "queued_connections_unseen"},
+		}}
 		steps(t, w, 1)
 	}
-	if diff := cmp.Diff(map[string]uint64{"unjudged": 9, "never": 0}, w.State().Lost); diff != "" {
+	if diff := cmp.Diff(map[string]uint64{"stacks": 9, "never": 0}, w.State().Lost); diff != "" {
+		t.Error(diff)
+	}
+	want := map[string]uint64{"finished_threads_unjudged": 4, "queued_connections_unseen": 0}
+	if diff := cmp.Diff(want, w.State().Unjudged); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -5,6 +5,7 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -83,5 +84,15 @@ func enter(places chan struct{}, w http.ResponseWriter) (leave func(), ok bool) 
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "too many requests at once; try again later", http.StatusServiceUnavailable)
 		return nil, false
+	}
+}
+
+// acquire waits for one of the places there are, until the context ends.
+func acquire(ctx context.Context, places chan struct{}) (leave func(), err error) {
+	select {
+	case places <- struct{}{}:
+		return func() { <-places }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for other reports: %w", ctx.Err())
 	}
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -63,8 +64,7 @@ func (h *handler) profile(w http.ResponseWriter, r *http.Request) {
 	}, contentTypes["pprof"])
 }
 
-// render replies with what is made of the current state. All of it is made before
-// any is sent: a slow reader must not keep others waiting.
+// render replies with what is made of the current state.
 func (h *handler) render(w http.ResponseWriter, make func(*node.State, *bytes.Buffer) error, contentType string) {
 	s := h.Watcher.State()
 	if s == nil {
@@ -75,10 +75,16 @@ func (h *handler) render(w http.ResponseWriter, make func(*node.State, *bytes.Bu
 	if !ok {
 		return
 	}
+	send(w, leave, func(out *bytes.Buffer) error { return make(s, out) }, contentType)
+}
+
+// send makes a reply in a place that it leaves. All of it is made before any is sent:
+// a slow reader must not keep others waiting.
+func send(w http.ResponseWriter, leave func(), make func(*bytes.Buffer) error, contentType string) {
 	var out bytes.Buffer
 	err := func() error {
 		defer leave()
-		return make(s, &out)
+		return make(&out)
 	}()
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -103,18 +109,15 @@ func (h *handler) delta(w http.ResponseWriter, r *http.Request, q query) {
 		return
 	}
 	defer leave()
-	first, err := h.profileOf(before, q)
 	// The server's own limit is for replies that come at once.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(q.seconds + time.Minute))
-	if err == nil {
-		_, err = h.Watcher.After(r.Context(), time.Now().Add(q.seconds))
-	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(q.seconds + before.Settings.Interval + graceTime))
+	first, after, done, err := h.wait(r.Context(), before, q)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	h.render(w, func(s *node.State, out *bytes.Buffer) error {
-		second, err := s.Report(q.Query).Profile()
+	send(w, done, func(out *bytes.Buffer) error {
+		second, err := after.Report(q.Query).Profile()
 		if err != nil {
 			return err
 		}
@@ -126,9 +129,27 @@ func (h *handler) delta(w http.ResponseWriter, r *http.Request, q query) {
 	}, contentTypes["pprof"])
 }
 
-// profileOf makes a profile once there is a place.
-func (h *handler) profileOf(s *node.State, q query) (*profile.Profile, error) {
-	h.reports <- struct{}{}
-	defer func() { <-h.reports }()
-	return s.Report(q.Query).Profile()
+// graceTime is how long a reply may take besides the time that it was asked to wait
+// and the one until the next snapshot: others wait for the same one.
+const graceTime = time.Minute
+
+// wait makes a profile, and waits for the state with which to compare it and for a
+// place to do that.
+func (h *handler) wait(ctx context.Context, before *node.State, q query) (first *profile.Profile, after *node.State, leave func(), err error) {
+	end := time.Now().Add(q.seconds)
+	if leave, err = acquire(ctx, h.reports); err != nil {
+		return nil, nil, nil, err
+	}
+	first, err = func() (*profile.Profile, error) {
+		defer leave()
+		return before.Report(q.Query).Profile()
+	}()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if after, err = h.Watcher.After(ctx, end); err != nil {
+		return nil, nil, nil, err
+	}
+	leave, err = acquire(ctx, h.reports)
+	return first, after, leave, err
 }

@@ -172,6 +172,71 @@ func TestDeltasAreBounded(t *testing.T) {
 	}
 }
 
+// All that wait for the same snapshot are served, though only so many reports are made
+// at a time, and who gives up meanwhile waits for no place.
+func TestDeltasTakeTurns(t *testing.T) {
+	f := newFixture(t)
+	f.step(t)
+	b := &begun{f.watcher, make(chan time.Time), make(chan struct{})}
+	h := &handler{Options{Watcher: b}, time.Now(), make(chan struct{}, maxReports), make(chan struct{}, maxWaiting)}
+	replies := make(chan int, maxWaiting)
+	ask := func(ctx context.Context) {
+		out := httptest.NewRecorder()
+		h.profile(out, httptest.NewRequestWithContext(ctx, http.MethodGet, "/debug/pprof/leaks?seconds=30", nil))
+		replies <- out.Code
+	}
+	for range maxWaiting - 1 {
+		go ask(t.Context())
+		<-b.waiting
+	}
+	for range maxReports {
+		h.reports <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	ask(ctx)
+	if status := <-replies; status != http.StatusServiceUnavailable {
+		t.Errorf("status %d of one who gave up", status)
+	}
+	for range maxWaiting - 1 {
+		b.pass <- struct{}{}
+	}
+	for range maxReports {
+		<-h.reports
+	}
+	for range maxWaiting - 1 {
+		if status := <-replies; status != http.StatusOK {
+			t.Errorf("status %d of one who waited", status)
+		}
+	}
+	if len(h.reports)+len(h.waiting) != 0 {
+		t.Errorf("%d and %d places are taken", len(h.reports), len(h.waiting))
+	}
+}
+
+// deadlined notes until when it may be written.
+type deadlined struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func (d *deadlined) SetWriteDeadline(t time.Time) error { d.deadline = t; return nil }
+
+// A reply has the time that it waits on purpose, for the time and for a snapshot.
+func TestDeltaDeadline(t *testing.T) {
+	f := newFixture(t)
+	f.step(t)
+	h := &handler{Options{Watcher: f.watcher}, time.Now(), make(chan struct{}, maxReports), make(chan struct{}, maxWaiting)}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w := &deadlined{ResponseRecorder: httptest.NewRecorder()}
+	h.profile(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/debug/pprof/leaks?seconds=30", nil))
+	want := 30*time.Second + node.DefaultSettings().Interval + time.Minute
+	if got := time.Until(w.deadline); got > want || got < want-5*time.Second {
+		t.Errorf("has %s, want %s", got, want)
+	}
+}
+
 // Reports that take long are made two at a time; more are refused, not queued.
 func TestReportsAreBounded(t *testing.T) {
 	f := newFixture(t)

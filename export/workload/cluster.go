@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,13 +47,12 @@ func connect(kubeconfig string) (client rest.Interface, server string, err error
 
 // configuration is nil where there is no cluster.
 func configuration(kubeconfig string) (*rest.Config, error) {
-	if kubeconfig == "" {
-		kubeconfig = os.Getenv(clientcmd.RecommendedConfigPathEnvVar)
-	}
-	if kubeconfig != "" {
-		config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if listed := os.Getenv(clientcmd.RecommendedConfigPathEnvVar); kubeconfig != "" || listed != "" {
+		rules := clientcmd.NewDefaultClientConfigLoadingRules()
+		rules.ExplicitPath, rules.WarnIfAllMissing = kubeconfig, false
+		config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{}).ClientConfig()
 		if err != nil {
-			return nil, fmt.Errorf("read the kubeconfig %s: %w", kubeconfig, err)
+			return nil, fmt.Errorf("read the kubeconfig %s: %w", cmp.Or(kubeconfig, listed), err)
 		}
 		return config, nil
 	}

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"k8s.io/client-go/tools/cache"
 )
 
 // Workload is who owns a cgroup.
@@ -29,8 +31,8 @@ type Options struct {
 	// Node is this machine's name in Kubernetes: only its pods are watched. It must be
 	// set where there is a cluster.
 	Node string
-	// Kubeconfig is the file that tells how to reach the API server. If it is empty the
-	// one that $KUBECONFIG names counts, then the cluster that leaktrace runs in, and
+	// Kubeconfig is the file that tells how to reach the API server. If it is empty those
+	// count that $KUBECONFIG lists, then the cluster that leaktrace runs in, and
 	// then none: a kubeconfig in somebody's home is left alone.
 	Kubeconfig string
 	// CRI and Docker are sockets, Podman the containers.json of its store, as patterns
@@ -62,6 +64,7 @@ type Directory struct {
 	runtimes []*runtime
 	known    *known
 	absent   *absent
+	polled   chan struct{} // closed when the runtimes have been asked once
 }
 
 // New makes a directory that knows nothing before it runs. It fails only if there is
@@ -85,6 +88,7 @@ func New(options Options) (*Directory, error) {
 		},
 		known:  newKnown(),
 		absent: newAbsent(),
+		polled: make(chan struct{}),
 	}, nil
 }
 
@@ -145,23 +149,35 @@ func short(id ID) string {
 	return id.Container[:12]
 }
 
-// Run keeps the directory up to date until the context ends; then it returns nil.
+// Run keeps the directory up to date until the context ends; then it returns nil. It
+// is called once.
 func (d *Directory) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	defer work.Wait()
 	if d.pods != nil {
 		work.Go(func() { d.pods.run(ctx) })
 	}
-	for {
-		d.poll(ctx)
-		if !pause(ctx, pollEvery) {
-			return nil
-		}
+	d.poll(ctx)
+	close(d.polled)
+	for pause(ctx, pollEvery) {
 		select {
 		case <-d.absent.asked:
+			d.poll(ctx)
 		case <-ctx.Done():
-			return nil
 		}
+	}
+	return nil
+}
+
+// Ready waits until every source has told once what there is, or the context ends. A
+// directory that is not ready answers too, with less.
+func (d *Directory) Ready(ctx context.Context) {
+	select {
+	case <-d.polled:
+	case <-ctx.Done():
+	}
+	if d.pods != nil {
+		cache.WaitForCacheSync(ctx.Done(), d.pods.informer.HasSynced)
 	}
 }
 

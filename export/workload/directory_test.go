@@ -35,6 +35,7 @@ func (f *fake) directory(t *testing.T) *Directory {
 		runtimes: []*runtime{newRuntime("cri", place, nil, list, slog.New(slog.DiscardHandler))},
 		known:    newKnown(),
 		absent:   newAbsent(),
+		polled:   make(chan struct{}),
 	}
 }
 
@@ -74,6 +75,28 @@ func TestOf(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", test.cgroup, diff)
 		}
 	}
+}
+
+// The containers of a runtime that takes its time are known to who waits.
+func TestReadyOfRuntimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		list := func(context.Context, string) ([]container, error) {
+			time.Sleep(time.Second)
+			return []container{{id: b, workload: Workload{Container: "db"}}}, nil
+		}
+		d := new(fake).directory(t)
+		d.runtimes[0].list = list
+		run(t, d)
+		short, cancel := context.WithTimeout(t.Context(), time.Second/2)
+		defer cancel()
+		if d.Ready(short); short.Err() == nil {
+			t.Error("ready before a runtime has answered")
+		}
+		d.Ready(t.Context())
+		if diff := cmp.Diff(Workload{Container: "db"}, d.Of("/docker/"+b)); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	})
 }
 
 // A container that is gone is known for its last scrape, and no longer; one that is

@@ -266,6 +266,11 @@ func TestConfiguration(t *testing.T) {
 		{name: "none"},
 		{name: "option", options: Options{Node: "n1", Kubeconfig: good}, sources: 1},
 		{name: "environment", options: Options{Node: "n1"}, env: "KUBECONFIG", value: good, sources: 1},
+		{name: "several", options: Options{Node: "n1"}, env: "KUBECONFIG", value: "/nonexistent:" + good + ":" + good, sources: 1},
+		{name: "one of several malformed", options: Options{Node: "n1"}, env: "KUBECONFIG", value: good + ":" + bad,
+			err: "read the kubeconfig " + good + ":" + bad + ": "},
+		{name: "none of several", options: Options{Node: "n1"}, env: "KUBECONFIG", value: "/nonexistent:/nothing",
+			err: "read the kubeconfig /nonexistent:/nothing: "},
 		{name: "malformed", options: Options{Node: "n1"}, env: "KUBECONFIG", value: bad, err: "read the kubeconfig " + bad + ": "},
 		{name: "missing", options: Options{Node: "n1", Kubeconfig: "/nonexistent"}, err: "read the kubeconfig /nonexistent: "},
 		{name: "no node", options: Options{Kubeconfig: good}, err: "watch pods: name this node"},
@@ -290,5 +295,28 @@ func TestConfiguration(t *testing.T) {
 				t.Errorf("got %d sources, want %d", got, test.sources)
 			}
 		})
+	}
+}
+
+// Who waits for a directory gets the names of what there is, and waits for no source
+// that is down longer than he likes.
+func TestReady(t *testing.T) {
+	server, kubeconfig := newAPIServer(t)
+	server.set("prod", "web-0", uid, map[string]string{"web": a})
+	d, _ := running(t, kubeconfig)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	d.Ready(ctx)
+	if diff := cmp.Diff(Workload{"prod", "web-0", "web"}, d.Of("/kubepods/pod"+uid+"/"+a)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	server, kubeconfig = newAPIServer(t)
+	server.refusal = failure(http.StatusForbidden, metav1.StatusReasonForbidden, "no")
+	down, _ := running(t, kubeconfig)
+	short, end := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer end()
+	down.Ready(short)
+	if short.Err() == nil {
+		t.Error("ready though the API server has told nothing")
 	}
 }

@@ -12,8 +12,13 @@ const (
 	// shortestBase bounds the resolution of ages when min-age is 0.
 	shortestBase = 100 * time.Millisecond
 	// maxEmpty is for how many snapshots the history of a site is kept after
-	// its last object was given back.
-	maxEmpty = 1024
+	// its last object was given back; watchEmpty is the same of what is watched for
+	// good, of which there may be thousands.
+	maxEmpty, watchEmpty = 1024, 64
+	// maxRecords is how many sites have a history. Of those that hold nothing the
+	// ones that have been empty for longest lose theirs first; those that hold
+	// something keep it, for their objects take more memory.
+	maxRecords = 2048
 )
 
 // key is what a site is known by from one snapshot to the next.
@@ -26,7 +31,8 @@ func keyOf(s *tracer.Site) key { return key{s.Kind, s.Fingerprint} }
 
 // History accumulates the snapshots of one run and judges its sites. It needs
 // snapshots at roughly regular intervals: growth cannot be seen from two. Its
-// memory grows with the number of sites and the logarithm of that of snapshots.
+// memory grows with the number of sites that hold something, and the logarithm of that
+// of snapshots.
 type History struct {
 	minAge time.Duration
 	// base is the first threshold of age.
@@ -42,6 +48,7 @@ type History struct {
 	processes processes
 	kept      map[key]Site
 	onlyNow   bool // nothing is kept of processes that have ended
+	maxEmpty  int
 	unjudged  int
 	sites     []tracer.Site
 }
@@ -57,14 +64,17 @@ func New(started time.Time, minAge time.Duration) *History {
 		objects: make(map[identity]*object),
 		holders: make(map[process]bool),
 		kept:    make(map[key]Site),
+
+		maxEmpty: maxEmpty,
 	}
 }
 
 // NewWatch is New for what is watched for good: what processes leave behind that
-// end is none of its sites, of which there is no final report.
+// end is none of its sites, of which there is no final report, and a site that holds
+// nothing is forgotten sooner.
 func NewWatch(started time.Time, minAge time.Duration) *History {
 	h := New(started, minAge)
-	h.onlyNow = true
+	h.onlyNow, h.maxEmpty = true, watchEmpty
 	return h
 }
 
@@ -143,9 +153,33 @@ func (h *History) finish(step time.Duration, ended bool) {
 	folds := h.axis.add(h.clock.now)
 	for k, r := range h.records {
 		r.finish(step, len(h.axis.ends)+len(folds), folds)
-		if r.empty > maxEmpty {
+		if r.empty > h.maxEmpty {
 			delete(h.records, k)
 		}
+	}
+	h.bound()
+}
+
+// bound forgets sites that hold nothing where there are too many.
+func (h *History) bound() {
+	more := len(h.records) - maxRecords
+	if more <= 0 {
+		return
+	}
+	var empty []key
+	for k, r := range h.records {
+		if r.empty > 0 {
+			empty = append(empty, k)
+		}
+	}
+	slices.SortFunc(empty, func(a, b key) int {
+		return cmp.Or(
+			cmp.Compare(h.records[b].empty, h.records[a].empty),
+			cmp.Compare(a.kind, b.kind), cmp.Compare(a.fingerprint, b.fingerprint),
+		)
+	})
+	for _, k := range empty[:min(more, len(empty))] {
+		delete(h.records, k)
 	}
 }
 

@@ -40,6 +40,64 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 }
 
+// A service whose sites are ever new ones keeps the history of a bounded number: of
+// those that hold something, and of the others the latest.
+func TestRecordsAreBounded(t *testing.T) {
+	for name, tt := range map[string]struct {
+		history   *History
+		perSecond int
+		want      int
+	}{
+		"a run":              {New(start, time.Second), 200, maxRecords},
+		"a watch":            {NewWatch(start, time.Second), 200, maxRecords},
+		"few sites of a run": {New(start, time.Second), 1, 121},
+		"few of a watch":     {NewWatch(start, time.Second), 1, watchEmpty + 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := tt.history
+			process := tracer.ProcessActivity{Process: tracer.Process{PID: 7, Start: 1}}
+			site := func(fingerprint string, id int) tracer.Site {
+				return tracer.Site{Kind: tracer.Thread, Fingerprint: fingerprint, Outstanding: []tracer.Object{
+					{Kind: tracer.Thread, ID: id, Owner: process.Process},
+				}}
+			}
+			for i := range 120 {
+				s := &tracer.Snapshot{Time: start.Add(time.Duration(i) * time.Second), Processes: []tracer.ProcessActivity{process}}
+				s.Sites = append(s.Sites, site("stays", -1))
+				for j := range tt.perSecond {
+					s.Sites = append(s.Sites, site(fmt.Sprintf("%d of %d", j, i), i*tt.perSecond+j))
+				}
+				h.Add(s)
+				h.Sites()
+			}
+			if len(h.records) != tt.want {
+				t.Errorf("%d records, want %d", len(h.records), tt.want)
+			}
+			stays, latest := h.records[key{tracer.Thread, "stays"}], h.records[key{tracer.Thread, "0 of 118"}]
+			if stays == nil || len(stays.points) != len(h.axis.ends) || latest == nil {
+				t.Errorf("kept %v of the site that stays, %v of one of a moment ago", stays, latest)
+			}
+		})
+	}
+}
+
+// Sites that hold something are judged, however many they are.
+func TestManySites(t *testing.T) {
+	h := NewWatch(start, time.Second)
+	s := &tracer.Snapshot{Time: start}
+	for i := range maxRecords + 100 {
+		s.Sites = append(s.Sites, tracer.Site{Kind: tracer.Zombie, Fingerprint: fmt.Sprint(i), Outstanding: []tracer.Object{
+			{Kind: tracer.Zombie, ID: i + 1, BeforeTracing: true, Since: start.Add(-time.Hour)},
+		}})
+	}
+	h.Add(s)
+	for _, site := range h.Sites() {
+		if site.State != Leaking {
+			t.Fatalf("%s is %s: %s", site.Fingerprint, site.State, site.Reason)
+		}
+	}
+}
+
 // Two calls in one function share a fingerprint; the one that holds more is
 // the one to show.
 func TestSitesOfOneFingerprintAreMerged(t *testing.T) {
