@@ -66,9 +66,9 @@ func TestCgroups(t *testing.T) {
 		},
 		"beside the reader's namespace, which is found": {
 			gone, "0::/../pod12/ab\n", nested.with(tree{
-				"proc/self":                                "-> 77",
-				"proc/77/mountinfo":                        strings.Replace(v2Only, " / ", " /../.. ", 1),
-				"proc/77/cgroup":                           "0::/\n",
+				"proc/self":         "-> 77",
+				"proc/77/mountinfo": strings.Replace(v2Only, " / ", " /../.. ", 1),
+				"proc/77/cgroup":    "0::/\n",
 				"sys/fs/cgroup/kubepods/leak/cgroup.procs": fmt.Sprintln(os.Getpid()),
 			}),
 			[]Limit{pids("/kubepods/pod12/ab", 7, 64), pids("/kubepods", 300, 4000)},
