@@ -47,7 +47,8 @@ func read(client *http.Client, url string) (string, error) {
 }
 
 // unit makes a cgroup that is called as a systemd unit's. Its name is then in
-// $NAME, and the file that moves processes into it in $NAME_PROCS.
+// $NAME, and the file that moves processes into it in $NAME_PROCS. What is made in it
+// goes with it.
 func unit(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, args, 1, "unit NAME")
 	root := ts.MkAbs("cgroup2")
@@ -58,7 +59,13 @@ func unit(ts *testscript.TestScript, neg bool, args []string) {
 	name := fmt.Sprintf("leaktrace-%d-%d.service", os.Getpid(), cgroupsMade.Add(1))
 	dir := filepath.Join(root, name)
 	ts.Check(os.Mkdir(dir, 0o755))
-	ts.Defer(func() { ts.Check(removeGroup(dir)) })
+	ts.Defer(func() {
+		groups, err := filepath.Glob(filepath.Join(dir, "*", "cgroup.procs"))
+		ts.Check(err)
+		for _, procs := range append(groups, filepath.Join(dir, "cgroup.procs")) {
+			ts.Check(removeGroup(filepath.Dir(procs)))
+		}
+	})
 	ts.Setenv(args[0], name)
 	ts.Setenv(args[0]+"_PROCS", filepath.Join(dir, "cgroup.procs"))
 }

@@ -65,11 +65,14 @@ func (t *Tracer) place(p *process, proc procfs.Proc) error {
 	if t.scopes == nil {
 		return nil
 	}
-	groups, err := proc.Cgroups()
-	if err != nil {
-		return fmt.Errorf("read cgroup: %w", err)
+	of := Scope{OtherCgroups, p.program}
+	if groups, err := proc.Cgroups(); err == nil {
+		of.Cgroup = t.scopes.cgroups.Of(groups)
+	} else if done := p.identify(proc); done != nil {
+		return done
 	}
-	p.scope, err = t.scopes.number(Scope{cgroupOf(groups), p.program})
+	var err error
+	p.scope, err = t.scopes.number(of)
 	return err
 }
 

@@ -2,10 +2,10 @@ package tracer
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/cilium/ebpf"
-	"github.com/prometheus/procfs"
+
+	"github.com/leaktrace/leaktrace/tracer/cgroup"
 )
 
 // Scope is the processes whose objects a snapshot of a whole node keeps apart from
@@ -14,7 +14,9 @@ import (
 type Scope struct {
 	// Cgroup is the path of the processes' cgroup, as a process in the host's cgroup
 	// namespace reads it in /proc/PID/cgroup: of v2 or, where that says nothing, of
-	// the v1 hierarchy whose path is the longest.
+	// the v1 hierarchy whose path is the longest. In another cgroup namespace that
+	// takes a mount of the host's hierarchy; without one, what lies between the
+	// host's root and the namespace is missing.
 	Cgroup string
 	// Program is the name that the kernel gave the processes when they began their
 	// image, 15 bytes at most and unescaped; OtherPrograms where a cgroup runs too
@@ -25,7 +27,8 @@ type Scope struct {
 // OtherPrograms is the Scope.Program of those beyond the first programs of a cgroup.
 const OtherPrograms = "other"
 
-// OtherCgroups is the Scope.Cgroup of those beyond the first few thousand of a node.
+// OtherCgroups is the Scope.Cgroup of those beyond the first few thousand of a node,
+// and of processes whose cgroup cannot be read.
 const OtherCgroups = "(other cgroups)"
 
 const (
@@ -37,6 +40,7 @@ const (
 // scopes numbers the scopes of a node for the kernel. 0 is none of them.
 type scopes struct {
 	admit    func(cgroup string) bool
+	cgroups  *cgroup.View
 	kernel   *ebpf.Map
 	returns  *ebpf.Map
 	byCgroup map[string]*tenant
@@ -52,7 +56,7 @@ func newScopes(kernel, returns *ebpf.Map, admit func(string) bool) *scopes {
 		admit = func(string) bool { return true }
 	}
 	return &scopes{
-		admit: admit, kernel: kernel, returns: returns,
+		admit: admit, cgroups: cgroup.Look("/"), kernel: kernel, returns: returns,
 		byCgroup: make(map[string]*tenant), byNumber: make([]*tenant, min(kernel.MaxEntries(), maxTenants)),
 	}
 }
@@ -69,10 +73,11 @@ func (ss *scopes) number(s Scope) (uint32, error) {
 	return known.number<<programBits | known.program(s.Program), nil
 }
 
-// begin gives a cgroup a number: the last one is for all that find none free.
+// begin gives a cgroup a number: the last one is for all that find none free, and
+// for those that are not known.
 func (ss *scopes) begin(cgroup string) (*tenant, error) {
 	number := 1 + slices.Index(ss.byNumber[1:], nil)
-	if number == 0 || number == len(ss.byNumber)-1 {
+	if number == 0 || number == len(ss.byNumber)-1 || cgroup == OtherCgroups {
 		number, cgroup = len(ss.byNumber)-1, OtherCgroups
 		if known := ss.byNumber[number]; known != nil {
 			return known, nil
@@ -144,30 +149,4 @@ func (ss *scopes) sweep(used map[uint32]bool) {
 			delete(ss.byCgroup, t.cgroup)
 		}
 	}
-}
-
-// cgroupOf is Scope.Cgroup of a process.
-func cgroupOf(groups []procfs.Cgroup) (longest string) {
-	for _, g := range groups {
-		path := fromRoot(g.Path)
-		if g.HierarchyID == 0 && path != "/" {
-			return path
-		}
-		if len(path) > len(longest) {
-			longest = path
-		}
-	}
-	return longest
-}
-
-// fromRoot is a cgroup's path without the steps that lead up to it from the cgroup
-// namespace of the reader, where that is not the host's.
-func fromRoot(path string) string {
-	for strings.HasPrefix(path, "/../") {
-		path = path[len("/.."):]
-	}
-	if path == "/.." {
-		return "/"
-	}
-	return path
 }

@@ -1,26 +1,32 @@
 package tracer
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/procfs"
 )
 
-// testScopes has room for two cgroups and for all others.
-func testScopes(t *testing.T, admit func(string) bool) *scopes {
+// testScopes is the scopes of a node with numbers for some cgroups; the last number
+// is for all others.
+func testScopes(t *testing.T, numbers uint32, admit func(string) bool) *scopes {
 	t.Helper()
-	const numbers = 4 // 0 is none
-	array := func(size uint32) *ebpf.Map {
-		m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: size, MaxEntries: numbers})
+	array := func(size uintptr) *ebpf.Map {
+		m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: uint32(size), MaxEntries: numbers + 1})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = m.Close() })
 		return m
 	}
-	return newScopes(array(uint32(len(budgets)*3*8)), array(uint32(ledgerLeakBudgetLEAK_BUDGET_ENTRIES*8)), admit)
+	return newScopes(array(unsafe.Sizeof(ledgerLeakTenant{})), array(unsafe.Sizeof(ledgerLeakReturns{})), admit)
 }
 
 func number(t *testing.T, ss *scopes, cgroup, program string) uint32 {
@@ -33,7 +39,7 @@ func number(t *testing.T, ss *scopes, cgroup, program string) uint32 {
 }
 
 func TestScopes(t *testing.T) {
-	ss := testScopes(t, nil)
+	ss := testScopes(t, 3, nil)
 	a, b := number(t, ss, "/a", "one"), number(t, ss, "/a", "two")
 	c := number(t, ss, "/b", "one")
 	if a == b || a == c || b == c || a == 0 || a != number(t, ss, "/a", "one") {
@@ -60,7 +66,7 @@ func TestScopes(t *testing.T) {
 }
 
 func TestProgramsOfScopes(t *testing.T) {
-	ss := testScopes(t, nil)
+	ss := testScopes(t, 3, nil)
 	got := make(map[string]int)
 	for i := range maxPrograms + 3 {
 		got[ss.get(number(t, ss, "/a", fmt.Sprintf("p%d", i))).Program]++
@@ -78,7 +84,7 @@ func TestProgramsOfScopes(t *testing.T) {
 
 func TestAdmission(t *testing.T) {
 	admitted := map[string]bool{"/a": true}
-	ss := testScopes(t, func(cgroup string) bool { return admitted[cgroup] })
+	ss := testScopes(t, 3, func(cgroup string) bool { return admitted[cgroup] })
 	a, b := number(t, ss, "/a", "one"), number(t, ss, "/b", "one")
 	if ss.muted(a) || !ss.muted(b) || ss.muted(0) {
 		t.Errorf("muted: %t %t %t", ss.muted(a), ss.muted(b), ss.muted(0))
@@ -126,5 +132,57 @@ func TestTenantParts(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]uint64{"images": 1, "files": 1, "unwind_tables": 1}, got); diff != "" {
 		t.Errorf("wrong refusals (-want +got):\n%s", diff)
+	}
+}
+
+// fakeProc is a running process with a file that tells its cgroups.
+func fakeProc(t *testing.T, cgroup string) procfs.Proc {
+	t.Helper()
+	root := t.TempDir()
+	dir := filepath.Join(root, "7")
+	stat := "7 (nginx) S" + strings.Repeat(" 0", 49) + "\n"
+	fs, err := procfs.NewFS(root)
+	if err := errors.Join(err, os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, "stat"), []byte(stat), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "cgroup"), []byte(cgroup), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	proc, err := fs.Proc(7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return proc
+}
+
+// What cannot be read about a process does not free it from budgets and filters.
+func TestPlace(t *testing.T) {
+	tr := &Tracer{scopes: testScopes(t, 4, func(cgroup string) bool { return cgroup == "/a" })}
+	type placed struct {
+		Scope Scope
+		Muted bool
+	}
+	place := func(cgroup string) placed {
+		p := &process{pid: 7, program: "nginx"}
+		if err := tr.place(p, fakeProc(t, cgroup)); err != nil {
+			t.Fatal(err)
+		}
+		return placed{tr.scopes.get(p.scope), tr.scopes.muted(p.scope)}
+	}
+	got := []placed{place("garbled"), place("0::/a\n"), place("0::/b\n"), place("0::/c\n"), place("0::/d\n"), place("garbled")}
+	want := []placed{
+		{Scope{OtherCgroups, "nginx"}, true},
+		{Scope{"/a", "nginx"}, false},
+		{Scope{"/b", "nginx"}, true},
+		{Scope{"/c", "nginx"}, true},
+		{Scope{OtherCgroups, "nginx"}, true},
+		{Scope{OtherCgroups, "nginx"}, true},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	gone := fakeProc(t, "garbled")
+	if err := tr.place(&process{pid: 7, start: 99}, gone); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("of a process that has ended: %v", err)
 	}
 }

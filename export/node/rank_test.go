@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/verdict"
 )
 
 // ranked ranks sites of one container by name, two of them, and returns those that
@@ -16,7 +17,7 @@ func ranked(r *ranking, now time.Time, counts map[string]int) (names []string) {
 	id := kindOf[Label]{Label{of("shop", "cart", "app"), "cart"}, tracer.Zombie}
 	s := &summary{leaks: map[string]*leak{}}
 	for name, n := range counts {
-		s.leaks[name] = &leak{leaked: n}
+		s.leaks[name] = &leak{site: new(verdict.Site), leaked: n}
 	}
 	r.rank(map[kindOf[Label]]*summary{id: s}, 2, now)
 	for _, site := range s.Sites {

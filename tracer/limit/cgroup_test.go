@@ -1,6 +1,9 @@
 package limit
 
 import (
+	"fmt"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -60,6 +63,15 @@ func TestCgroups(t *testing.T) {
 			"30 20 0:28 /../.. /host/cgroup ro - cgroup2 cgroup rw\n", "0::/../../kubepods/pod12\n",
 			group("host/cgroup/kubepods/pod12", "1", "2").with(group("host/cgroup", "5", "6")),
 			[]Limit{pids("/../../kubepods/pod12", 1, 2), pids("/../..", 5, 6)},
+		},
+		"beside the reader's namespace, which is found": {
+			gone, "0::/../pod12/ab\n", nested.with(tree{
+				"proc/self":         "-> 77",
+				"proc/77/mountinfo": strings.Replace(v2Only, " / ", " /../.. ", 1),
+				"proc/77/cgroup":    "0::/\n",
+				"sys/fs/cgroup/kubepods/leak/cgroup.procs": fmt.Sprintln(os.Getpid()),
+			}),
+			[]Limit{pids("/kubepods/pod12/ab", 7, 64), pids("/kubepods", 300, 4000)},
 		},
 		"a name between is not known": {
 			"30 20 0:28 /../.. /host/cgroup ro - cgroup2 cgroup rw\n", "0::/../pod12\n", group("host/cgroup/pod12", "1", "2"), nil,

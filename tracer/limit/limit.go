@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/procfs"
 
 	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/cgroup"
 )
 
 // Resource is what a limit counts. It reads well after a number.
@@ -86,11 +87,11 @@ var sources = []source{
 // for the first that needs it, and is as old as that. It is for one goroutine
 // and holds nothing open.
 type Reader struct {
-	root   string
-	proc   procfs.FS
-	mounts func() []mount
-	users  func() *users
-	tasks  func() (uint64, bool)
+	root    string
+	proc    procfs.FS
+	cgroups func() *cgroup.View
+	users   func() *users
+	tasks   func() (uint64, bool)
 }
 
 // NewReader begins a look at the host whose file system is at root: "/", but
@@ -101,7 +102,7 @@ func NewReader(root string) (*Reader, error) {
 		return nil, fmt.Errorf("read limits: %w (is /proc mounted?)", err)
 	}
 	r := &Reader{root: root, proc: proc}
-	r.mounts = sync.OnceValue(r.readMounts)
+	r.cgroups = sync.OnceValue(func() *cgroup.View { return cgroup.Look(root) })
 	r.users = sync.OnceValue(r.readUsers)
 	r.tasks = sync.OnceValues(r.readTasks)
 	return r, nil
