@@ -27,6 +27,7 @@ var budgets = [ledgerLeakBudgetLEAK_BUDGETS]struct {
 	ledgerLeakBudgetLEAK_BUDGET_EVENTS:  {"events", "", 20000},
 	ledgerLeakBudgetLEAK_BUDGET_LOOKS:   {"looks", "", 1000},
 	ledgerLeakBudgetLEAK_BUDGET_RESCUES: {"rescues", "", 60},
+	ledgerLeakBudgetLEAK_BUDGET_USES:    {"uses", "", 200},
 }
 
 // Of what Go hands out itself: how many parts there are, of which one tenant may
