@@ -238,7 +238,9 @@ func TestTenants(t *testing.T) {
 func TestTenantsOfThreads(t *testing.T) {
 	n := newNode(t, small(map[string]uint32{"threads": 60, "tcbs": 40}))
 	living, finished, modest := newNodeGroup(t, n.root), newNodeGroup(t, n.root), newNodeGroup(t, n.root)
-	n.traceAll(func(cgroup string) bool { return cgroup == living.path || cgroup == finished.path || cgroup == modest.path })
+	n.traceAll(func(cgroup string) bool {
+		return cgroup == living.path || cgroup == finished.path || cgroup == modest.path
+	})
 	alive := n.startSeen(living, "stacks")
 	alive.do("keep 100")
 	ended := n.startSeen(finished, "leaky-o2", "unjoined")
