@@ -53,7 +53,8 @@ enum leak_budget {
 	LEAK_BUDGET_EVENTS = 3, /* small ones: a fork, an exit, a new stack */
 	LEAK_BUDGET_LOOKS = 4, /* those that make Go read mappings */
 	LEAK_BUDGET_RESCUES = 5,
-	LEAK_BUDGETS = 6,
+	LEAK_BUDGET_USES = 6, /* new stacks that used a socket */
+	LEAK_BUDGETS = 7,
 };
 
 /* About a second: 2^30 ns. */

@@ -92,10 +92,13 @@ static __always_inline __u64 walk_stack(struct leak_slot *slot, __u32 number)
 	return hash_mix(walk.hash, done);
 }
 
-/* use_store keeps a stack that used a socket and was not seen before. */
+/*
+ * use_store keeps a stack that used a socket and was not seen before. Who has new
+ * ones all the time would put out those of others.
+ */
 static __always_inline void use_store(__u64 id, struct leak_stack *stack)
 {
-	if (bpf_map_lookup_elem(&uses, &id))
+	if (bpf_map_lookup_elem(&uses, &id) || !rate_allows(stack->scope, LEAK_BUDGET_USES))
 		return;
 	if (bpf_map_update_elem(&uses, &id, stack, BPF_ANY))
 		count(LEAK_LOST_STACK);

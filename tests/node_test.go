@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
@@ -236,7 +238,9 @@ func TestTenants(t *testing.T) {
 func TestTenantsOfThreads(t *testing.T) {
 	n := newNode(t, small(map[string]uint32{"threads": 60, "tcbs": 40}))
 	living, finished, modest := newNodeGroup(t, n.root), newNodeGroup(t, n.root), newNodeGroup(t, n.root)
-	n.traceAll(func(cgroup string) bool { return cgroup == living.path || cgroup == finished.path || cgroup == modest.path })
+	n.traceAll(func(cgroup string) bool {
+		return cgroup == living.path || cgroup == finished.path || cgroup == modest.path
+	})
 	alive := n.startSeen(living, "stacks")
 	alive.do("keep 100")
 	ended := n.startSeen(finished, "leaky-o2", "unjoined")
@@ -285,6 +289,59 @@ func TestBudgetBelowNothing(t *testing.T) {
 	p.do("go")
 	n.checkChurn(in(n.lossySnapshot(), group), 10, 10, 10, 3, 0)
 	p.end()
+}
+
+// A cgroup that uses sockets from ever new stacks does not put out those that others
+// use theirs from. Not parallel: it looks a map up by name.
+func TestTenantUses(t *testing.T) {
+	const entries, modestUses, greedyUses = 2048, 50, 5000
+	n := newNode(t, small(map[string]uint32{"uses": entries}))
+	greedy, modest := newNodeGroup(t, n.root), newNodeGroup(t, n.root)
+	n.traceAll(func(cgroup string) bool { return cgroup == greedy.path || cgroup == modest.path })
+	quiet, flood := n.startSeen(modest, "stacks"), n.startSeen(greedy, "stacks")
+	quiet.do(fmt.Sprint("use ", modestUses))
+	uses := kernelMap(t, "uses")
+	var before []uint64
+	for id := range keys(t, uses) {
+		before = append(before, id)
+	}
+	if len(before) < modestUses {
+		t.Fatalf("%d uses are known, want %d", len(before), modestUses)
+	}
+	flood.do(fmt.Sprint("use ", greedyUses))
+	after := keys(t, uses)
+	for _, id := range before {
+		if !after[id] {
+			t.Errorf("a use of %d is put out by %d others", len(before), len(after)-len(before))
+			break
+		}
+	}
+	shot := n.lossySnapshot()
+	for _, r := range refused(shot) {
+		if r.Cgroup != greedy.path || r.Name != "uses" && r.Name != "events" {
+			t.Errorf("refused %v", r)
+		}
+	}
+	if !slices.ContainsFunc(refused(shot), func(r tracer.Refusal) bool { return r.Name == "uses" }) {
+		t.Errorf("%d uses of one cgroup were taken", greedyUses)
+	}
+	flood.end()
+	quiet.end()
+}
+
+// keys are the ids of a map of stacks.
+func keys(t *testing.T, m *ebpf.Map) map[uint64]bool {
+	t.Helper()
+	all := make(map[uint64]bool)
+	var id uint64
+	err := m.NextKey(nil, &id)
+	for ; err == nil; err = m.NextKey(id, &id) {
+		all[id] = true
+	}
+	if !errors.Is(err, ebpf.ErrKeyNotExist) {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // refused lists the refusals that happened.

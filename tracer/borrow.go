@@ -21,10 +21,10 @@ func (ss *stacks) borrower(created, used *stack) (frame int, ok bool) {
 		return 0, false
 	}
 	// What most functions call is the client library that they share.
-	u := used.application
+	u, seen := used.application, ss.callers[used.scope]
 	frame, most := used.Site, 1
 	for i := 1; i < len(u); i++ {
-		if callers := len(ss.callers[used.Frames[u[i]].Function]); callers > most {
+		if callers := len(seen.of(used.Frames[u[i]].Function)); callers > most {
 			frame, most = int(u[i-1]), callers
 		}
 	}
@@ -43,26 +43,55 @@ func (ss *stacks) borrowed(created, used *stack) bool {
 	case parted < len(c) && (created.Frames[c[parted]].Function == "" || used.Frames[u[parted]].Function == ""):
 		return false // without names two calls of one function look like two
 	case parted < len(c):
-		_, uses := ss.callers[created.Frames[c[parted]].Function]
-		return parted <= 1 || uses
+		return parted <= 1 || len(ss.callers[created.scope].of(created.Frames[c[parted]].Function)) > 0
 	}
 	return len(c) == 0 // else it was created in the function that uses it
 }
 
+// callers is, for each application function of a scope on the way to the use of a
+// socket, the functions it was called by. Other scopes are other programs: their
+// functions may have the same names.
+type callers struct {
+	byFunction map[string]map[string]bool
+	calls      int // from one function to another
+}
+
+// maxCalls is how many calls are known of a scope.
+const maxCalls = 4096
+
+// of lists the callers of a function: none unless it is on the way to a use.
+func (c *callers) of(function string) map[string]bool {
+	if c == nil {
+		return nil
+	}
+	return c.byFunction[function]
+}
+
+func (c *callers) add(function, caller string) {
+	known := c.byFunction[function]
+	if known[caller] || c.calls >= maxCalls {
+		return
+	}
+	if known == nil {
+		known = make(map[string]bool)
+		c.byFunction[function] = known
+	}
+	known[caller] = true
+	c.calls++
+}
+
 // call notes who calls whom on the way to the use of a socket.
 func (ss *stacks) call(used *stack) {
+	seen := ss.callers[used.scope]
+	if seen == nil {
+		seen = &callers{byFunction: make(map[string]map[string]bool)}
+		ss.callers[used.scope] = seen
+	}
 	caller := ""
 	for _, i := range used.application {
 		function := used.Frames[i].Function
-		if function == "" || len(ss.callers) >= maxUses {
-			caller = ""
-			continue
-		}
-		if ss.callers[function] == nil {
-			ss.callers[function] = make(map[string]bool)
-		}
-		if function != caller {
-			ss.callers[function][caller] = true
+		if function != "" && function != caller {
+			seen.add(function, caller)
 		}
 		caller = function
 	}

@@ -1,6 +1,7 @@
 package tracer
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/leaktrace/leaktrace/tracer/symbol"
@@ -102,6 +103,64 @@ func TestBorrower(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// A use of one program tells nothing of the functions of another.
+func TestBorrowerOfScope(t *testing.T) {
+	of := func(scope uint32, s *stack) *stack {
+		s.scope = scope
+		return s
+	}
+	created := of(1, path("connect", "main", "serve", "run", "open_connection"))
+	used := of(1, path("recv", "main", "serve", "answer", "read_reply"))
+	for name, tt := range map[string]struct {
+		other *stack
+		want  bool // whether the creator is a borrower itself
+	}{
+		"of another program": {of(2, path("recv", "main", "run")), false},
+		"of the same":        {of(1, path("recv", "main", "run")), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ss := newStacks(nil, nil, nil)
+			ss.call(tt.other)
+			ss.call(used)
+			if _, got := ss.borrower(created, used); got != tt.want {
+				t.Errorf("borrowed: %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// One program can fill only what is its own, and what is known then stays so.
+func TestCallersBound(t *testing.T) {
+	ss := newStacks(nil, nil, nil)
+	first := path("recv", "main", "run")
+	ss.call(first)
+	for i := range 3 * maxCalls {
+		ss.call(path("recv", "main", fmt.Sprint("f", i), "run"))
+	}
+	greedy, modest := ss.callers[0], path("recv", "main", "run")
+	modest.scope = 1
+	ss.call(modest)
+	if greedy.calls != maxCalls || len(greedy.of("run")) < maxCalls/4 || len(ss.callers[1].of("run")) != 1 {
+		t.Errorf("%d calls are known, %d of run, and %d of the other's; want %d at most, a part of these, and 1",
+			greedy.calls, len(greedy.of("run")), len(ss.callers[1].of("run")), maxCalls)
+	}
+}
+
+// The callers of a scope go when it does.
+func TestCallersEnd(t *testing.T) {
+	tr := &Tracer{
+		stacks: newStacks(nil, nil, nil), scopes: &scopes{},
+		processes: map[int]*process{7: {scope: 1}}, past: make(past),
+	}
+	for scope := range uint32(3) {
+		tr.stacks.callers[scope] = &callers{}
+	}
+	tr.sweepScopes()
+	if len(tr.stacks.callers) != 1 || tr.stacks.callers[1] == nil {
+		t.Errorf("left: %v, want those of scope 1", tr.stacks.callers)
 	}
 }
 

@@ -59,7 +59,7 @@ func (t *Tracer) handle(p []byte) {
 	pid, id := int(binary.NativeEndian.Uint32(p[4:])), binary.NativeEndian.Uint64(p[8:])
 	switch ledgerLeakEventType(binary.NativeEndian.Uint32(p)) {
 	case ledgerLeakEventTypeLEAK_EVENT_STACK:
-		if !isUse(id) || t.stacks.usesKnown < maxUses {
+		if !isUse(id) || t.stacks.usesFresh < maxUses {
 			t.note(t.stacks.resolve(id))
 		}
 	case ledgerLeakEventTypeLEAK_EVENT_FORK:

@@ -38,6 +38,14 @@ func (e extents) left() (n uint32) {
 	return n
 }
 
+// longest is the longest free run.
+func (e extents) longest() (n uint32) {
+	for _, run := range e {
+		n = max(n, run.count)
+	}
+	return n
+}
+
 // give gives a run back.
 func (e *extents) give(place extent) {
 	if place.count == 0 {

@@ -30,7 +30,11 @@ type file struct {
 	// goOnly: a Go program without a C library, whose threads nobody has to join.
 	goOnly bool
 	refs   int
-	tenant *tenant // the first to map it; nil unless a node is traced
+	// tenant is the first to map it, and payer whose room its table takes; both are
+	// nil unless a node is traced. missing is what the table needs that there was no
+	// room for.
+	tenant, payer *tenant
+	missing       tableNeed
 }
 
 // files holds every file some space maps, each once.
@@ -44,7 +48,7 @@ type files struct {
 // open returns the file that is f, of which it takes ownership: a mapping of a
 // process whose root directory is root and which knows it by name. A file
 // whose unwind table is missing or malformed is usable all the same. Its table
-// counts against the first tenant that maps it.
+// counts against the first tenant that maps it and has room for it.
 func (fs *files) open(f *os.File, name, root string, whose *tenant) (*file, error) {
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
@@ -54,6 +58,9 @@ func (fs *files) open(f *os.File, name, root string, whose *tenant) (*file, erro
 	stat := info.Sys().(*syscall.Stat_t)
 	key := fileKey{stat.Dev, stat.Ino, stat.Size, stat.Mtim}
 	if known := fs.byKey[key]; known != nil {
+		if err := fs.tabulateLate(known, f, whose); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
 		known.refs++
 		return known, f.Close()
 	}
@@ -77,28 +84,63 @@ func (fs *files) load(f *os.File, name, root string, whose *tenant) (*file, erro
 		_ = f.Close()
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	table, err := unwind.Extract(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
-	if err != nil {
-		table = nil // stepped by frame pointer, and the stacks say so
-	}
-	if !whose.mayTable(len(table), fs.tables.rows.MaxEntries()) {
-		table = nil
-	}
+	table := extract(f) // before symbol.Open, which owns f then
 	symbols, err := symbol.Open(f, name, root)
 	if err != nil {
 		return nil, err
 	}
-	place, rows, err := fs.tables.add(table)
-	if errors.Is(err, errTablesFull) {
-		fs.untabled++
-	} else if err != nil {
+	loaded := &file{
+		tenant: whose, symbols: symbols, segments: segments,
+		threads: readThreadLayout(symbols), goOnly: goOnly, refs: 1,
+	}
+	if err := fs.tabulate(loaded, table, whose); err != nil {
 		return nil, errors.Join(err, symbols.Close())
 	}
+	return loaded, nil
+}
+
+// extract reads a file's unwind table. Without one it is stepped by frame pointer,
+// and the stacks say so.
+func extract(f *os.File) unwind.Table {
+	table, err := unwind.Extract(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+	if err != nil {
+		return nil
+	}
+	return table
+}
+
+// tabulate puts a file's table into the kernel, if the tenant has room and the
+// kernel has.
+func (fs *files) tabulate(f *file, table unwind.Table, whose *tenant) error {
+	need := fs.tables.need(table)
+	f.missing = need
+	if !fs.mayTable(need, whose) {
+		return nil
+	}
+	place, rows, err := fs.tables.add(table, whose)
+	if errors.Is(err, errTablesFull) {
+		fs.untabled++
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f.payer, f.place, f.rows, f.missing = whose, place, rows, tableNeed{}
 	whose.tabled(int32(len(rows)))
-	return &file{
-		tenant: whose, symbols: symbols, segments: segments, place: place, rows: rows,
-		threads: readThreadLayout(symbols), goOnly: goOnly, refs: 1,
-	}, nil
+	return nil
+}
+
+// tabulateLate does it for a file that had no room before: who maps it now may have
+// some, or others have given theirs back. Those that map it already do without.
+func (fs *files) tabulateLate(f *file, link *os.File, whose *tenant) error {
+	if f.missing == (tableNeed{}) || !fs.tables.fits(f.missing) || !fs.mayTable(f.missing, whose) {
+		return nil
+	}
+	return fs.tabulate(f, extract(link), whose)
+}
+
+func (fs *files) mayTable(need tableNeed, whose *tenant) bool {
+	return whose.mayTable(need, fs.tables.rows.MaxEntries(), fs.tables.rules.MaxEntries())
 }
 
 // release gives back one reference.
@@ -108,8 +150,8 @@ func (fs *files) release(f *file) error {
 		return nil
 	}
 	delete(fs.byKey, f.key)
-	fs.tables.remove(f.place)
-	f.tenant.tabled(-int32(len(f.rows)))
+	fs.tables.remove(f.place, f.rows)
+	f.payer.tabled(-int32(len(f.rows)))
 	f.tenant.opened(-1)
 	return f.symbols.Close()
 }

@@ -26,7 +26,7 @@ func (t *Tracer) fill(l *ledger, there entries) []MapFill {
 		of(ledgerMapSpaces, images, m.Spaces.MaxEntries()),
 		of(ledgerMapMappings, int(m.Mappings.MaxEntries()-t.spaces.free.left()), m.Mappings.MaxEntries()),
 		of(ledgerMapRows, int(m.Rows.MaxEntries()-t.files.tables.free.left()), m.Rows.MaxEntries()),
-		of(ledgerMapRules, len(t.files.tables.byNumber), m.Rules.MaxEntries()),
+		of(ledgerMapRules, len(t.files.tables.numbers), m.Rules.MaxEntries()),
 	}
 }
 

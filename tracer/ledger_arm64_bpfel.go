@@ -46,7 +46,8 @@ const (
 	ledgerLeakBudgetLEAK_BUDGET_EVENTS  ledgerLeakBudget = 3
 	ledgerLeakBudgetLEAK_BUDGET_LOOKS   ledgerLeakBudget = 4
 	ledgerLeakBudgetLEAK_BUDGET_RESCUES ledgerLeakBudget = 5
-	ledgerLeakBudgetLEAK_BUDGETS        ledgerLeakBudget = 6
+	ledgerLeakBudgetLEAK_BUDGET_USES    ledgerLeakBudget = 6
+	ledgerLeakBudgetLEAK_BUDGETS        ledgerLeakBudget = 7
 )
 
 type ledgerLeakCached struct {
@@ -308,9 +309,9 @@ type ledgerLeakTcbKey struct {
 
 type ledgerLeakTenant struct {
 	_       structs.HostLayout
-	Used    [6]uint64
-	Refused [6]uint64
-	Second  [6]uint64
+	Used    [7]uint64
+	Refused [7]uint64
+	Second  [7]uint64
 }
 
 type ledgerLeakThread struct {

@@ -3,6 +3,7 @@ package tracer
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"time"
 
@@ -21,6 +22,7 @@ func (t *Tracer) TraceNode(admit func(cgroup string) bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.scopes = newScopes(t.maps.Tenants, t.maps.Returns, admit)
+	t.stacks.perfMaps.max = maxNodePerfMaps
 	t.started = time.Now()
 	if err := t.variables.WholeNode.Set(true); err != nil {
 		return fmt.Errorf("trace all processes: %w", err)
@@ -148,5 +150,6 @@ func (t *Tracer) sweepScopes() {
 			delete(t.past, key)
 		}
 	}
+	maps.DeleteFunc(t.stacks.callers, func(scope uint32, _ *callers) bool { return !used[scope] })
 	t.scopes.sweep(used)
 }

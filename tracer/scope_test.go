@@ -102,7 +102,7 @@ func TestAdmission(t *testing.T) {
 // What Go hands out itself is refused beyond a tenant's part, and counted.
 func TestTenantParts(t *testing.T) {
 	var nobody *tenant
-	if !nobody.mayOpen() || !nobody.mayPublish(1) || !nobody.mayTable(100, 1) {
+	if !nobody.mayOpen() || !nobody.mayPublish(1) || !nobody.mayTable(tableNeed{100, 1}, 1, 1) {
 		t.Error("where no node is traced something is refused")
 	}
 	x := &tenant{cgroup: "/x"}
@@ -116,7 +116,7 @@ func TestTenantParts(t *testing.T) {
 	for range 2 {
 		x.published(1)
 	}
-	if x.mayOpen() || x.mayPublish(8) || x.mayTable(1, 100) || !x.mayTable(50, 200) {
+	if x.mayOpen() || x.mayPublish(8) || x.mayTable(tableNeed{1, 0}, 100, 8) || !x.mayTable(tableNeed{50, 2}, 200, 8) {
 		t.Error("more than its part is not refused, or less is")
 	}
 	x.opened(-1)

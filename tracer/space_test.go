@@ -11,15 +11,17 @@ import (
 // smallSpaces has room for four images, and for eight mappings of them all.
 func smallSpaces(t *testing.T) *spaces {
 	t.Helper()
-	array := func(entries, valueSize uint32) *ebpf.Map {
-		m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: valueSize, MaxEntries: entries})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = m.Close() })
-		return m
+	return newSpaces(smallArray(t, 4, 24), smallArray(t, 8, 32), nil)
+}
+
+func smallArray(t *testing.T, entries, valueSize uint32) *ebpf.Map {
+	t.Helper()
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: valueSize, MaxEntries: entries})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return newSpaces(array(4, 24), array(8, 32), nil)
+	t.Cleanup(func() { _ = m.Close() })
+	return m
 }
 
 // lookup finds the mapping of an address as the kernel does.

@@ -3,18 +3,12 @@ package tracer
 import (
 	"errors"
 	"fmt"
-	"os"
-	"time"
 	"weak"
 
 	"github.com/cilium/ebpf"
-	"golang.org/x/sys/unix"
 
 	"github.com/leaktrace/leaktrace/tracer/symbol"
 )
-
-// perfMapEvery bounds how often the symbols of a process's JIT code are read.
-const perfMapEvery = time.Second
 
 // stack is a symbolised stack of the stacks map.
 type stack struct {
@@ -38,19 +32,12 @@ type stacks struct {
 	spaces    *spaces
 	known     map[uint64]*stack
 	usesKnown int               // how many of known are uses
+	usesFresh int               // how many of them came since pruneUses
 	rescued   map[string]*stack // by content: of many ids one stack is kept
 	contents  contents
-	frame     []symbol.Frame // of the stack that was symbolised last
-	// callers is, for each application function on the way to the use of a
-	// socket, the functions it was called by.
-	callers  map[string]map[string]bool
-	perfMaps map[int]perfMap // by pid
-}
-
-// perfMap is a process's JIT symbols when they were last read.
-type perfMap struct {
-	symbols *symbol.PerfMap // nil when the process writes none
-	read    time.Time
+	frame     []symbol.Frame      // of the stack that was symbolised last
+	callers   map[uint32]*callers // by scope
+	perfMaps  perfMaps
 }
 
 func newStacks(kernel, uses *ebpf.Map, spaces *spaces) *stacks {
@@ -59,8 +46,8 @@ func newStacks(kernel, uses *ebpf.Map, spaces *spaces) *stacks {
 		known:    make(map[uint64]*stack),
 		rescued:  make(map[string]*stack),
 		contents: contents{byHash: make(map[uint64]weak.Pointer[content])},
-		callers:  make(map[string]map[string]bool),
-		perfMaps: make(map[int]perfMap),
+		callers:  make(map[uint32]*callers),
+		perfMaps: newPerfMaps(maxPerfMaps),
 	}
 }
 
@@ -106,14 +93,14 @@ const maxUses = 4096
 
 // pruneUses forgets the uses that no socket refers to, once there are many.
 func (ss *stacks) pruneUses(sockets []socket) {
-	if ss.usesKnown < maxUses {
+	if ss.usesFresh < maxUses {
 		return
 	}
 	wanted := make(map[uint64]bool, len(sockets))
 	for i := range sockets {
 		wanted[sockets[i].UseStack] = true
 	}
-	ss.usesKnown = 0
+	ss.usesKnown, ss.usesFresh = 0, 0
 	for id := range ss.known {
 		if isUse(id) && !wanted[id] {
 			delete(ss.known, id)
@@ -142,6 +129,7 @@ func (ss *stacks) keep(id uint64, from whence, frames []uint64, quality Quality)
 	ss.known[id] = &stack{ss.content(from.space, frames, quality), from.space, from.scope}
 	if isUse(id) {
 		ss.usesKnown++
+		ss.usesFresh++
 		ss.call(ss.known[id])
 	}
 }
@@ -219,38 +207,11 @@ func (ss *stacks) frames(s *space, pc uint64) []symbol.Frame {
 		return m.file.symbols.Frames(pc - m.bias)
 	}
 	var frame symbol.Frame
-	if symbols := ss.perfMap(s.pid); symbols != nil {
+	if symbols := ss.perfMaps.of(s.pid, s.tenant); symbols != nil {
 		frame, _ = symbols.Frame(pc - 1)
 	}
 	frame.Module, frame.Address = m.name, pc
 	return []symbol.Frame{frame}
-}
-
-// perfMap returns the symbols a process's JIT compiler writes for perf, from
-// the process's own /tmp and under the pid it has in its own namespace.
-func (ss *stacks) perfMap(pid int) *symbol.PerfMap {
-	if known, ok := ss.perfMaps[pid]; ok && time.Since(known.read) < perfMapEvery {
-		return known.symbols
-	}
-	fresh := perfMap{read: time.Now()}
-	if f, err := openPerfMap(pid); err == nil {
-		// What a malformed file does hold is used; the rest has no names.
-		fresh.symbols, _ = symbol.ReadPerfMap(f)
-		_ = f.Close()
-	}
-	ss.perfMaps[pid] = fresh
-	return fresh.symbols
-}
-
-// openPerfMap keeps to the process's root directory whatever links it finds
-// there, and does not wait for the writer of a FIFO.
-func openPerfMap(pid int) (*os.File, error) {
-	root, err := os.OpenRoot(fmt.Sprintf("/proc/%d/root", pid))
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	return root.OpenFile(fmt.Sprintf("tmp/perf-%d.map", innerPID(pid)), os.O_RDONLY|unix.O_NONBLOCK, 0)
 }
 
 // sweep resolves the kernel's stacks that no event told of.
@@ -278,8 +239,8 @@ func (ss *stacks) forget(retired []*space) error {
 	gone := make(map[uint32]bool, len(retired))
 	for _, s := range retired {
 		gone[s.id] = true
-		delete(ss.perfMaps, s.pid)
 	}
+	ss.forgetPerfMaps(gone)
 	var errs []error
 	for id, known := range ss.known {
 		if !gone[known.space] {

@@ -27,6 +27,7 @@ var budgets = [ledgerLeakBudgetLEAK_BUDGETS]struct {
 	ledgerLeakBudgetLEAK_BUDGET_EVENTS:  {"events", "", 20000},
 	ledgerLeakBudgetLEAK_BUDGET_LOOKS:   {"looks", "", 1000},
 	ledgerLeakBudgetLEAK_BUDGET_RESCUES: {"rescues", "", 60},
+	ledgerLeakBudgetLEAK_BUDGET_USES:    {"uses", "", 200},
 }
 
 // Of what Go hands out itself: how many parts there are, of which one tenant may
@@ -34,6 +35,7 @@ var budgets = [ledgerLeakBudgetLEAK_BUDGETS]struct {
 const (
 	imageShare = 4
 	rowShare   = 2
+	ruleShare  = 4
 )
 
 // maxFiles is how many files one tenant may be the first to map, each of which takes
@@ -62,8 +64,10 @@ type tenant struct {
 	returned ledgerLeakReturns   // as in the kernel
 	images   uint32              // published spaces
 	files    uint32              // that it was the first to map
-	rows     uint32              // of these files
-	refused  struct{ images, files, rows uint64 }
+	rows     uint32              // of files, that it had room for first
+	rules    uint32              // that these were the first to have
+	symbols  symbolAccount       // of its processes' JIT code
+	refused  struct{ images, files, rows, rules, symbols uint64 }
 }
 
 // program is the low bits of a program's scope.
@@ -125,18 +129,38 @@ func (t *tenant) opened(n int32) {
 }
 
 // mayTable tells whether a file may have its unwind table in the kernel that the
-// tenant was the first to map.
-func (t *tenant) mayTable(rows int, all uint32) bool {
-	if t == nil || uint64(t.rows)+uint64(rows) <= uint64(all/rowShare) {
+// tenant maps, and no other had room for.
+func (t *tenant) mayTable(need tableNeed, rows, rules uint32) bool {
+	switch {
+	case t == nil:
+		return true
+	case t.rows+need.rows > rows/rowShare:
+		t.refused.rows++
+	case t.rules+need.rules > rules/ruleShare:
+		t.refused.rules++
+	default:
 		return true
 	}
-	t.refused.rows++
 	return false
 }
 
+// tabled counts rows that came to be for a tenant's files, or went.
 func (t *tenant) tabled(rows int32) {
 	if t != nil {
 		t.rows += uint32(rows)
+	}
+}
+
+// ruled counts rules.
+func (t *tenant) ruled(n int32) {
+	if t != nil {
+		t.rules += uint32(n)
+	}
+}
+
+func (t *tenant) refuseSymbols() {
+	if t != nil {
+		t.refused.symbols++
 	}
 }
 
@@ -224,7 +248,9 @@ func (t *tenant) refusals(account *ledgerLeakTenant) (all []Refusal) {
 	all = append(all,
 		Refusal{t.cgroup, Counter{"images", t.refused.images}},
 		Refusal{t.cgroup, Counter{"files", t.refused.files}},
-		Refusal{t.cgroup, Counter{"unwind_tables", t.refused.rows}})
+		Refusal{t.cgroup, Counter{"unwind_tables", t.refused.rows}},
+		Refusal{t.cgroup, Counter{"unwind_rules", t.refused.rules}},
+		Refusal{t.cgroup, Counter{"jit_symbols", t.refused.symbols}})
 	if !slices.ContainsFunc(all, func(r Refusal) bool { return r.Count > 0 }) {
 		return nil
 	}

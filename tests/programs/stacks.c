@@ -1,13 +1,14 @@
 /*
  * stacks: creates threads from as many different stacks as asked for, all of
- * one site.
+ * one site, or reads from sockets.
  *
  * Protocol in program.h. `churn N` creates and joins a thread from each of the
- * first N stacks, `keep N` leaves them alive. Prints, since the start:
+ * first N stacks, `keep N` leaves them alive; `use N` reads from a connection in
+ * each of them. Prints, since the start:
  *   {"churned_threads":N,"threads":N,"thread_tids":[..]}
  * To blame: keep_thread. Not to blame: churn_thread.
  */
-#include "program.h"
+#include "loopback.h"
 
 static struct ids threads;
 static int churned;
@@ -45,6 +46,16 @@ SITE void keep_thread(void)
 	note(&threads, await_tid());
 }
 
+static int connected = -1;
+
+SITE void read_reply(void)
+{
+	char reply;
+
+	need(recv(connected, &reply, 1, 0), "recv");
+	KEEP_FRAME();
+}
+
 /* The way is a number: each bit of it is one of two calls. Without something
  * that differs after them a compiler makes them one. */
 SITE void go_the_way(long way, int steps, void (*create)(void))
@@ -61,18 +72,37 @@ SITE void go_the_way(long way, int steps, void (*create)(void))
 	}
 }
 
+/* A connection of its own for each: of one, few reads are looked at. */
+static void use_connection(long way, void (*read)(void))
+{
+	int accepted;
+
+	connected = (int)need(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket");
+	need(connect(connected, listener_at(), sizeof(listener_address)), "connect");
+	accepted = (int)need(accept(listener, NULL, NULL), "accept");
+	need(send(accepted, "r", 1, MSG_NOSIGNAL), "send");
+	go_the_way(way, 16, read);
+	close(connected);
+	close(accepted);
+}
+
 int main(void)
 {
 	struct command command;
 
+	start_listener();
 	ready();
 	while (next_command(&command)) {
-		void (*create)(void) = is_verb(&command, "churn") ? churn_thread : keep_thread;
-
-		if (create == keep_thread && !is_verb(&command, "keep"))
-			unknown_verb(&command);
-		for (long way = 0; way < command.count; way++)
-			go_the_way(way, 16, create);
+		for (long way = 0; way < command.count; way++) {
+			if (is_verb(&command, "churn"))
+				go_the_way(way, 16, churn_thread);
+			else if (is_verb(&command, "keep"))
+				go_the_way(way, 16, keep_thread);
+			else if (is_verb(&command, "use"))
+				use_connection(way, read_reply);
+			else
+				unknown_verb(&command);
+		}
 		printf("{\"churned_threads\":%d,\"threads\":%d,", churned, threads.count);
 		print_ids("thread_tids", &threads), printf("}\n");
 	}

@@ -3,31 +3,33 @@ package symbol
 import (
 	"bufio"
 	"container/heap"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
+	"unsafe"
 )
 
-// Bounds of what is read of a perf map: the process that wrote it may be
-// hostile, or may simply have run for a year.
-const (
-	maxPerfMapBytes   = 256 << 20
-	maxPerfMapEntries = 2 << 20
-	maxPerfMapName    = 512
-)
+// maxPerfMapLine is how long a line may be. The rest of one that is longer is taken
+// for the next, lest a file without any lines is read to its end.
+const maxPerfMapLine = 64 << 10
 
-// PerfMap is a snapshot of the functions a JIT compiler has announced in
-// /tmp/perf-PID.map. It does not change once read.
+// perfEntryBytes is what an entry takes besides its name. Another may split it.
+const perfEntryBytes = 2 * int64(unsafe.Sizeof(perfEntry{}))
+
+// PerfMap is the functions a JIT compiler has announced in /tmp/perf-PID.map, as
+// far as that was read. The zero value has none.
 type PerfMap struct {
 	// entries are sorted and do not overlap.
 	entries []perfEntry
+	read    int // entries
+	// Bytes is about how much memory the functions take, at most.
+	Bytes int64
 	// Malformed counts the lines that could not be understood.
 	Malformed int
-	// Truncated says that the file was larger than is read.
-	Truncated bool
 }
 
 type perfEntry struct {
@@ -38,48 +40,65 @@ type perfEntry struct {
 	order int
 }
 
-// ReadPerfMap reads lines of the form "address size name", with both numbers
-// in hex. Where entries overlap the later one wins. A line it does not
-// understand is counted and skipped; only r's own errors are returned.
-func ReadPerfMap(r io.Reader) (*PerfMap, error) {
-	m := &PerfMap{}
-	limited := &io.LimitedReader{R: r, N: maxPerfMapBytes}
-	br := bufio.NewReaderSize(limited, 64<<10)
-	for {
-		line, long, err := br.ReadLine()
-		if err == io.EOF {
+// Read adds lines of the form "address size name", with both numbers in hex.
+// Where entries overlap the later one wins. A line it does not understand is
+// counted and skipped. It ends at the last whole line, or when what it has read,
+// or keeps of that, has as many bytes as there is room for: the process that writes
+// may be hostile. It returns how many bytes of r it is done with; r's own errors
+// are returned.
+func (m *PerfMap) Read(r io.Reader, room int64) (done int64, err error) {
+	br := bufio.NewReaderSize(r, maxPerfMapLine)
+	fresh := slices.Clone(m.entries)
+	for kept := int64(0); max(done, kept) < room; {
+		line, end := br.ReadSlice('\n')
+		if end == io.EOF {
 			break
 		}
-		if err != nil {
-			return nil, fmt.Errorf("reading perf map: %w", err)
-		}
-		m.add(string(line))
-		for long && err == nil {
-			_, long, err = br.ReadLine()
-		}
-		if len(m.entries) >= maxPerfMapEntries {
-			m.Truncated = true
+		if end != nil && !errors.Is(end, bufio.ErrBufferFull) {
+			err = fmt.Errorf("reading perf map: %w", end)
 			break
 		}
+		done += int64(len(line))
+		e, ok := parsePerfEntry(string(line))
+		if !ok {
+			m.Malformed++
+			continue
+		}
+		e.order = m.read
+		m.read++
+		kept += e.bytes()
+		fresh = append(fresh, e)
 	}
-	m.Truncated = m.Truncated || limited.N <= 0
-	m.entries = flatten(m.entries)
-	return m, nil
+	m.keep(fresh)
+	return done, err
 }
 
-// add parses one line.
-func (m *PerfMap) add(line string) {
-	addr, rest, ok1 := strings.Cut(strings.TrimSpace(line), " ")
-	size, name, ok2 := strings.Cut(rest, " ")
-	start, err1 := strconv.ParseUint(strings.TrimPrefix(addr, "0x"), 16, 64)
-	length, err2 := strconv.ParseUint(strings.TrimPrefix(size, "0x"), 16, 64)
-	name = strings.TrimSpace(name)
-	if !ok1 || !ok2 || err1 != nil || err2 != nil || name == "" || length == 0 || start+length < start {
-		m.Malformed++
+func (m *PerfMap) keep(fresh []perfEntry) {
+	if len(fresh) == len(m.entries) {
 		return
 	}
-	m.entries = append(m.entries, perfEntry{start, start + length, capName(name), len(m.entries)})
+	m.entries, m.Bytes = flatten(fresh), 0
+	for i := range m.entries {
+		m.Bytes += m.entries[i].bytes()
+	}
 }
+
+// parsePerfEntry keeps nothing of the line but the name.
+func parsePerfEntry(line string) (e perfEntry, ok bool) {
+	addr, rest, ok1 := strings.Cut(strings.TrimSpace(line), " ")
+	size, name, ok2 := strings.Cut(rest, " ")
+	if name = strings.TrimSpace(name); !ok1 || !ok2 || name == "" {
+		return perfEntry{}, false
+	}
+	start, err1 := strconv.ParseUint(strings.TrimPrefix(addr, "0x"), 16, 64)
+	length, err2 := strconv.ParseUint(strings.TrimPrefix(size, "0x"), 16, 64)
+	if err1 != nil || err2 != nil || length == 0 || start+length < start {
+		return perfEntry{}, false
+	}
+	return perfEntry{start: start, end: start + length, name: strings.Clone(capName(name))}, true
+}
+
+func (e *perfEntry) bytes() int64 { return perfEntryBytes + int64(len(e.name)) }
 
 // Lookup names the function that pc is in.
 func (m *PerfMap) Lookup(pc uint64) (string, bool) {

@@ -108,18 +108,3 @@ func TestReadable(t *testing.T) {
 		}
 	}
 }
-
-func TestPerfMap(t *testing.T) {
-	m, err := ReadPerfMap(strings.NewReader("100 40 old\n0x110 10 new one\nbad\n200 0 empty\n140 8 Lnext;::run\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for pc, want := range map[uint64]string{0xff: "", 0x100: "old", 0x110: "new one", 0x11f: "new one", 0x120: "old", 0x13f: "old", 0x140: "Lnext;::run", 0x148: ""} {
-		if got, ok := m.Lookup(pc); got != want || ok != (want != "") {
-			t.Errorf("%#x: got %q, want %q", pc, got, want)
-		}
-	}
-	if m.Malformed != 2 {
-		t.Errorf("%d malformed lines, want 2", m.Malformed)
-	}
-}
