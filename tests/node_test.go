@@ -83,8 +83,8 @@ func (n *node) traceAll(admit func(string) bool) {
 	}
 }
 
-// startSeen starts a program in a cgroup of those that are traced, where others are
-// not: what it does before the tracer has heard of it is not seen.
+// startSeen starts a program in a cgroup and waits until the tracer has heard of it:
+// what it does before is its parent's, or where that is not traced not seen.
 func (n *node) startSeen(g *nodeGroup, name string, args ...string) *program {
 	n.t.Helper()
 	p := g.start(n.t, name, args...)
@@ -108,7 +108,7 @@ func TestNode(t *testing.T) {
 	old := first.start(t, "churn", "30", "20", "10", "3")
 	old.do("go")
 	n.traceAll(nil)
-	young := second.start(t, "churn", "60", "40", "20", "5")
+	young := n.startSeen(second, "churn", "60", "40", "20", "5")
 	told := young.do("go")
 	old.do("go")
 	shot := n.lossySnapshot()

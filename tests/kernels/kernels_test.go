@@ -32,6 +32,7 @@ var exclusions = []struct{ kernel, test, reason string }{
 	{"", "TestExportContainers", "as above"},
 	{"", "TestScripts/java", "a JVM compiles itself for minutes on an emulated processor"},
 	{"", "TestSeccompProfile", "a guest has no container runtime"},
+	{"6.1", "TestRights/without_sys_ptrace", "there the whole process is refused, not only its stacks"},
 	{"6.1", "TestScripts/streaming", "its connection is only written to, and writes are seen from 6.3 on"},
 }
 
