@@ -5,6 +5,7 @@ import (
 	"errors"
 	"unsafe"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
 	"github.com/leaktrace/leaktrace/tracer/symbol"
@@ -105,6 +106,26 @@ func iovec(p []byte) unix.Iovec {
 	return v
 }
 
+// shows tells whether what is known of a process is its image of now: a child that
+// has called exec a moment ago still has its parent's here. It asks once, and keeps
+// in shown what it has found out.
+func (p *process) shows(shown map[int]bool) bool {
+	if p.space == nil {
+		return false
+	}
+	known, asked := shown[p.pid]
+	if !asked {
+		proc, err := procfs.NewProc(p.pid)
+		if err == nil {
+			var stat procfs.ProcStat
+			stat, err = proc.Stat()
+			known = err == nil && (p.headless || stat.StartStack == p.space.startStack)
+		}
+		shown[p.pid] = known
+	}
+	return known
+}
+
 // judgeStrangers takes a list of processes that was read after the threads: what
 // ended with its process is freed, the others are judged next time.
 func (t *Tracer) judgeStrangers(v *verdicts, records []ledgerLeakProcessRecord) {
@@ -133,7 +154,8 @@ type verdicts struct {
 	held     []finishedThread  // never joined
 	unjoined map[uint64]uint64 // not known to be joined, by stack id
 	unjudged uint64            // of these, not known to be held either
-	// strangers are those of processes that have ended, or that no event told of.
+	// strangers are those of processes that have ended, that no event told of, or of
+	// whose image nothing is known yet.
 	strangers []finishedThread
 }
 
@@ -141,14 +163,15 @@ type verdicts struct {
 // which it removes from the kernel's map.
 func (t *Tracer) judgeThreads(l *ledger) verdicts {
 	v := verdicts{unjoined: make(map[uint64]uint64)}
+	shown := make(map[int]bool)
 	for _, thread := range l.threads {
-		state := joinFreed
 		p := t.processes[int(thread.key.Tgid)]
-		if p == nil {
+		if p == nil || !p.shows(shown) {
 			v.strangers = append(v.strangers, thread)
 			continue
 		}
-		if p.space != nil && !p.space.goOnly() {
+		state := joinFreed
+		if !p.space.goOnly() {
 			state = t.memory.joinState(p.pid, thread.key.Tcb, p.space.threadLayout())
 		}
 		// The block may have got a new thread while it was read.
