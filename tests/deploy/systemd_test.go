@@ -48,6 +48,9 @@ func TestUnitRuns(t *testing.T) {
 			return shows("http://"+address+"/metrics", `(?m)^leaktrace_site_leaked_objects\{.*comm="demo-deploy".*`+site)
 		})
 	}
+	eventually(t, "where threads wait", func() error {
+		return shows("http://"+address+"/debug/leaks", `"await_work"`)
+	})
 }
 
 // shows asks for a page until it matches.
