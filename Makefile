@@ -7,7 +7,7 @@ BIN     := build/leaktrace
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo -E)
 
 .DEFAULT_GOAL := help
-.PHONY: help build generate demo test image dashboard test-deploy test-kubernetes test-kernels test-arm64 soak bench scale lint clean deps
+.PHONY: help build generate demo test image dashboard rules test-deploy test-kubernetes test-kernels test-arm64 soak bench scale lint clean deps
 
 help: ## show this help
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -ts $$'\t'
@@ -21,6 +21,9 @@ image: ## build container images of amd64 and arm64, and the static binaries in 
 
 dashboard: ## regenerate deploy/grafana/leaktrace.json (needs node and npm)
 	cd deploy/grafana && npm ci --silent --no-audit --no-fund && npm run --silent generate > dashboard.tmp && mv dashboard.tmp leaktrace.json
+
+rules: ## copy deploy/prometheus/alerts.yml into the component of Kustomize
+	cd tests/deploy && $(GO) test -count=1 -run TestRulesComponent -update .
 
 DEPLOY_TOOLS := containerd runc systemd prometheus prometheus-alertmanager gcc libc6-dev
 test-deploy: build image ## test deploy/ with Prometheus, Alertmanager, containerd, Helm, Kustomize and node

@@ -13,9 +13,10 @@ const source: common.DataSourceRef = { type: "prometheus", uid: "${datasource}" 
 const leaks = `node=~"$node",namespace=~"$namespace",container=~"$container",kind=~"$kind"`;
 const own = `node=~"$node"`;
 
-// Whose it is. Outside of Kubernetes namespace and pod are empty.
-const owner = "{{namespace}} {{pod}} {{container}} {{comm}}";
-const byOwner = "namespace, pod, container, comm";
+// Whose it is. Outside of Kubernetes namespace and pod are empty, and the same unit
+// runs on many nodes.
+const owner = "{{node}} {{namespace}} {{pod}} {{container}} {{comm}}";
+const byOwner = "node, namespace, pod, container, comm";
 
 function query(expr: string, legend = "") {
   return new prometheus.DataqueryBuilder().datasource(source).expr(expr).legendFormat(legend);
@@ -67,8 +68,8 @@ const overview = [
   number("Leaked objects", "Outstanding at sites that are judged to be leaking.", "short",
     `sum(leaktrace_leaked_objects{${leaks}}) or vector(0)`).thresholds(levels(1, 1000)),
   number("Programs that leak", "Programs of a container, or of a systemd unit, with at least one leaking site.", "short",
-    `count(count by (node, ${byOwner}) (leaktrace_leaked_objects{${leaks}} > 0)) or vector(0)`).thresholds(levels(1, 10)),
-  number("Leaked in an hour", "How many more there are than an hour ago, at the rate of now.", "short",
+    `count(count by (${byOwner}) (leaktrace_leaked_objects{${leaks}} > 0)) or vector(0)`).thresholds(levels(1, 10)),
+  number("Will leak in an hour", "Forecast: how many more there will be in an hour if all goes on leaking at the rate of now.", "short",
     `3600 * (sum(leaktrace_leak_growth_per_second{${leaks}}) or vector(0))`).thresholds(levels(1, 1000)),
   number("Soonest exhaustion", "When the first program reaches a limit, if it goes on leaking as it does.", "s",
     `min(leaktrace_limit_exhaustion_seconds{${leaks}})`).noValue("never").thresholds(levels(4 * 3600, 24 * 3600, true)),
@@ -85,7 +86,7 @@ const sites = new table.PanelBuilder()
   .span(24)
   .height(9)
   .withTarget(
-    query(`topk(25, sum by (node, ${byOwner}, kind, site, fingerprint) (leaktrace_site_leaked_objects{${leaks}}) > 0)`)
+    query(`topk(25, sum by (${byOwner}, kind, site, fingerprint) (leaktrace_site_leaked_objects{${leaks}}) > 0)`)
       .instant()
       .format(prometheus.PromQueryFormat.Table),
   )
@@ -133,8 +134,8 @@ const self = [
   graph("Events lost", "Knowledge that was lost, by cause. Counts of objects stay right; stacks are missing.", "cps",
     `sum by (node, cause) (rate(leaktrace_lost_total{${own}}[$__rate_interval]))`, "{{node}}: {{cause}}"),
   graph("Refused", "What a container was refused because it took more than its share.", "cps",
-    `sum by (namespace, pod, container, cause) (rate(leaktrace_refused_total{${own},namespace=~"$namespace",container=~"$container"}[$__rate_interval])) or on () vector(0)`,
-    "{{namespace}} {{pod}} {{container}}: {{cause}}"),
+    `sum by (node, namespace, pod, container, cause) (rate(leaktrace_refused_total{${own},namespace=~"$namespace",container=~"$container"}[$__rate_interval])) or on () vector(0)`,
+    "{{node}} {{namespace}} {{pod}} {{container}}: {{cause}}"),
   graph("CPU of leaktrace", "Of its process; what it costs others is in the next graph.", "percentunit",
     processOf("rate(process_cpu_seconds_total[$__rate_interval])"), "{{node}}"),
   graph("CPU of its kernel programs", "Time they take from those that are traced. Nothing unless sysctl kernel.bpf_stats_enabled=1.", "percentunit",
@@ -149,7 +150,7 @@ const self = [
     `time() - max by (node) (leaktrace_last_snapshot_timestamp_seconds{${own}})`, "{{node}}"),
   graph("Stacks captured", "By how far they can be trusted.", "cps",
     `sum by (quality) (rate(leaktrace_stacks_captured_total{${own}}[$__rate_interval]))`, "{{quality}}"),
-  graph("Corrections", "Objects whose end was seen only by looking at the kernel's lists.", "cps",
+  graph("Corrections", "Processes that no event told of, and that a look at the kernel's list found.", "cps",
     `sum by (node) (rate(leaktrace_reconciliation_corrections_total{${own}}[$__rate_interval]))`, "{{node}}"),
   graph("Processes traced", "", "short", `sum by (node) (leaktrace_traced_processes{${own}})`, "{{node}}"),
   graph("Configuration and sources", "1 is well: the last reload of the configuration, and each source of names of pods and containers.", "short",

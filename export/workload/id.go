@@ -14,9 +14,11 @@ type ID struct {
 	// PodUID is the UID of the Kubernetes pod: with dashes, or the 32 hex digits of a
 	// pod that the kubelet read from a file.
 	PodUID string
-	// Unit is the systemd unit of what is in no container, as systemctl spells it; for
-	// a rootless container that of its user's manager; where systemd made no part of
-	// the path, the path without its first slash.
+	// Unit is the systemd unit of what is in no container, as systemctl spells it, but
+	// with an asterisk for a number that only this start of it has (run-*.service), and
+	// for a login the user's slice; for a rootless container that of its user's
+	// manager; where systemd made no part of the path, the path without its first
+	// slash.
 	Unit string
 	// Runtime is containerd, cri-o, docker, podman, ecs or lxc.
 	Runtime string

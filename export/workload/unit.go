@@ -2,8 +2,36 @@ package workload
 
 import (
 	"path"
+	"regexp"
 	"strings"
 )
+
+// What systemd and desktops put into the name of a unit so that it is like no other.
+// All of it is at the end, and nothing of it means anything once the unit has ended.
+var (
+	// Of systemd-run: run-u99, run-r<128 bits>, run-p<pid>-i<number>, run-<pid>.
+	runUnit = regexp.MustCompile(`^run-(?:u?[0-9]+|r[0-9a-f]{32}|p[0-9]+-i[0-9]+)\.(service|scope)$`)
+	// Scopes are made for processes that run already: app-gnome-firefox-1234,
+	// vte-spawn-<UUID>, libpod-conmon-<id of a container>.
+	scopeUnit = regexp.MustCompile(`^(.+[-.])(?:[0-9]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,64})\.scope$`)
+	// Of a connection to a socket with Accept=yes: sshd@7-192.0.2.1:22-192.0.2.9:50312.
+	connectionUnit = regexp.MustCompile(`^(.+@)[0-9]+-(?:[][0-9a-f.:%-]+|unknown)\.service$`)
+	// Desktops start a program as app-LAUNCHER-PROGRAM@RANDOM.
+	desktopUnit = regexp.MustCompile(`^(app-.+@)[^@]+\.service$`)
+)
+
+// lasting is the name of a unit without what is another each time that the same thing
+// is started: an asterisk stands for it. A login has the name of its user's slice.
+// Names are labels of metrics, and each new one is a new series.
+func lasting(slice, name string) string {
+	if strings.HasPrefix(slice, "user-") && strings.HasPrefix(name, "session-") && strings.HasSuffix(name, ".scope") {
+		return slice
+	}
+	name = runUnit.ReplaceAllString(name, "run-*.$1")
+	name = scopeUnit.ReplaceAllString(name, "$1*.scope")
+	name = connectionUnit.ReplaceAllString(name, "$1*.service")
+	return desktopUnit.ReplaceAllString(name, "$1*.service")
+}
 
 // unit is the systemd unit of a cgroup. Cgroups within a unit are its own business,
 // but for those of a user's manager, whose units are told apart.
@@ -23,7 +51,7 @@ func unit(elements []string) string {
 			return manager // itself
 		}
 		if manager != "" || userManager(name) == "" {
-			return name
+			return lasting(slice, name)
 		}
 		manager = name
 	}

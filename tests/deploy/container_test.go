@@ -23,7 +23,7 @@ func TestImageRuns(t *testing.T) {
 	ctr(t, dir, "image", "mount", "--rw", imageName, rootfs)
 	t.Cleanup(func() { ctr(t, dir, "image", "unmount", rootfs) })
 
-	report := run(t, "runc", container(t, rootfs, "doctor")...)
+	report := run(t, "runc", container(t, rootfs, asPod, "doctor")...)
 	for _, line := range []string{`ok +capabilities +CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH`, `ok +pid namespace`, `ok +kernel types \(BTF\)`, `ok +cgroups`} {
 		if !regexp.MustCompile(line).MatchString(report) {
 			t.Errorf("doctor does not say %q:\n%s", line, report)
@@ -31,7 +31,7 @@ func TestImageRuns(t *testing.T) {
 	}
 
 	address := freeAddress(t)
-	start(t, "runc", container(t, rootfs, "export", "--listen", address)...)
+	start(t, "runc", container(t, rootfs, asPod, "export", "--listen", address)...)
 	eventually(t, "leaktrace in a container", func() error {
 		response, err := http.Get("http://" + address + "/readyz")
 		if err != nil {
@@ -45,8 +45,9 @@ func TestImageRuns(t *testing.T) {
 	})
 }
 
-// container makes a bundle for runc and returns the arguments that run it.
-func container(t *testing.T, rootfs string, args ...string) []string {
+// container makes a bundle for runc, confined in a way, and returns the arguments that
+// run it.
+func container(t *testing.T, rootfs string, confine func(*testing.T, object), args ...string) []string {
 	t.Helper()
 	bundle := t.TempDir()
 	run(t, "runc", "spec", "--bundle", bundle)
@@ -56,25 +57,31 @@ func container(t *testing.T, rootfs string, args ...string) []string {
 	var spec object
 	must(t, json.Unmarshal(text, &spec))
 
-	daemons := objectsOf(t, kustomized(t))["DaemonSet leaktrace"]
-	var added []string
-	for _, c := range at(daemons, "spec", "template", "spec", "containers", 0, "securityContext", "capabilities", "add").([]any) {
-		added = append(added, "CAP_"+c.(string))
-	}
 	process := spec["process"].(object)
 	process["terminal"] = false
 	process["args"] = append([]string{"/leaktrace"}, args...)
-	process["capabilities"] = object{"bounding": added, "effective": added, "permitted": added}
 	spec["root"] = object{"path": rootfs, "readonly": true}
 	// Without a namespace of its own it is in the node's.
 	spec["linux"].(object)["namespaces"] = []object{{"type": "mount"}, {"type": "ipc"}, {"type": "uts"}}
 	spec["mounts"] = append(spec["mounts"].([]any), object{
 		"destination": "/sys/fs/cgroup", "type": "bind", "source": "/sys/fs/cgroup", "options": []string{"rbind", "ro"},
 	})
+	confine(t, spec)
 	text, err = json.Marshal(spec)
 	must(t, err)
 	must(t, os.WriteFile(file, text, 0o600))
 	return []string{"run", "--bundle", bundle, fmt.Sprintf("leaktrace-test-%d-%s", os.Getpid(), args[0])}
+}
+
+// asPod gives a container the capabilities that the DaemonSet asks for.
+func asPod(t *testing.T, spec object) {
+	t.Helper()
+	daemons := objectsOf(t, kustomized(t))["DaemonSet leaktrace"]
+	var added []string
+	for _, c := range at(daemons, "spec", "template", "spec", "containers", 0, "securityContext", "capabilities", "add").([]any) {
+		added = append(added, "CAP_"+c.(string))
+	}
+	spec["process"].(object)["capabilities"] = object{"bounding": added, "effective": added, "permitted": added}
 }
 
 // startContainerd runs a containerd of the test's own, in the directory it returns.

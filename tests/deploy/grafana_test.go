@@ -16,7 +16,7 @@ import (
 type panel struct {
 	Title, Type string
 	GridPos     struct{ X, Y, W, H int }
-	Targets     []struct{ Expr string }
+	Targets     []struct{ Expr, LegendFormat string }
 	Panels      []panel
 }
 
@@ -96,6 +96,26 @@ func TestPanelsDoNotOverlap(t *testing.T) {
 				t.Errorf("%q lies over %q", a.Title, b.Title)
 			}
 		}
+	}
+}
+
+// The same unit on two nodes is two, also where only the top ones are shown.
+func TestTopPanelsKeepTheNode(t *testing.T) {
+	panels, _ := readDashboard(t)
+	ranked := 0
+	for _, p := range panels {
+		for _, target := range p.Targets {
+			if !regexp.MustCompile(`\b(top|bottom)k\(`).MatchString(target.Expr) {
+				continue
+			}
+			ranked++
+			if !strings.Contains(target.Expr, "by (node, ") || !strings.Contains(target.LegendFormat, "{{node}}") && p.Type != "table" {
+				t.Errorf("%s: %s (%s) has no node", p.Title, target.Expr, target.LegendFormat)
+			}
+		}
+	}
+	if ranked == 0 {
+		t.Error("no panel ranks")
 	}
 }
 

@@ -3,6 +3,8 @@
 package deploy
 
 import (
+	"flag"
+	"os"
 	"strings"
 	"testing"
 
@@ -24,8 +26,10 @@ func ways() map[string]struct {
 		"tls":         {[]string{"tls"}, "web: {secret: leaktrace-web}"},
 		"seccomp":     {[]string{"seccomp"}, "seccompProfile: {type: Localhost, localhostProfile: leaktrace.json}"},
 		"cri":         {[]string{"cri"}, "criDirectory: /run/containerd"},
+		"policy":      {[]string{"networkpolicy"}, "networkPolicy: {enabled: true}"},
 		"monitor":     {[]string{"servicemonitor"}, "serviceMonitor: {enabled: true}"},
-		"all of them": {[]string{"tls", "seccomp", "cri", "servicemonitor"}, "web: {secret: leaktrace-web}\nseccompProfile: {type: Localhost, localhostProfile: leaktrace.json}\ncriDirectory: /run/containerd\nserviceMonitor: {enabled: true}"},
+		"rules":       {[]string{"prometheusrule"}, "prometheusRule: {enabled: true}"},
+		"all of them": {[]string{"tls", "seccomp", "cri", "networkpolicy", "servicemonitor-tls", "prometheusrule"}, "web: {secret: leaktrace-web}\nseccompProfile: {type: Localhost, localhostProfile: leaktrace.json}\ncriDirectory: /run/containerd\nnetworkPolicy: {enabled: true}\nserviceMonitor: {enabled: true}\nprometheusRule: {enabled: true}"},
 	}
 }
 
@@ -134,6 +138,36 @@ func TestOperatorsObjects(t *testing.T) {
 	dashboard, _ := at(objects["ConfigMap leaktrace-dashboard"], "data", "leaktrace.json").(string)
 	if dashboard != string(readFile(t, "grafana/leaktrace.json")) {
 		t.Error("the chart's dashboard is not grafana/leaktrace.json")
+	}
+}
+
+// A monitor without the password would make LeaktraceDown of every node.
+func TestMonitorLogsIn(t *testing.T) {
+	var monitor monitoring.ServiceMonitor
+	strict(t, objectsOf(t, kustomized(t, "tls", "servicemonitor-tls"))["ServiceMonitor leaktrace"], &monitor)
+	endpoint := monitor.Spec.Endpoints[0]
+	if endpoint.Scheme != "https" || endpoint.TLSConfig == nil || endpoint.BasicAuth == nil {
+		t.Errorf("the endpoint is %+v", endpoint)
+	}
+}
+
+var update = flag.Bool("update", false, "rewrite what is made of other files")
+
+// TestRulesComponent needs make rules where it fails.
+func TestRulesComponent(t *testing.T) {
+	const file = "kubernetes/prometheusrule/prometheusrule.yaml"
+	var want strings.Builder
+	want.WriteString("# Made of prometheus/alerts.yml by make rules.\napiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\n" +
+		"metadata:\n  name: leaktrace\n  namespace: leaktrace\n  labels:\n" +
+		"    app.kubernetes.io/name: leaktrace\n    app.kubernetes.io/instance: leaktrace\nspec:\n")
+	for line := range strings.Lines(string(readFile(t, "prometheus/alerts.yml"))) {
+		want.WriteString(strings.TrimRight("  "+line, " \n") + "\n")
+	}
+	if *update {
+		must(t, os.WriteFile(shipped(t, file), []byte(want.String()), 0o644))
+	}
+	if diff := cmp.Diff(want.String(), string(readFile(t, file))); diff != "" {
+		t.Errorf("the rules are not those of alerts.yml: run make rules\n%s", diff)
 	}
 }
 

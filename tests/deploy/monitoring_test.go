@@ -76,10 +76,10 @@ func testLeakAlerts(t *testing.T, received *receiver) {
 		})
 	}
 	for name, labels := range map[string]map[string]string{
-		"LeaktraceZombiesNotReaped": {"comm": "demo-deploy", "kind": "zombie"},
-		"LeaktraceExhaustionSoon":   {"comm": "demo-deploy", "kind": "close-wait", "severity": "critical"},
-		"LeaktraceLimitNear":        {"comm": "demo-deploy", "kind": "close-wait"},
-		"LeaktraceWatchdog":         {"severity": "none"},
+		"LeaktraceNotGivenBack":   {"comm": "demo-deploy", "kind": "close-wait"},
+		"LeaktraceExhaustionSoon": {"comm": "demo-deploy", "kind": "close-wait", "severity": "critical"},
+		"LeaktraceLimitNear":      {"node": "n1", "resource": "objects"},
+		"LeaktraceWatchdog":       {"severity": "none"},
 	} {
 		eventually(t, name, func() error {
 			_, err := received.firing(name, labels)
