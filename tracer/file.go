@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/leaktrace/leaktrace/tracer/symbol"
 	"github.com/leaktrace/leaktrace/tracer/unwind"
@@ -154,6 +155,14 @@ func (fs *files) release(f *file) error {
 	f.payer.tabled(-int32(len(f.rows)))
 	f.tenant.opened(-1)
 	return f.symbols.Close()
+}
+
+// rest lets go of what is large and not needed now.
+func (fs *files) rest() {
+	now := time.Now()
+	for _, f := range fs.byKey {
+		f.symbols.Rest(now)
+	}
 }
 
 // bias is what to subtract from an address to get the ELF virtual address,

@@ -154,6 +154,7 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint6
 	}
 	t.grow(totals[ledgerLeakCounterLEAK_LOST_EVENT] + totals[ledgerLeakCounterLEAK_LOST_SITE])
 	t.forget(retired)
+	t.files.rest()
 	t.sweepScopes()
 	there := t.countEntries(l)
 	if out.Refused, err = t.settle(there); err != nil {

@@ -131,8 +131,11 @@ func (x *exporter) begin() error {
 		Owner:    x.owners.Of,
 		Limits:   readLimitsOf,
 		Overhead: x.overhead,
-		Took:     func(d time.Duration) { x.metrics.Took(d) },
-		Log:      x.log,
+		Took: func(d time.Duration) {
+			x.metrics.Took(d)
+			giveBackMemory()
+		},
+		Log: x.log,
 	})
 	x.metrics = metrics.New(metrics.Options{
 		Node: x.options.node, State: x.watcher.State, Sources: x.owners.Sources, Build: buildOf(),
@@ -224,6 +227,18 @@ func (x *exporter) reload() {
 	}
 	x.settings.Store(&settings)
 	x.log.Info("the configuration was reloaded", "file", x.options.config)
+}
+
+// smallHeap is up to which heap what is free of it is not worth giving back.
+const smallHeap = 64 << 20
+
+// giveBackMemory gives the memory back that only the snapshot needed. It costs a
+// fifth of a snapshot, and there is a while until the next.
+func giveBackMemory() {
+	var m runtime.MemStats
+	if runtime.ReadMemStats(&m); m.NextGC > smallHeap {
+		debug.FreeOSMemory()
+	}
 }
 
 // overhead is what tracing has cost so far.

@@ -61,7 +61,7 @@ type Options struct {
 	Limits func([]tracer.Process) (map[int][]limit.Limit, error)
 	// Overhead is what tracing has cost so far. nil: nothing is known.
 	Overhead func() export.Overhead
-	// Took is told how long each snapshot took, until all of it is judged.
+	// Took is told how long each snapshot took, until its state was published.
 	Took func(time.Duration)
 	// Log gets what fails. nil: nowhere.
 	Log *slog.Logger
@@ -137,11 +137,10 @@ func (w *Watcher) Step() error {
 	if w.seen.due(began) {
 		w.inspect(snapshot.Processes)
 	}
-	state := w.makeState(snapshot, settings)
+	w.publish(w.makeState(snapshot, settings))
 	if w.options.Took != nil {
 		w.options.Took(time.Since(began))
 	}
-	w.publish(state)
 	return nil
 }
 

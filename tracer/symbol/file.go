@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/leaktrace/leaktrace/tracer/symbol/pclntab"
 )
@@ -30,6 +31,9 @@ type File struct {
 	tables     []*symtab
 	indexed    bool
 	info       *debugInfo
+	used       time.Time     // when info was last asked
+	took       time.Duration // to read it
+	slow       int           // what info.slow was when it was let go
 	remembered map[uint64][]Frame
 }
 
@@ -111,6 +115,7 @@ func (f *File) symbolise(vaddr uint64) (frames []Frame) {
 	}
 	name := f.symbolAt(pc)
 	f.index()
+	f.used = time.Now()
 	if f.info != nil {
 		f.attempt(func() { frames = debugFrames(plain, f.info.lookup(pc), name) })
 	}
@@ -188,11 +193,35 @@ func (f *File) index() {
 		return
 	}
 	f.indexed = true
+	began := time.Now()
 	f.attempt(func() {
 		if sections, err := debugSections(f.debug.File); err == nil {
 			f.info, _ = newDebugInfo(sections)
 		}
 	})
+	f.took = time.Since(began)
+	if f.info != nil {
+		f.info.slow = f.slow
+	}
+}
+
+// How long debug information is kept that nobody asks: for restAfter, and longer
+// where to read it again would take more than one part in restShare of that.
+const (
+	restAfter = time.Minute
+	restShare = 500
+)
+
+// Rest lets go of debug information that was not asked for a while. It takes many
+// times the memory of all else, and is read again when it is needed.
+func (f *File) Rest(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.info == nil || now.Sub(f.used) < max(restAfter, restShare*f.took) {
+		return
+	}
+	f.slow = f.info.slow
+	f.info, f.indexed = nil, f.slow >= maxSlow
 }
 
 // attempt contains a panic to the table that was being parsed.

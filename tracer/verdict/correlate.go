@@ -46,12 +46,13 @@ func trivial(s *tracer.Site) [activities]bool {
 // did meanwhile.
 func (h *History) correlate(s *tracer.Site, r *record, from int) []Correlation {
 	var out []Correlation
-	if h.ascent(r, from) < minGain {
+	rises, did := h.since(r, from)
+	if rises < minGain {
 		return nil // as of most sites: they hold what they hold
 	}
 	skip := trivial(s)
 	for i, name := range names {
-		if skip[i] {
+		if skip[i] || did[i] == 0 {
 			continue
 		}
 		best := Correlation{Activity: name}
@@ -74,16 +75,19 @@ func (h *History) correlate(s *tracer.Site, r *record, from int) []Correlation {
 	return out
 }
 
-// ascent is by how much a site has grown since a point at least, whatever windows
-// that is cut into: the sum of its rises.
-func (h *History) ascent(r *record, from int) (rises uint64) {
+// since adds up by how much a site has risen since a point, which is more than it
+// can have grown in any windows, and what was done meanwhile.
+func (h *History) since(r *record, from int) (rises uint64, did activity) {
 	before := r.at(&h.axis, from).last
 	for i := from + 1; i < len(h.axis.ends); i++ {
-		last := r.at(&h.axis, i).last
-		rises += uint64(last - min(before, last))
-		before = last
+		p := r.stretch(&h.axis, i)
+		rises += uint64(p.last - min(before, p.last))
+		before = p.last
+		for k := range did {
+			did[k] += uint64(p.did[k])
+		}
 	}
-	return rises
+	return rises, did
 }
 
 // perWindow returns what was done and by how much a site grew in n windows after
