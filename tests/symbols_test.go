@@ -15,7 +15,7 @@ import (
 // leakyFunction finds leaky's own functions among a program's symbols, also
 // mangled by Rust. Where a standard library is linked in, only its symbols tell
 // it from the program, so a stripped program's site may be in the library.
-var leakyFunction = regexp.MustCompile(`^(?:_ZN5leaky\d+)?((?:leak|reap|end|join|close)_(?:child|thread|unjoined|socket))(?:17h\w+E)?$`)
+var leakyFunction = regexp.MustCompile(`^(?:_ZN5leaky\d+)?((?:leak|reap|end|join|close)_(?:child|thread|unjoined|socket)|hang_up_on)(?:17h\w+E)?$`)
 
 // blameBySymbols names the first function of leaky's own in the stack of a
 // stripped program, by the symbol table of another with the same code.
