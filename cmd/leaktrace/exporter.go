@@ -124,6 +124,9 @@ func (x *exporter) nameOwners() (stop func()) {
 
 // begin starts to trace.
 func (x *exporter) begin() error {
+	// A snapshot leaves less behind than what is kept. As giveBackMemory collects it
+	// afterwards, there is no collection while one is taken.
+	debug.SetGCPercent(100)
 	x.watcher = node.New(x.tracer, node.Options{
 		Node:     x.options.node,
 		Started:  time.Now(),
@@ -229,14 +232,14 @@ func (x *exporter) reload() {
 	x.log.Info("the configuration was reloaded", "file", x.options.config)
 }
 
-// smallHeap is up to which heap what is free of it is not worth giving back.
-const smallHeap = 64 << 20
+// largeHeap is from which heap on what a snapshot leaves behind is given back.
+const largeHeap = 48 << 20
 
-// giveBackMemory gives the memory back that only the snapshot needed. It costs a
-// fifth of a snapshot, and there is a while until the next.
+// giveBackMemory collects what only the snapshot needed, if that may be much, and
+// gives the memory back for the time until the next one.
 func giveBackMemory() {
 	var m runtime.MemStats
-	if runtime.ReadMemStats(&m); m.NextGC > smallHeap {
+	if runtime.ReadMemStats(&m); m.NextGC > largeHeap {
 		debug.FreeOSMemory()
 	}
 }

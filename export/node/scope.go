@@ -123,9 +123,14 @@ func (c *scope) adopt(part *share, alive map[identity]bool) {
 		if s.Kind != tracer.Zombie && s.Kind != tracer.CloseWait {
 			continue // a thread is of its own process
 		}
+		var last identity // most are in a row of one process
 		for i := range s.Outstanding {
 			for p := range s.Outstanding[i].Responsible() {
-				if id := identify(p); alive[id] && !own[id] {
+				id := identify(p)
+				if id == last {
+					continue
+				}
+				if last = id; alive[id] && !own[id] {
 					c.others[id] = p
 				}
 			}
