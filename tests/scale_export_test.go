@@ -77,12 +77,17 @@ func (e *exporting) scrape() []byte {
 	return body
 }
 
-// measure reports scrapes, snapshots, processor time and memory, once all is quiet.
+// measure reports scrapes, snapshots, processor time and memory, once all is quiet:
+// of what is resident the median, since a snapshot needs more for a moment.
 func (e *exporting) measure(b *testing.B) {
 	const intervals, interval = 6, 10 * time.Second
 	before := e.cpu(b)
 	began := time.Now()
-	<-time.After(intervals * interval) // what is measured is time
+	var resident []float64
+	for range intervals * interval / time.Second {
+		<-time.After(time.Second) // what is measured is time
+		resident = append(resident, e.memory(b).rss)
+	}
 	percent := 100 * (e.cpu(b) - before) / time.Since(began).Seconds()
 	var scrapes []float64
 	var text []byte
@@ -101,11 +106,8 @@ func (e *exporting) measure(b *testing.B) {
 	b.ReportMetric(median(scrapes), "ms/scrape")
 	b.ReportMetric(float64(len(text))/1024, "KiB/scrape")
 	b.ReportMetric(float64(series), "series")
-	status, err := e.proc(b).NewStatus()
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportMetric(float64(status.VmRSS)/(1<<20), "MiB/rss")
+	b.ReportMetric(median(resident), "MiB/rss")
+	b.ReportMetric(e.memory(b).peak, "MiB/peak")
 	b.ReportMetric(mapMiB(b, e.cmd.Process.Pid), "MiB/maps")
 	b.ReportMetric(0, "ns/op")
 	for line := range strings.Lines(string(text)) {
@@ -124,6 +126,17 @@ func (e *exporting) proc(b *testing.B) procfs.Proc {
 		b.Fatal(err)
 	}
 	return proc
+}
+
+// memory is what is resident, and the most that ever was, in MiB.
+func (e *exporting) memory(b *testing.B) (m struct{ rss, peak float64 }) {
+	b.Helper()
+	status, err := e.proc(b).NewStatus()
+	if err != nil {
+		b.Fatal(err)
+	}
+	m.rss, m.peak = float64(status.VmRSS)/(1<<20), float64(status.VmHWM)/(1<<20)
+	return m
 }
 
 // cpu is the processor time of the exporter so far, in seconds.
