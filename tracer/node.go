@@ -153,3 +153,43 @@ func (t *Tracer) sweepScopes() {
 	maps.DeleteFunc(t.stacks.callers, func(scope uint32, _ *callers) bool { return !used[scope] })
 	t.scopes.sweep(used)
 }
+
+// scope is whose an object is: that of its stack, or of its owner. A zombie that
+// nobody traced has forked is its reaper's.
+func (b *builder) scope(birth uint64, o *Object) uint32 {
+	if b.tracer.scopes == nil {
+		return 0
+	}
+	if scope := b.tracer.stacks.scope(birth); scope != 0 {
+		return scope
+	}
+	if scope, alive := b.scopes[processKey{o.Owner.PID, o.Owner.Start}]; alive {
+		return scope
+	}
+	for who := range o.Responsible() {
+		if scope, alive := b.scopes[processKey{who.PID, who.Start}]; alive {
+			return scope
+		}
+	}
+	return 0
+}
+
+// processKey names a process beyond the reuse of its pid and the change of its name.
+type processKey struct {
+	pid   int
+	start uint64
+}
+
+// scopesOf is the scopes of processes; nil unless a node is traced.
+func (t *Tracer) scopesOf(records []ledgerLeakProcessRecord) map[processKey]uint32 {
+	if t.scopes == nil {
+		return nil
+	}
+	scopes := make(map[processKey]uint32, len(records))
+	for i := range records {
+		if p := t.processes[int(records[i].Tgid)]; p != nil {
+			scopes[processKey{p.pid, records[i].Start}] = p.scope
+		}
+	}
+	return scopes
+}
