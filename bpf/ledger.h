@@ -23,7 +23,7 @@ enum leak_kind {
 #define LEAK_ID_MASK 15
 
 /*
- * In place of a hash: the stack was left out. 0: there was no scratch for it. The
+ * In place of a hash: the stack was left out, or there was no room for it. 0: there was no scratch for it. The
  * upper half is the scope then.
  */
 #define LEAK_ID_UNSAMPLED 16
@@ -48,7 +48,7 @@ enum leak_budget {
 	LEAK_BUDGET_STACKS = 0,
 	LEAK_BUDGET_THREADS = 1,
 	LEAK_BUDGET_TCBS = 2,
-	LEAK_BUDGET_ENTRIES = 3,
+	LEAK_BUDGET_ENTRIES = 3, /* how many of these there are */
 	/* by the second */
 	LEAK_BUDGET_EVENTS = 3, /* small ones: a fork, an exit, a new stack */
 	LEAK_BUDGET_LOOKS = 4, /* those that make Go read mappings */
@@ -67,6 +67,7 @@ struct leak_tenant {
 	__u64 second[LEAK_BUDGETS]; /* in which used is counted, of what is by the second */
 };
 
+/* leak_returns is by how much leak_tenant.used counts more entries than there are. */
 struct leak_returns {
 	__u64 entries[LEAK_BUDGET_ENTRIES];
 };

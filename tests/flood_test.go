@@ -68,8 +68,8 @@ func TestFloodEnds(t *testing.T) {
 	}
 }
 
-// checkKinds compares the sums of all sites of each kind, and what is outstanding.
-func (s *session) checkKinds(shot *tracer.Snapshot, told truth, want map[tracer.Kind]tally) {
+// checkSums compares the sums of all sites of each kind.
+func (s *session) checkSums(shot *tracer.Snapshot, want map[tracer.Kind]tally) {
 	s.t.Helper()
 	got := make(map[tracer.Kind]tally)
 	for _, site := range shot.Sites {
@@ -82,6 +82,12 @@ func (s *session) checkKinds(shot *tracer.Snapshot, told truth, want map[tracer.
 	if diff := cmp.Diff(want, got); diff != "" {
 		s.t.Errorf("wrong sums (-want +got):\n%s%s", diff, render(shot))
 	}
+}
+
+// checkKinds compares the sums of all sites of each kind, and what is outstanding.
+func (s *session) checkKinds(shot *tracer.Snapshot, told truth, want map[tracer.Kind]tally) {
+	s.t.Helper()
+	s.checkSums(shot, want)
 	ids := idsOf(told)
 	for kind := range want {
 		s.checkIDs(string(kind), ofKind(shot, kind), numberOf, ids[kind])

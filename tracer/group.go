@@ -10,8 +10,9 @@ import (
 // that the threads of a pool that is older than tracing are one site and the
 // leaking ones beside them another.
 
-// NotSampled is the Group of objects whose stacks were left out in a flood of
-// creations: see Sampling. They may be of any number of sites.
+// NotSampled is the Group of objects whose stacks were left out: in a flood of
+// creations (see Sampling), for want of room, or since a cgroup of a traced node has
+// its part of all stacks. They may be of any number of sites.
 const NotSampled = "stack not sampled"
 
 // unsampled tells the ids that stand for a stack that was left out.

@@ -13,9 +13,9 @@ type Refusal struct {
 }
 
 // budgets is what one cgroup may take of what a whole node shares: of the entries of
-// a map so many times as many as are free, and so many events in a second. There is room for some 170,000
-// small events in the ring, and for 120 rescued stacks; reading the mappings of a
-// process takes some 0.2 ms.
+// a map so many times as many as are free, and so many events in a second. There is
+// room for some 170,000 small events in the ring, and for 120 rescued stacks; reading
+// the mappings of a process takes some 0.2 ms.
 var budgets = [ledgerLeakBudgetLEAK_BUDGETS]struct {
 	name  string
 	table string // the map whose entries are meant; empty for what is by the second

@@ -8,7 +8,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/leaktrace/leaktrace/export/node"
-	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/limit"
 )
 
@@ -161,9 +160,12 @@ func (c *collector) collectSeries(to chan<- prometheus.Metric, s *node.Series) {
 		c.site.send(to, float64(site.Leaked), append(labels, site.Title, site.Fingerprint)...)
 	}
 	if s.Others > 0 {
-		c.site.send(to, float64(s.Others), append(labels, tracer.OtherPrograms, "")...)
+		c.site.send(to, float64(s.Others), append(labels, otherSites, "")...)
 	}
 }
+
+// otherSites is the label of a container's sites beyond the top ones, together.
+const otherSites = "other"
 
 // resourceLabel is a resource as one word.
 func resourceLabel(r limit.Resource) string {
