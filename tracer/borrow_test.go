@@ -15,8 +15,10 @@ func path(call string, functions ...string) *stack {
 		frames = append(frames, symbol.Frame{Function: functions[i], Module: "/srv/app"})
 	}
 	frames = append(frames, symbol.Frame{Function: "__libc_start_main", Module: "/usr/lib/libc.so.6"})
-	return newStack(0, Stack{Frames: frames, Site: symbol.Site(frames)})
+	return stackOf(Stack{Frames: frames, Site: symbol.Site(frames)})
 }
+
+func stackOf(known Stack) *stack { return &stack{content: newContent(known)} }
 
 func TestBorrower(t *testing.T) {
 	get := func(borrower ...string) *stack {
@@ -83,11 +85,11 @@ func TestBorrower(t *testing.T) {
 			used:    path("recv", "main", "fetch"),
 		},
 		"older than tracing": {
-			created: newStack(0, Stack{}),
+			created: stackOf(Stack{}),
 			used:    get("main", "borrow_leak"), others: []*stack{get("main", "borrow_ok")},
 			want: "borrow_leak",
 		},
-		"never used": {created: path("connect", "main", "fetch"), used: newStack(0, Stack{})},
+		"never used": {created: path("connect", "main", "fetch"), used: stackOf(Stack{})},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -16,8 +16,6 @@ type stack struct {
 	space, scope uint32
 }
 
-func newStack(space uint32, known Stack) *stack { return &stack{newContent(known), space, 0} }
-
 // fingerprintKey says what a stack is the fingerprint of.
 type fingerprintKey struct {
 	kind Kind
