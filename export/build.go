@@ -155,8 +155,15 @@ func newSite(s verdict.Site) Site {
 	if s.Kind == tracer.CloseWait {
 		site.relate(s.Outstanding)
 	}
-	for _, o := range oldest(s.Outstanding) {
+	sorted := oldestFirst(s.Outstanding)
+	if n := len(sorted); n > 0 {
+		site.MedianS = seconds(age(sorted[n/2], s.Seen))
+	}
+	for _, o := range sorted[:min(len(sorted), maxSamples)] {
 		site.Samples = append(site.Samples, newSample(o, s.Seen))
+	}
+	for _, c := range s.Counts {
+		site.History = append(site.History, Point{seconds(c.At), c.N})
 	}
 	return site
 }

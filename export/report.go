@@ -64,8 +64,13 @@ type Site struct {
 	Released   uint64  `json:"released"`
 	GrowthPerS float64 `json:"growth_per_s"`
 	OldestS    float64 `json:"oldest_s"`
+	// MedianS is how long half of the objects have been outstanding at least.
+	MedianS float64 `json:"median_age_s,omitempty"`
 	// UsualS is how long objects of the site usually live, 0 if not known.
 	UsualS float64 `json:"usual_lifetime_s,omitempty"`
+	// History is what was outstanding in the course of the run, at most 64 points,
+	// oldest first; points in a row of the same count are left out.
+	History []Point `json:"history,omitempty"`
 	// Trend is the evidence of growth, nil where age alone decides.
 	Trend     *Trend      `json:"trend,omitempty"`
 	GrowsWith []GrowsWith `json:"grows_with,omitempty"`
@@ -103,6 +108,12 @@ type Site struct {
 type Sampling struct {
 	OneIn   uint64 `json:"one_in"`
 	LeftOut uint64 `json:"left_out"`
+}
+
+// Point is how many objects were outstanding at a time since tracing began.
+type Point struct {
+	AtS         float64 `json:"at_s"`
+	Outstanding int     `json:"outstanding"`
 }
 
 // Trend is a rank-based trend of what a site holds (Mann-Kendall).

@@ -65,10 +65,10 @@ type Holder struct {
 	FD int `json:"fd"`
 }
 
-func oldest(objects []tracer.Object) []tracer.Object {
+func oldestFirst(objects []tracer.Object) []tracer.Object {
 	sorted := slices.Clone(objects)
 	slices.SortStableFunc(sorted, func(a, b tracer.Object) int { return a.Since.Compare(b.Since) })
-	return sorted[:min(len(sorted), maxSamples)]
+	return sorted
 }
 
 func newSample(o tracer.Object, taken time.Time) Sample {

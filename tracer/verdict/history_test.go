@@ -122,7 +122,7 @@ func TestSitesOfOneFingerprintAreMerged(t *testing.T) {
 		},
 		State: Leaking, Reason: "2 of 3 not reaped for 10s or longer",
 		Assumed: "that nobody reaps in rounds of more than 10s",
-		Seen:    start, Past: 2, Oldest: 30 * time.Second,
+		Seen:    start, Past: 2, Oldest: 30 * time.Second, Counts: []Count{{0, 3}},
 	}, {
 		Site:  tracer.Site{Kind: tracer.Thread, Fingerprint: "f"},
 		State: Steady, Reason: "nothing outstanding", Seen: start,

@@ -76,6 +76,9 @@ type Site struct {
 	Past int
 	// Oldest is how long the oldest object has been outstanding.
 	Oldest time.Duration
+	// Counts is how many objects were outstanding in the course of the run, at most
+	// 64 times of it, oldest first.
+	Counts []Count
 }
 
 // Sites judges every site of the last snapshot, and those that processes took
@@ -170,6 +173,7 @@ func (h *History) judge(s *tracer.Site) Site {
 	for _, o := range r.objects {
 		j.Oldest = max(j.Oldest, h.age(o))
 	}
+	j.Counts = h.counts(r)
 	j.Past = h.past(r.objects)
 	j.Usual = r.lives.usual()
 	from := 0
@@ -268,13 +272,9 @@ func (h *History) slope(r *record, from int) float64 {
 	samples := make([]value, 0, manyWindows+1)
 	for i := from; i < len(ends); i++ {
 		// The last count of each of as many parts as can be compared quickly.
-		if i+1 == len(ends) || part(ends[i+1]-ends[from], length) > part(ends[i]-ends[from], length) {
+		if i+1 == len(ends) || slot(ends[i+1]-ends[from], length, manyWindows) > slot(ends[i]-ends[from], length, manyWindows) {
 			samples = append(samples, value{ends[i], float64(r.at(&h.axis, i).last)})
 		}
 	}
 	return sen(samples)
-}
-
-func part(at, length time.Duration) int {
-	return int(manyWindows * float64(at) / float64(max(length, 1)))
 }
