@@ -52,8 +52,8 @@ func (s Site) facts(sampled bool) []string {
 	if near := s.bound(); near != "" {
 		facts = append(facts, near)
 	}
-	if s.Created > 0 {
-		w, least := words[s.Kind], ""
+	if w, known := words[s.Kind]; known && s.Created > 0 {
+		least := ""
 		if sampled && s.Group != tracer.NotSampled {
 			least = "at least "
 		}
@@ -82,7 +82,10 @@ var activities = map[string]string{
 // again finds the site that creates the like of objects older than tracing.
 func (r *Report) again(s Site) *Site {
 	i := slices.IndexFunc(r.Sites, func(other Site) bool {
-		mine := other.Workload == s.Workload || s.Workload != nil && *other.Workload == *s.Workload
+		mine := other.Workload == s.Workload
+		if other.Workload != nil && s.Workload != nil {
+			mine = *other.Workload == *s.Workload
+		}
 		return mine && s.SeenAgain != "" && other.Fingerprint == s.SeenAgain && other.Kind == s.Kind
 	})
 	if i < 0 {

@@ -49,6 +49,8 @@ func (s Sample) describe(kind tracer.Kind, ended bool) []string {
 		return []string{fmt.Sprintf("pid %d %s", s.PID, quote(s.Name)), s.ended(), age + " ago"}
 	case s.SocketSample != nil:
 		return s.socket(age)
+	case s.ThreadSample == nil: // of a kind that this version does not know
+		return []string{quote(s.Name), "outstanding for " + age}
 	case kind == tracer.UnjoinedThread:
 		return []string{fmt.Sprintf("tid %d %s", s.TID, quote(s.Name)), "ended " + age + " ago"}
 	case ended:
@@ -137,7 +139,7 @@ func (s ChildSample) blame(ended bool) string {
 // initHint says what to do where the pid 1 of a container does not reap.
 func (s Site) initHint() string {
 	for _, sample := range s.Samples {
-		if c := sample.ChildSample; c != nil && c.ReaperIsInit && c.Reaper.PID != 1 {
+		if c := sample.ChildSample; c != nil && c.ReaperIsInit && c.Reaper != nil && c.Reaper.PID != 1 {
 			return c.Reaper.String() + " is pid 1 of its container and does not reap: give it an init (docker run --init, tini)"
 		}
 	}

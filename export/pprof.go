@@ -1,15 +1,15 @@
 package export
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/pprof/profile"
 
-	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/symbol"
 )
 
@@ -39,8 +39,10 @@ func (r *Report) Profile() (*profile.Profile, error) {
 		functions: map[[2]string]*profile.Function{},
 		locations: map[string]*profile.Location{},
 	}
-	for _, s := range r.Sites {
-		b.addSite(s)
+	for i := range r.Sites {
+		if err := b.addSite(&r.Sites[i]); err != nil {
+			return nil, err
+		}
 	}
 	if err := b.p.CheckValid(); err != nil {
 		return nil, fmt.Errorf("build pprof profile: %w", err)
@@ -72,29 +74,17 @@ type profileBuilder struct {
 }
 
 // addSite adds one sample for each set of labels.
-func (b *profileBuilder) addSite(s Site) {
+func (b *profileBuilder) addSite(s *Site) error {
+	groups := s.grouped()
+	if len(groups) == 0 && s.Outstanding > 0 {
+		return errors.New("a report in JSON does not have all that a profile shows: use a recording (leaktrace record)")
+	}
 	stack := b.stack(s)
-	type labels struct{ thread, peer string }
-	type sum struct {
-		objects int64
-		age     time.Duration
-	}
-	sums := map[labels]*sum{}
-	var order []labels
-	for _, o := range s.objects {
-		l := labels{threadName(o), peer(o)}
-		if sums[l] == nil {
-			sums[l] = new(sum)
-			order = append(order, l)
-		}
-		sums[l].objects++
-		sums[l].age += age(o, s.taken)
-	}
-	for _, l := range order {
+	for _, g := range groups {
 		sample := &profile.Sample{
 			Location: stack,
-			Value:    []int64{sums[l].objects, int64(sums[l].age.Round(time.Second) / time.Second)},
-			Label:    map[string][]string{"kind": {string(s.Kind)}},
+			Value:    []int64{g.Objects, int64(math.Round(g.AgeS))},
+			Label:    map[string][]string{"kind": {validUTF8(string(s.Kind))}},
 		}
 		if w := s.Workload; w != nil {
 			setLabel(sample, "namespace", w.Namespace)
@@ -102,10 +92,11 @@ func (b *profileBuilder) addSite(s Site) {
 			setLabel(sample, "container", w.Container)
 			setLabel(sample, "comm", w.Comm)
 		}
-		setLabel(sample, "thread", l.thread)
-		setLabel(sample, "peer", l.peer)
+		setLabel(sample, "thread", g.Thread)
+		setLabel(sample, "peer", g.Peer)
 		b.p.Sample = append(b.p.Sample, sample)
 	}
+	return nil
 }
 
 func setLabel(s *profile.Sample, key, value string) {
@@ -114,29 +105,9 @@ func setLabel(s *profile.Sample, key, value string) {
 	}
 }
 
-func threadName(o tracer.Object) string {
-	if o.Kind == tracer.Thread || o.Kind == tracer.UnjoinedThread {
-		return o.Name
-	}
-	return ""
-}
-
-// peer leaves out the port of a client: it is another one each time, and
-// would keep samples apart that belong together.
-func peer(o tracer.Object) string {
-	switch {
-	case o.Socket == nil || !o.Socket.Remote.IsValid():
-		return ""
-	case o.Socket.Accepted:
-		return o.Socket.Remote.Addr().Unmap().String()
-	default:
-		return address(o.Socket.Remote)
-	}
-}
-
 // stack makes one location of each frame together with those inlined into it,
 // which come before it.
-func (b *profileBuilder) stack(s Site) []*profile.Location {
+func (b *profileBuilder) stack(s *Site) []*profile.Location {
 	var stack []*profile.Location
 	for rest := s.Stack; len(rest) > 0; {
 		n := 1 + max(0, slices.IndexFunc(rest, func(f symbol.Frame) bool { return !f.Inlined }))

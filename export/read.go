@@ -1,6 +1,7 @@
 package export
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"encoding/json"
@@ -17,12 +18,17 @@ import (
 // some 10 KiB.
 const maxReport = 256 << 20
 
-// ReadReport reads what WriteJSON wrote, with fields it does not know. Errors
-// say where in the file, and what was expected. What a reader may rely on: the
-// states are known, each site frame is in its stack, and times and counts are
-// in a sensible range. Strings are as they were: escape them.
+// ReadReport reads what WriteRecording or WriteJSON wrote, with fields it does not
+// know. Errors say where in the file, and what was expected. What a reader may rely
+// on: the states are known, each site frame is in its stack, and times and counts are
+// in a sensible range. Strings are as they were: escape them. A recording that is
+// damaged is read up to there: see Report.SitesMissing.
 func ReadReport(r io.Reader) (*Report, error) {
-	raw, err := io.ReadAll(io.LimitReader(r, maxReport+1))
+	buffered := bufio.NewReader(r)
+	if magic, _ := buffered.Peek(len(gzipMagic)); bytes.Equal(magic, gzipMagic) {
+		return readRecording(buffered, maxReport)
+	}
+	raw, err := io.ReadAll(io.LimitReader(buffered, maxReport+1))
 	if err != nil {
 		return nil, err
 	}
@@ -30,8 +36,13 @@ func ReadReport(r io.Reader) (*Report, error) {
 }
 
 func parseReport(raw []byte, limit int) (*Report, error) {
-	if len(raw) > limit {
+	switch text := bytes.TrimSpace(raw); {
+	case len(raw) > limit:
 		return nil, fmt.Errorf("larger than %s", humanBytes(uint64(limit)))
+	case len(text) == 0:
+		return nil, errors.New("the file is empty")
+	case text[0] != '{':
+		return nil, errors.New("neither a recording of leaktrace nor a report in JSON")
 	}
 	var head struct {
 		Version *int             `json:"version"`
@@ -64,8 +75,6 @@ func decode(raw []byte, into any) error {
 		return fmt.Errorf("%s: the file ends too early, expected a whole JSON document", position(raw, syntax.Offset))
 	case errors.As(err, &syntax):
 		return fmt.Errorf("%s: expected JSON: %w", position(raw, syntax.Offset), err)
-	case errors.As(err, &kind) && kind.Field == "":
-		return fmt.Errorf("%s: expected a report of leaktrace run --format json, found a JSON %s", position(raw, kind.Offset), kind.Value)
 	case errors.As(err, &kind):
 		return fmt.Errorf("%s: %s: expected %s, found %s", position(raw, kind.Offset), kind.Field, expected(kind.Type), kind.Value)
 	case err != nil:
@@ -133,11 +142,20 @@ func (s Site) check() error {
 	case !slices.Contains(states, s.State):
 		return fmt.Errorf("state: expected one of %q, found %q", states, s.State)
 	}
-	return cmp.Or(
+	err := cmp.Or(
 		within("outstanding", float64(s.Outstanding), 0, maxCount),
 		within("growth_per_s", s.GrowthPerS, -maxRate, maxRate),
+		within("oldest_s", s.OldestS, 0, maxSeconds),
+		within("median_age_s", s.MedianS, 0, maxSeconds),
 		within("site_frame", float64(s.SiteFrame), -1, float64(len(s.Stack)-1)),
 	)
+	for i, p := range s.Parked {
+		err = cmp.Or(err, within(fmt.Sprintf("parked[%d].site_frame", i), float64(p.SiteFrame), -1, float64(len(p.Stack)-1)))
+	}
+	for i, other := range slices.Concat(s.CreatedBy, s.LastUsedBy) {
+		err = cmp.Or(err, within(fmt.Sprintf("related[%d].site_frame", i), float64(other.SiteFrame), -1, float64(len(other.Stack)-1)))
+	}
+	return err
 }
 
 func within(field string, x, least, most float64) error {

@@ -1,11 +1,12 @@
 // Package export renders what a run found: as text for a person, as JSON, as
 // JUnit XML, as folded stacks for flame graphs, and as a pprof profile. It reads
-// JSON reports back to compare them.
+// recordings, and JSON reports, back.
 package export
 
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/leaktrace/leaktrace/tracer"
@@ -32,6 +33,8 @@ type Report struct {
 	// that held them ended.
 	Unjudged int    `json:"unjudged"`
 	Sites    []Site `json:"sites"`
+	// SitesMissing is how many sites the recording had beyond the end of its file.
+	SitesMissing int `json:"sites_missing,omitempty"`
 	// OwnLimits is the limits that the user knows of.
 	OwnLimits []Limit `json:"own_limits,omitempty"`
 	// UnusedSuppressions matched no site: what they accept may be fixed.
@@ -98,9 +101,10 @@ type Site struct {
 	Samples    []Sample  `json:"samples"`
 
 	// objects and taken are what a pprof profile is made of: all objects, and
-	// the instant their ages are meant at.
+	// the instant their ages are meant at. In a recording they are groups.
 	objects []tracer.Object
 	taken   time.Time
+	groups  []group
 }
 
 // Sampling says how rarely the stack of a creation was captured in a flood, and
@@ -163,7 +167,7 @@ type ProgramCost struct {
 }
 
 // Formats lists the formats Write knows.
-func Formats() []string { return []string{"text", "json", "folded", "pprof"} }
+func Formats() []string { return []string{"text", "json", "folded", "pprof", "ltz"} }
 
 // Write renders the report in one of Formats.
 func (r *Report) Write(w io.Writer, format string) error {
@@ -176,8 +180,17 @@ func (r *Report) Write(w io.Writer, format string) error {
 		return r.WriteFolded(w)
 	case "pprof":
 		return r.WritePprof(w)
+	case "ltz":
+		return r.WriteRecording(w)
 	}
 	return fmt.Errorf("unknown format %q", format)
+}
+
+// Keep leaves out the sites of all other kinds, unless there are none of kinds.
+func (r *Report) Keep(kinds []tracer.Kind) {
+	if len(kinds) > 0 {
+		r.Sites = slices.DeleteFunc(r.Sites, func(s Site) bool { return !slices.Contains(kinds, s.Kind) })
+	}
 }
 
 // Leaking returns how many sites leak and are not suppressed. They come first.

@@ -177,6 +177,10 @@ func (r *Report) writeHeadline(t text) {
 		t.sentence("", "no leak found %s, watched for %s", target, watched)
 		r.writeDoubts(t, len(suspect))
 	}
+	if n := r.SitesMissing; n > 0 {
+		t.sentence("", "the recording is damaged or cut off: %s of %s missing here",
+			plural(n, "site", "sites"), humanCount(n+len(r.Sites)))
+	}
 	if n := r.Unjudged; n > 0 {
 		t.sentence("", "%s younger than --min-age %s when %s process ended: not judged; give a shorter --min-age",
 			plural(n, "object was", "objects were"), humanSpan(r.MinAgeS), whose(n))

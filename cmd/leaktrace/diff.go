@@ -14,8 +14,8 @@ func diffCommand(e env) *cli.Command {
 	return &cli.Command{
 		Name:      "diff",
 		Usage:     "compare two reports: which sites are new, worse, better, gone",
-		ArgsUsage: "OLD.json NEW.json",
-		Description: "The reports are what run --format json writes. Sites are matched by kind and\n" +
+		ArgsUsage: "OLD NEW",
+		Description: "The reports are recordings, or what run --format json writes. Sites are matched by kind and\n" +
 			"fingerprint, which a rebuild does not change; what grows is compared by its rate, so\n" +
 			"that runs of different lengths compare.\n\n" +
 			"Exit status: 0 whatever the difference, 1 on failure, 2 on wrong usage.",
@@ -27,7 +27,7 @@ func diffCommand(e env) *cli.Command {
 			format := c.String("format")
 			switch {
 			case c.NArg() != 2:
-				return usageError("diff compares two reports: leaktrace diff [--format FORMAT] OLD.json NEW.json")
+				return usageError("diff compares two reports: leaktrace diff [--format FORMAT] OLD NEW")
 			case !slices.Contains(export.DiffFormats(), format):
 				return usageError("--format %q: the formats are %s", format, strings.Join(export.DiffFormats(), ", "))
 			}
@@ -37,11 +37,11 @@ func diffCommand(e env) *cli.Command {
 }
 
 func diff(e env, oldPath, newPath, format string) error {
-	before, err := readReport(oldPath)
+	before, err := readReport(e, oldPath)
 	if err != nil {
 		return err
 	}
-	after, err := readReport(newPath)
+	after, err := readReport(e, newPath)
 	if err != nil {
 		return err
 	}

@@ -44,8 +44,9 @@ func readSuppressions(path string, kinds []tracer.Kind) ([]export.Suppression, e
 	}), err
 }
 
-// readReport reads a report that run --format json wrote.
-func readReport(path string) (*export.Report, error) {
+// readReport reads what record wrote, or run --format json. That a part of it is
+// missing it says itself.
+func readReport(e env, path string) (*export.Report, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read report: %w", err)
@@ -54,6 +55,10 @@ func readReport(path string) (*export.Report, error) {
 	r, err := export.ReadReport(f)
 	if err != nil {
 		return nil, fmt.Errorf("read report %s: %w", path, err)
+	}
+	if r.SitesMissing > 0 {
+		fmt.Fprintf(e.stderr, "leaktrace: %s is damaged or cut off: %d of its %d sites are missing\n",
+			export.Escape(path), r.SitesMissing, r.SitesMissing+len(r.Sites))
 	}
 	return r, nil
 }

@@ -60,7 +60,7 @@ func start(args []string, e env) int {
 		HideHelpCommand: true,
 		Writer:          e.stdout,
 		ErrWriter:       e.stderr,
-		Commands:        []*cli.Command{runCommand(e), exportCommand(e), diffCommand(e), doctorCommand(e)},
+		Commands:        []*cli.Command{runCommand(e), recordCommand(e), reportCommand(e), diffCommand(e), exportCommand(e), doctorCommand(e)},
 		OnUsageError:    onUsageError,
 		ExitErrHandler:  func(*cli.Context, error) {}, // decided below
 		Action: func(c *cli.Context) error {

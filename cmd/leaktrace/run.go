@@ -38,32 +38,41 @@ func runCommand(e env) *cli.Command {
 			"With a COMMAND leaktrace passes signals on and returns the command's own status.\n\n" +
 			"Exit status: 0, 1 on failure, 2 on wrong usage, 3 with --fail-on-leak when something leaks.",
 		OnUsageError: onUsageError,
-		Flags: []cli.Flag{
-			&cli.IntFlag{Name: "pid", Aliases: []string{"p"}, Usage: "trace the running process `N`", DefaultText: "none"},
-			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "trace its descendants too (the default with a COMMAND)", DisableDefaultText: true},
-			&cli.DurationFlag{Name: "duration", Aliases: []string{"d"}, Usage: "stop tracing after `TIME` (30s, 5m)", DefaultText: "when the target exits"},
-			&cli.DurationFlag{Name: "interval", Aliases: []string{"i"}, Usage: "show a table every `TIME`", DefaultText: "2s on a terminal with --pid, else never"},
-			&cli.DurationFlag{Name: "min-age", Value: 10 * time.Second, Usage: "do not accuse what is outstanding for less than `TIME`"},
-			&cli.StringSliceFlag{Name: "kind", Aliases: []string{"k"}, Usage: "report only `KIND` (" + tracer.KindNames() + "); may be repeated"},
+		Flags: append(traceFlags(),
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "write the report as `FORMAT` (" + strings.Join(export.Formats(), ", ") + ")"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the report to `FILE` instead of standard output"},
-			&cli.StringFlag{Name: "junit", Usage: "also write the report to `FILE` as JUnit XML, one test for each site"},
-			&cli.StringFlag{Name: "suppress", Usage: "accept the leaks listed in `FILE`, one a line: KIND FUNCTION # REASON"},
-			&cli.StringSliceFlag{Name: "limit", Usage: "say how near `KIND=N` is, a limit that only you know of (close-wait=1024); may be repeated"},
-			&cli.BoolFlag{Name: "fail-on-leak", Usage: "exit with status 3 when something leaks that --suppress does not list; with a COMMAND the report is short", DisableDefaultText: true},
-		},
+		),
 		Action: func(c *cli.Context) error {
-			options, err := parseRun(c, isTerminal(e.stderr))
+			options, err := parseRun(c, c.String("format"), isTerminal(e.stderr))
 			if err != nil {
 				return err
+			}
+			if options.format == recording && options.output == "" && isTerminal(e.stdout) {
+				return usageError("--format %s is not for a terminal: give --output FILE", recording)
 			}
 			return trace(e, options)
 		},
 	}
 }
 
+// traceFlags are the flags of all commands that trace.
+func traceFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.IntFlag{Name: "pid", Aliases: []string{"p"}, Usage: "trace the running process `N`", DefaultText: "none"},
+		&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "trace its descendants too (the default with a COMMAND)", DisableDefaultText: true},
+		&cli.DurationFlag{Name: "duration", Aliases: []string{"d"}, Usage: "stop tracing after `TIME` (30s, 5m)", DefaultText: "when the target exits"},
+		&cli.DurationFlag{Name: "interval", Aliases: []string{"i"}, Usage: "show a table every `TIME`", DefaultText: "2s on a terminal with --pid, else never"},
+		&cli.DurationFlag{Name: "min-age", Value: 10 * time.Second, Usage: "do not accuse what is outstanding for less than `TIME`"},
+		&cli.StringSliceFlag{Name: "kind", Aliases: []string{"k"}, Usage: "report only `KIND` (" + tracer.KindNames() + "); may be repeated"},
+		&cli.StringFlag{Name: "junit", Usage: "also write the report to `FILE` as JUnit XML, one test for each site"},
+		&cli.StringFlag{Name: "suppress", Usage: "accept the leaks listed in `FILE`, one a line: KIND FUNCTION # REASON"},
+		&cli.StringSliceFlag{Name: "limit", Usage: "say how near `KIND=N` is, a limit that only you know of (close-wait=1024); may be repeated"},
+		&cli.BoolFlag{Name: "fail-on-leak", Usage: "exit with status 3 when something leaks that --suppress does not list; with a COMMAND the report is short", DisableDefaultText: true},
+	}
+}
+
 // parseRun checks the flags. Everything wrong with them is a usage error.
-func parseRun(c *cli.Context, terminal bool) (runOptions, error) {
+func parseRun(c *cli.Context, format string, terminal bool) (runOptions, error) {
 	o := runOptions{
 		pid:        c.Int("pid"),
 		command:    c.Args().Slice(),
@@ -71,7 +80,7 @@ func parseRun(c *cli.Context, terminal bool) (runOptions, error) {
 		duration:   c.Duration("duration"),
 		interval:   c.Duration("interval"),
 		minAge:     c.Duration("min-age"),
-		format:     c.String("format"),
+		format:     format,
 		output:     c.String("output"),
 		junit:      c.String("junit"),
 		suppress:   c.String("suppress"),
@@ -91,13 +100,10 @@ func parseRun(c *cli.Context, terminal bool) (runOptions, error) {
 	case !slices.Contains(export.Formats(), o.format):
 		return o, usageError("--format %q: the formats are %s", o.format, strings.Join(export.Formats(), ", "))
 	}
-	for _, name := range c.StringSlice("kind") {
-		if !slices.Contains(tracer.Kinds(), tracer.Kind(name)) {
-			return o, usageError("--kind %q: the kinds are %s", name, tracer.KindNames())
-		}
-		o.kinds = append(o.kinds, tracer.Kind(name))
-	}
 	var err error
+	if o.kinds, err = parseKinds(c); err != nil {
+		return o, err
+	}
 	if o.limits, err = limit.ParseOwn(c.StringSlice("limit")); err != nil {
 		return o, usageError("%v", err)
 	}
@@ -108,4 +114,15 @@ func parseRun(c *cli.Context, terminal bool) (runOptions, error) {
 		o.interval = 2 * time.Second
 	}
 	return o, nil
+}
+
+// parseKinds is what --kind says; none if it was not given.
+func parseKinds(c *cli.Context) (kinds []tracer.Kind, err error) {
+	for _, name := range c.StringSlice("kind") {
+		if !slices.Contains(tracer.Kinds(), tracer.Kind(name)) {
+			return nil, usageError("--kind %q: the kinds are %s", name, tracer.KindNames())
+		}
+		kinds = append(kinds, tracer.Kind(name))
+	}
+	return kinds, nil
 }

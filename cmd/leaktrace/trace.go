@@ -73,15 +73,15 @@ func (s *session) report(output, junit io.Writer) (leaks bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("write report: %w", err)
 	}
+	if s.options.format == recording && s.options.output != "" {
+		s.recorded(report)
+	}
 	return report.Leaking() > 0, nil
 }
 
 // write writes the report in the format that was asked for: as wide as the
 // terminal it goes to, and briefly where it goes to the log of a test.
 func (s *session) write(report *export.Report, output io.Writer) error {
-	if s.options.format != "text" {
-		return report.Write(output, s.options.format)
-	}
 	var o export.TextOptions
 	if s.options.output == "" {
 		o.Width = terminalWidth(s.env.stdout)
@@ -89,7 +89,7 @@ func (s *session) write(report *export.Report, output io.Writer) error {
 	if s.command != nil && s.options.failOnLeak {
 		o.Brief, o.Samples = true, 1
 	}
-	return report.WriteText(output, o)
+	return writeReport(report, output, s.options.format, o)
 }
 
 // status turns the outcome into leaktrace's exit status. A command outlives

@@ -22,6 +22,13 @@ var contentTypes = map[string]string{
 	"text":   "text/plain; charset=utf-8",
 	"folded": "text/plain; charset=utf-8",
 	"pprof":  "application/octet-stream",
+	"ltz":    "application/gzip",
+}
+
+// attachments are the names under which a browser saves what it cannot show, by type.
+var attachments = map[string]string{
+	contentTypes["pprof"]: "leaks.pb.gz",
+	contentTypes["ltz"]:   "leaks.ltz",
 }
 
 // textWidth is how many columns a report for people has: it names the workload too.
@@ -91,8 +98,8 @@ func send(w http.ResponseWriter, leave func(), make func(*bytes.Buffer) error, c
 		return
 	}
 	w.Header().Set("Content-Type", contentType)
-	if contentType == contentTypes["pprof"] {
-		w.Header().Set("Content-Disposition", `attachment; filename="leaks.pb.gz"`)
+	if name := attachments[contentType]; name != "" {
+		w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
 	}
 	_, _ = w.Write(out.Bytes()) // whoever asked may have gone
 }

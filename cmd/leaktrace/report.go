@@ -1,0 +1,116 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/leaktrace/leaktrace/export"
+	"github.com/leaktrace/leaktrace/tracer"
+)
+
+// reportOptions is what the flags of report say.
+type reportOptions struct {
+	path     string
+	kinds    []tracer.Kind
+	format   string
+	output   string
+	junit    string // "": none
+	suppress string // "": none
+}
+
+func reportCommand(e env) *cli.Command {
+	return &cli.Command{
+		Name:      "report",
+		Usage:     "render a recording in any format",
+		ArgsUsage: "FILE",
+		Description: "FILE is what leaktrace record wrote, or run --format json. Of a recording that is damaged\n" +
+			"or cut off, what can be read is rendered.\n\n" +
+			"Exit status: 0 whatever the recording shows, 1 on failure, 2 on wrong usage.",
+		OnUsageError: onUsageError,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "format", Value: "text", Usage: "write the report as `FORMAT` (" + strings.Join(export.Formats(), ", ") + ")"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the report to `FILE` instead of standard output"},
+			&cli.StringSliceFlag{Name: "kind", Aliases: []string{"k"}, Usage: "report only `KIND` (" + tracer.KindNames() + "); may be repeated"},
+			&cli.StringFlag{Name: "junit", Usage: "also write the report to `FILE` as JUnit XML, one test for each site"},
+			&cli.StringFlag{Name: "suppress", Usage: "accept the leaks listed in `FILE`, one a line: KIND FUNCTION # REASON"},
+		},
+		Action: func(c *cli.Context) error {
+			options, err := parseReport(c)
+			if err != nil {
+				return err
+			}
+			if options.format == recording && options.output == "" && isTerminal(e.stdout) {
+				return usageError("--format %s is not for a terminal: give --output FILE", recording)
+			}
+			return report(e, options)
+		},
+	}
+}
+
+// parseReport checks the flags. Everything wrong with them is a usage error.
+func parseReport(c *cli.Context) (o reportOptions, err error) {
+	o = reportOptions{
+		path:     c.Args().First(),
+		format:   c.String("format"),
+		output:   c.String("output"),
+		junit:    c.String("junit"),
+		suppress: c.String("suppress"),
+	}
+	switch {
+	case c.NArg() == 0:
+		return o, usageError("nothing to render: give the FILE that leaktrace record wrote")
+	case c.NArg() > 1:
+		return o, usageError("report renders one file, after its flags: leaktrace report [--format FORMAT] FILE")
+	case o.junit != "" && o.junit == o.output:
+		return o, usageError("--output and --junit name the same file %s", o.junit)
+	case !slices.Contains(export.Formats(), o.format):
+		return o, usageError("--format %q: the formats are %s", o.format, strings.Join(export.Formats(), ", "))
+	}
+	o.kinds, err = parseKinds(c)
+	return o, err
+}
+
+// report renders what was recorded.
+func report(e env, o reportOptions) (err error) {
+	r, err := readReport(e, o.path)
+	if err != nil {
+		return err
+	}
+	suppressions, err := readSuppressions(o.suppress, o.kinds)
+	if err != nil {
+		return err
+	}
+	r.Keep(o.kinds)
+	r.Suppress(suppressions)
+	output, err := openOutput(o.output, e.stdout)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, output.Close()) }()
+	junit, err := openOutput(o.junit, io.Discard)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, junit.Close()) }()
+	width := 0
+	if o.output == "" {
+		width = terminalWidth(e.stdout)
+	}
+	if err := errors.Join(writeReport(r, output, o.format, export.TextOptions{Width: width}), r.WriteJUnit(junit)); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
+}
+
+// writeReport writes a report in a format, of which only text has options.
+func writeReport(r *export.Report, w io.Writer, format string, text export.TextOptions) error {
+	if format == "text" {
+		return r.WriteText(w, text)
+	}
+	return r.Write(w, format)
+}

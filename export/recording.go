@@ -1,0 +1,165 @@
+package export
+
+import (
+	"cmp"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/leaktrace/leaktrace/tracer"
+)
+
+// RecordingVersion is the version of recordings that WriteRecording writes.
+// ReadReport reads those of all versions up to it.
+const RecordingVersion = 1
+
+// recordingHeader is the first line of a recording: all of a report but its sites,
+// and how many of these follow.
+type recordingHeader struct {
+	Recording int     `json:"leaktrace_recording"`
+	Sites     *int    `json:"sites"`
+	Report    *Report `json:"report"`
+}
+
+// recordedSite is each further line: a site as in the JSON report, and what only a
+// profile shows of it.
+type recordedSite struct {
+	Site
+	Groups []group `json:"groups"`
+}
+
+// group is objects of a site that a profile does not tell apart.
+type group struct {
+	Thread  string `json:"thread,omitempty"`
+	Peer    string `json:"peer,omitempty"`
+	Objects int64  `json:"objects"`
+	// AgeS is the sum of their ages.
+	AgeS float64 `json:"age_s"`
+}
+
+// WriteRecording writes all that any format shows of the report, to be read by
+// ReadReport: gzipped lines of JSON, sites that leak first, so that of a file that is
+// cut off the most important part remains.
+func (r *Report) WriteRecording(w io.Writer) error {
+	z := gzip.NewWriter(w)
+	lines := json.NewEncoder(z)
+	lines.SetEscapeHTML(false)
+	head := *r
+	head.Sites = []Site{}
+	if err := lines.Encode(recordingHeader{RecordingVersion, new(len(r.Sites)), &head}); err != nil {
+		return err
+	}
+	for i := range r.Sites {
+		if err := lines.Encode(recordedSite{r.Sites[i], r.Sites[i].grouped()}); err != nil {
+			return err
+		}
+	}
+	return z.Close()
+}
+
+// grouped is the objects of a site as a profile shows them: those of a recording, or
+// of the run itself. There are none in a report that was read from JSON.
+func (s *Site) grouped() []group {
+	if s.objects == nil {
+		return s.groups
+	}
+	type labels struct{ thread, peer string }
+	number := make(map[labels]int)
+	var groups []group
+	var ages []time.Duration
+	for _, o := range s.objects {
+		l := labels{threadName(o), peer(o)}
+		i, known := number[l]
+		if !known {
+			i = len(groups)
+			number[l] = i
+			groups, ages = append(groups, group{Thread: l.thread, Peer: l.peer}), append(ages, 0)
+		}
+		groups[i].Objects++
+		ages[i] += age(o, s.taken)
+	}
+	for i, sum := range ages {
+		groups[i].AgeS = seconds(sum)
+	}
+	return groups
+}
+
+func threadName(o tracer.Object) string {
+	if o.Kind == tracer.Thread || o.Kind == tracer.UnjoinedThread {
+		return o.Name
+	}
+	return ""
+}
+
+// peer leaves out the port of a client: it is another one each time, and
+// would keep samples apart that belong together.
+func peer(o tracer.Object) string {
+	switch {
+	case o.Socket == nil || !o.Socket.Remote.IsValid():
+		return ""
+	case o.Socket.Accepted:
+		return o.Socket.Remote.Addr().Unmap().String()
+	default:
+		return address(o.Socket.Remote)
+	}
+}
+
+// gzipMagic begins every gzip file (RFC 1952).
+var gzipMagic = []byte{0x1f, 0x8b}
+
+// readRecording reads what WriteRecording wrote, of limit bytes at most when
+// unpacked. Of a file that is damaged or cut off it returns what comes before, and
+// the report says how many sites are missing.
+func readRecording(from io.Reader, limit int64) (*Report, error) {
+	z, err := gzip.NewReader(from)
+	if err != nil {
+		return nil, fmt.Errorf("unpack recording: %w", err)
+	}
+	unpacked := &io.LimitedReader{R: z, N: limit + 1}
+	lines := json.NewDecoder(unpacked)
+	r, want, err := readHeader(lines)
+	for err == nil && len(r.Sites) < want {
+		var s recordedSite
+		if err = lines.Decode(&s); err == nil {
+			err = s.check()
+		}
+		if err == nil {
+			s.groups = s.Groups
+			r.Sites = append(r.Sites, s.Site)
+		}
+	}
+	switch {
+	case unpacked.N <= 0:
+		return nil, fmt.Errorf("larger than %s", humanBytes(uint64(limit)))
+	case r == nil:
+		return nil, err
+	}
+	r.SitesMissing = want - len(r.Sites)
+	return r, nil
+}
+
+// readHeader reads the first line, and how many sites follow it.
+func readHeader(lines *json.Decoder) (r *Report, sites int, err error) {
+	var head recordingHeader
+	err = lines.Decode(&head)
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax), err == nil && (head.Recording < 1 || head.Report == nil || head.Sites == nil):
+		return nil, 0, errors.New("not a recording of leaktrace")
+	case head.Recording > RecordingVersion:
+		return nil, 0, fmt.Errorf("a recording of version %d, and this leaktrace reads up to %d; use the one that wrote it, or a newer one",
+			head.Recording, RecordingVersion)
+	case err != nil:
+		return nil, 0, fmt.Errorf("nothing can be read of it: %w", err)
+	}
+	r = head.Report
+	r.Sites = []Site{}
+	err = cmp.Or(r.check(), within("sites", float64(*head.Sites), 0, maxCount))
+	if err != nil {
+		return nil, 0, err
+	}
+	return r, *head.Sites, nil
+}
