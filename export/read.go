@@ -25,7 +25,7 @@ const maxReport = 256 << 20
 // damaged is read up to there: see Report.SitesMissing.
 func ReadReport(r io.Reader) (*Report, error) {
 	buffered := bufio.NewReader(r)
-	if magic, _ := buffered.Peek(len(gzipMagic)); bytes.Equal(magic, gzipMagic) {
+	if magic, _ := buffered.Peek(len(zstdMagic)); bytes.Equal(magic, zstdMagic) {
 		return readRecording(buffered, maxReport)
 	}
 	raw, err := io.ReadAll(io.LimitReader(buffered, maxReport+1))

@@ -2,12 +2,13 @@ package export
 
 import (
 	"cmp"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/leaktrace/leaktrace/tracer"
 )
@@ -41,10 +42,14 @@ type group struct {
 }
 
 // WriteRecording writes all that any format shows of the report, to be read by
-// ReadReport: gzipped lines of JSON, sites that leak first, so that of a file that is
-// cut off the most important part remains.
+// ReadReport: lines of JSON, sites that leak first, so that of a file that is cut off
+// the most important part remains. They are compressed by zstd (RFC 8878), whose wide
+// window finds the frames that sites have in common.
 func (r *Report) WriteRecording(w io.Writer) error {
-	z := gzip.NewWriter(w)
+	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return err
+	}
 	lines := json.NewEncoder(z)
 	lines.SetEscapeHTML(false)
 	head := *r
@@ -54,6 +59,9 @@ func (r *Report) WriteRecording(w io.Writer) error {
 	}
 	for i := range r.Sites {
 		if err := lines.Encode(recordedSite{r.Sites[i], r.Sites[i].grouped()}); err != nil {
+			return err
+		}
+		if err := z.Flush(); err != nil { // what is whole can be read
 			return err
 		}
 	}
@@ -107,17 +115,22 @@ func peer(o tracer.Object) string {
 	}
 }
 
-// gzipMagic begins every gzip file (RFC 1952).
-var gzipMagic = []byte{0x1f, 0x8b}
+// zstdMagic begins every recording.
+var zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
+
+// maxWindow bounds how far back compressed data may refer, and so the memory that it
+// takes to unpack it, in bytes. Ours refers to 8 MiB.
+const maxWindow = 32 << 20
 
 // readRecording reads what WriteRecording wrote, of limit bytes at most when
 // unpacked. Of a file that is damaged or cut off it returns what comes before, and
 // the report says how many sites are missing.
 func readRecording(from io.Reader, limit int64) (*Report, error) {
-	z, err := gzip.NewReader(from)
+	z, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
 		return nil, fmt.Errorf("unpack recording: %w", err)
 	}
+	defer z.Close()
 	unpacked := &io.LimitedReader{R: z, N: limit + 1}
 	lines := json.NewDecoder(unpacked)
 	r, want, err := readHeader(lines)

@@ -22,7 +22,7 @@ var contentTypes = map[string]string{
 	"text":   "text/plain; charset=utf-8",
 	"folded": "text/plain; charset=utf-8",
 	"pprof":  "application/octet-stream",
-	"ltz":    "application/gzip",
+	"ltz":    "application/zstd",
 }
 
 // attachments are the names under which a browser saves what it cannot show, by type.
