@@ -14,7 +14,9 @@ import (
 )
 
 // WritePprof writes the report as a gzipped pprof profile of all outstanding
-// objects, with their number and the sum of their ages.
+// objects, with their number and the sum of their ages. What leaks is named above
+// whatever pprof shows, and each site is where its stack ends: pprof drops what lies
+// below, as a heap profile's allocator. The file has whole stacks.
 func (r *Report) WritePprof(w io.Writer) error {
 	p, err := r.Profile()
 	if err != nil {
@@ -39,6 +41,11 @@ func (r *Report) Profile() (*profile.Profile, error) {
 		functions: map[[2]string]*profile.Function{},
 		locations: map[string]*profile.Location{},
 	}
+	b.p.Comments, b.p.DropFrames = r.comments(), dropFrames(r.Sites)
+	// The first mapping is what pprof calls the profile's file.
+	if i := slices.IndexFunc(r.Sites, func(s Site) bool { return s.SiteFrame >= 0 }); i >= 0 {
+		b.mapping(r.Sites[i].Stack[r.Sites[i].SiteFrame])
+	}
 	for i := range r.Sites {
 		if err := b.addSite(&r.Sites[i]); err != nil {
 			return nil, err
@@ -62,6 +69,7 @@ func ProfileDelta(before, after *profile.Profile) (*profile.Profile, error) {
 	delta.Sample = slices.DeleteFunc(delta.Sample, func(s *profile.Sample) bool { return s.Value[0] == 0 })
 	delta.TimeNanos = before.TimeNanos + before.DurationNanos
 	delta.DurationNanos = after.TimeNanos + after.DurationNanos - delta.TimeNanos
+	delta.Comments, delta.DropFrames = after.Comments, after.DropFrames
 	return delta.Compact(), nil
 }
 

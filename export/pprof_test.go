@@ -6,10 +6,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/pprof/profile"
+
+	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/symbol"
 )
 
 func parse(t *testing.T, r *Report) *profile.Profile {
@@ -117,7 +123,7 @@ func TestGoToolPprofReadsIt(t *testing.T) {
 	if err := os.WriteFile(file, out.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("go", "tool", "pprof", "-top", "-cum", "-symbolize=none", file)
+	cmd := exec.Command("go", "tool", "pprof", "-top", "-symbolize=none", file)
 	cmd.Env = append(os.Environ(), "PPROF_TMPDIR="+t.TempDir())
 	top, err := cmd.CombinedOutput()
 	if err != nil {
@@ -125,12 +131,102 @@ func TestGoToolPprofReadsIt(t *testing.T) {
 	}
 	for _, want := range []string{
 		`Type: objects`,
-		`(?m)^ +0 +0% +\S+ +15 +\S+ +Thumbnailer::run`,
-		`Thumbnailer::spawn.*\(inline\)`,
+		`(?m)^ +15 +\S+ +\S+ +15 +\S+ +Thumbnailer::spawn.*\(inline\)`,
+		`LEAK: zombie  Thumbnailer::spawn.*:57\)`,
 		`(?m) 30 .*Metrics`,
 	} {
 		if !regexp.MustCompile(want).Match(top) {
 			t.Errorf("no %q in:\n%s", want, top)
 		}
+	}
+}
+
+// What pprof shows ends at the site, whatever is below it; nothing above a site is
+// lost with that.
+func TestPprofEndsAtSites(t *testing.T) {
+	for name, r := range reports() {
+		t.Run(name, func(t *testing.T) {
+			p := parse(t, r)
+			if err := p.RemoveUninteresting(); err != nil {
+				t.Fatal(err)
+			}
+			leaves := map[string]bool{}
+			for _, s := range p.Sample {
+				if len(s.Location) == 0 {
+					t.Fatal("a sample has no stack")
+				}
+				for _, l := range s.Location[0].Line[:min(1, len(s.Location[0].Line))] {
+					leaves[l.Function.Name] = true
+				}
+			}
+			for _, s := range r.Sites {
+				if s.SiteFrame >= 0 && s.Site.Function != "" && !leaves[validUTF8(s.Site.Function)] {
+					t.Errorf("no stack ends at site %q: %v", s.Site.Function, leaves)
+				}
+			}
+		})
+	}
+}
+
+func TestWithoutArguments(t *testing.T) {
+	for name, want := range map[string]string{
+		"connect":                    "connect",
+		".connect":                   "connect",
+		"Server::serve(int)":         "Server::serve",
+		"operator()":                 "operator()",
+		"F::operator()(int)":         "F::operator()",
+		"(anonymous namespace)::f()": "(anonymous namespace)::f",
+		"net.(*conn).Read":           "net.",
+		"":                           "",
+	} {
+		if got := withoutArguments(name); got != want {
+			t.Errorf("withoutArguments(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
+// The library's own shortening decides what is dropped.
+func TestDropFramesAreWhatPprofDrops(t *testing.T) {
+	frame := func(name string) symbol.Frame { return symbol.Frame{Function: name} }
+	for _, callee := range []string{"connect", "F::operator()(int)", "(anonymous namespace)::g(a, b)", "x<(1)>", "net.(*conn).Read", "a.b|c"} {
+		site := Site{
+			SiteFrame: 1, Stack: []symbol.Frame{frame(callee), frame("site"), frame("main")},
+			objects: make([]tracer.Object, 1),
+		}
+		p := parse(t, &Report{Sites: []Site{site}})
+		if err := p.RemoveUninteresting(); err != nil {
+			t.Fatal(err)
+		}
+		if leaf := p.Sample[0].Location[0].Line[0].Function.Name; leaf != "site" {
+			t.Errorf("below %q the stack ends at %q", callee, leaf)
+		}
+	}
+}
+
+// A function that both is below one site and leads to another is not dropped.
+func TestDropFramesKeepsTheWayToSites(t *testing.T) {
+	frame := func(name string) symbol.Frame { return symbol.Frame{Function: name} }
+	got := dropFrames([]Site{
+		{SiteFrame: 2, Stack: []symbol.Frame{frame("recv"), frame("http_get"), frame("borrow"), frame("main")}},
+		{SiteFrame: 1, Stack: []symbol.Frame{frame("fork"), frame("http_get"), frame("main")}},
+		{SiteFrame: -1, Stack: []symbol.Frame{frame("clone")}},
+	})
+	if got != "fork|recv" {
+		t.Errorf("got %q, want fork|recv", got)
+	}
+}
+
+func TestPprofSaysWhatLeaks(t *testing.T) {
+	want := []string{"no leak found in orders (pid 4711), watched for 15s"}
+	if got := parse(t, reports()["clean"]).Comments; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for _, line := range parse(t, reports()["hostile"]).Comments {
+		if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) || strings.HasPrefix(line, "#") {
+			t.Errorf("not fit for a terminal: %q", line)
+		}
+	}
+	if got := parse(t, reports()["flood"]).Comments; len(got) > maxComments+2 {
+		t.Errorf("%d lines", len(got))
 	}
 }

@@ -163,18 +163,24 @@ func (r *Report) summary() string {
 	}
 }
 
-func (r *Report) writeHeadline(t text) {
-	target := fmt.Sprintf("in %s (pid %d)", Escape(r.Target.Comm), r.Target.PID)
+// headline is the verdict in one line.
+func (r *Report) headline() string {
+	target, said := fmt.Sprintf("in %s (pid %d)", Escape(r.Target.Comm), r.Target.PID), "no leak found"
 	if r.Node != "" {
 		target = "on " + Escape(r.Node)
 	}
-	watched := humanSpan(r.DurationS)
+	if r.Leaking() > 0 {
+		said = r.summary()
+	}
+	return fmt.Sprintf("%s %s, watched for %s", said, target, humanSpan(r.DurationS))
+}
+
+func (r *Report) writeHeadline(t text) {
 	leaking, suspect, _ := r.split()
+	t.sentence("", "%s", r.headline())
 	if len(leaking) > 0 {
-		t.sentence("", "%s %s, watched for %s", r.summary(), target, watched)
 		t.sentence("", "not given back: %s", enumerate(countKinds(leaking)))
 	} else {
-		t.sentence("", "no leak found %s, watched for %s", target, watched)
 		r.writeDoubts(t, len(suspect))
 	}
 	if n := r.SitesMissing; n > 0 {
