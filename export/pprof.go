@@ -182,10 +182,13 @@ func (b *profileBuilder) function(f symbol.Frame) *profile.Function {
 		return fn
 	}
 	fn := &profile.Function{
-		ID:         uint64(len(b.p.Function) + 1),
-		Name:       validUTF8(f.Function),
-		SystemName: validUTF8(f.Function),
-		Filename:   validUTF8(f.File),
+		ID:       uint64(len(b.p.Function) + 1),
+		Name:     validUTF8(plainName(f.Function)),
+		Filename: validUTF8(f.File),
+	}
+	// Where both names are the same pprof shortens them once more, and not well.
+	if fn.Name != f.Function {
+		fn.SystemName = validUTF8(f.Function)
 	}
 	b.functions[id] = fn
 	b.p.Function = append(b.p.Function, fn)

@@ -33,7 +33,7 @@ func dropFrames(sites []Site) string {
 	below, kept := map[string]bool{}, map[string]bool{}
 	for _, s := range sites {
 		for i, f := range s.Stack {
-			name := regexp.QuoteMeta(validUTF8(withoutArguments(f.Function)))
+			name := regexp.QuoteMeta(validUTF8(withoutArguments(plainName(f.Function))))
 			if name == "" {
 				continue
 			}
@@ -46,6 +46,12 @@ func dropFrames(sites []Site) string {
 	}
 	maps.DeleteFunc(below, func(name string, _ bool) bool { return kept[name] })
 	return strings.Join(slices.Sorted(maps.Keys(below)), "|")
+}
+
+// plainName is a function's name without parameters and template arguments, as pprof
+// shows those of C++.
+func plainName(name string) string {
+	return strings.NewReplacer("operator()", "operator()", "<>", "", "()", "").Replace(collapse(name))
 }
 
 // withoutArguments is a function's name as pprof compares it with dropFrames.

@@ -30,7 +30,7 @@ files() {
 		while read -r path; do if [ -f "$path" ]; then echo "$path"; fi; done
 	printf '%s\n' /bin /sbin /lib /lib64 /usr/bin/sh /etc/passwd /etc/group /etc/hosts
 	git ls-files | sed "s#^#$PWD/#"
-	printf '%s\n' "$PWD"/build/{tests.test,leaktrace-test/leaktrace,programs/*}
+	printf '%s\n' "$PWD"/build/{tests.test,leaktrace-test/leaktrace,programs/*,programs/incidents/*}
 }
 # with_parents adds the directories that lead to each path, before it.
 with_parents() {

@@ -1,0 +1,132 @@
+package tests
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// The incidents of programs/incidents, found as an engineer on call would: attached to
+// a running service for some seconds. The line to blame is in the first ten of the
+// report, and in what pprof says by default; neither accuses anything else but what
+// the service leaked before it was traced.
+func TestIncidents(t *testing.T) {
+	t.Parallel()
+	leaktrace, err := buildLeaktrace()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range []incident{
+		{"analytics", "analytics.cc", "thread", "acme::AnalyticsClient::send"},
+		{"deadlines", "deadlines.c", "unjoined-thread", "with_deadline"},
+		{"imaging", "imaging.c", "zombie", "imaging_convert"},
+		{"policies", "policies.c", "close-wait", "fetch_policy"},
+	} {
+		t.Run(i.program, func(t *testing.T) {
+			t.Parallel()
+			text, top := i.replay(t, leaktrace)
+			place := fmt.Sprintf(`%s(\(\))? \(%s:%d\)`, regexp.QuoteMeta(i.culprit), regexp.QuoteMeta(i.source), i.line(t))
+			i.checkText(t, text, place)
+			i.checkTop(t, top, place)
+		})
+	}
+}
+
+// incident is a program of programs/incidents.
+type incident struct{ program, source, kind, culprit string }
+
+// line is where the source says that the culprit is.
+func (i incident) line(t *testing.T) int {
+	t.Helper()
+	source, err := os.ReadFile(filepath.Join("programs/incidents", i.source))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _, found := bytes.Cut(source, []byte("to blame */"))
+	if !found {
+		before, _, found = bytes.Cut(source, []byte("; // to blame"))
+	}
+	if !found {
+		t.Fatalf("no line of %s is marked as the one to blame", i.source)
+	}
+	return 1 + bytes.Count(before, []byte("\n"))
+}
+
+// replay traces the program twice at the same time, for a report and for a profile.
+func (i incident) replay(t *testing.T, leaktrace string) (text, top string) {
+	t.Helper()
+	service := exec.Command(filepath.Join(programs, "incidents", i.program), "600")
+	if err := service.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = service.Process.Kill()
+		_ = service.Wait()
+	}()
+	profile := filepath.Join(t.TempDir(), "profile")
+	run := func(args ...string) string {
+		args = append([]string{"run", "--pid", fmt.Sprint(service.Process.Pid), "--duration", "6s", "--min-age", "1s"}, args...)
+		output, err := exec.Command(leaktrace, args...).Output()
+		if err != nil {
+			t.Errorf("leaktrace %s: %v", strings.Join(args, " "), err)
+		}
+		return string(output)
+	}
+	var both sync.WaitGroup
+	both.Go(func() { text = run("--limit", "close-wait=1024") })
+	both.Go(func() { run("--format", "pprof", "--output", profile) })
+	both.Wait()
+	pprof := exec.Command("go", "tool", "pprof", "-top", profile)
+	pprof.Env = append(os.Environ(), "PPROF_TMPDIR="+t.TempDir())
+	output, err := pprof.Output()
+	if err != nil {
+		t.Fatalf("%v: %v", pprof.Args, err)
+	}
+	return text, string(output)
+}
+
+func (i incident) checkText(t *testing.T, text, place string) {
+	t.Helper()
+	lines := strings.SplitAfter(text, "\n")
+	first := strings.Join(lines[:min(10, len(lines))], "")
+	_, table, _ := strings.Cut(first, "SITE\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	i.checkAccused(t, strings.Split(table, "\n"), `^`+i.kind+` .* `+place+`$`, text)
+	if i.kind == "close-wait" && !regexp.MustCompile(`close-wait=1024: \d+ of 1,024 \(\d+%\), full in `).MatchString(first) {
+		t.Errorf("the first ten lines do not say when the pool is full:\n%s", first)
+	}
+}
+
+func (i incident) checkTop(t *testing.T, top, place string) {
+	t.Helper()
+	accused := regexp.MustCompile(`(?m)^LEAK: .*$`).FindAllString(top, -1)
+	i.checkAccused(t, accused, `^LEAK: `+i.kind+`  `+place+` `, top)
+	// The function that holds most comes first, and holds it itself.
+	_, table, _ := strings.Cut(top, "cum%\n")
+	table = regexp.MustCompile(`(?m)^.* \(before tracing.*\n`).ReplaceAllString(table, "")
+	if worst, _, _ := strings.Cut(table, "\n"); !strings.HasSuffix(worst, i.culprit) {
+		t.Errorf("in pprof -top %s is not the first:\n%s", i.culprit, top)
+	}
+}
+
+// checkAccused checks that the first of the lines accuses the culprit, and no line
+// anybody else. What was there before tracing, or was connected before and used
+// since, is listed apart.
+func (i incident) checkAccused(t *testing.T, lines []string, culprit, all string) {
+	t.Helper()
+	if len(lines) == 0 || !regexp.MustCompile(culprit).MatchString(lines[0]) {
+		t.Errorf("%s is not accused first:\n%s", culprit, all)
+		return
+	}
+	for _, line := range lines[1:] {
+		if !strings.Contains(line, " (before tracing") && !strings.Contains(line, i.culprit) {
+			t.Errorf("accused as well: %s\nin\n%s", line, all)
+		}
+	}
+}
