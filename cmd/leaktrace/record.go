@@ -26,7 +26,7 @@ func recordCommand(e env) *cli.Command {
 		Action: func(c *cli.Context) error {
 			options, err := parseRun(c, recording, isTerminal(e.stderr))
 			if err != nil {
-				return err
+				return withCandidates(e, err)
 			}
 			return trace(e, options)
 		},

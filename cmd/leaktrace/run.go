@@ -45,7 +45,7 @@ func runCommand(e env) *cli.Command {
 		Action: func(c *cli.Context) error {
 			options, err := parseRun(c, c.String("format"), isTerminal(e.stderr))
 			if err != nil {
-				return err
+				return withCandidates(e, err)
 			}
 			if options.format == recording && options.output == "" && isTerminal(e.stdout) {
 				return usageError("--format %s is not for a terminal: give --output FILE", recording)
@@ -90,7 +90,7 @@ func parseRun(c *cli.Context, format string, terminal bool) (runOptions, error) 
 	case c.IsSet("pid") && len(o.command) > 0:
 		return o, usageError("--pid and a command exclude each other (flags go before the command, after it a -- is needed)")
 	case !c.IsSet("pid") && len(o.command) == 0:
-		return o, usageError("nothing to trace: give --pid N or -- COMMAND")
+		return o, errNoTarget
 	case c.IsSet("pid") && o.pid <= 0:
 		return o, usageError("--pid %d: a pid is a positive number", o.pid)
 	case o.duration < 0 || o.interval < 0 || o.minAge < 0:

@@ -1,0 +1,121 @@
+package export
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/leaktrace/leaktrace/tracer/limit"
+	"github.com/leaktrace/leaktrace/tracer/triage"
+)
+
+const (
+	// maxCandidates is how many processes are listed that are worth a look.
+	maxCandidates = 20
+	// leastOdd is how many columns there are for what is odd about a process.
+	leastOdd = 36
+)
+
+// WriteCandidates lists the processes that are most worth tracing, the worst first:
+// what is odd about each, and what to type. That begins with sudo, which is empty where
+// the reader is root already.
+func WriteCandidates(w io.Writer, l *triage.Look, sudo string, o TextOptions) error {
+	t := text{bufio.NewWriter(w), nil, o}
+	n := len(l.Worst)
+	if n == 0 {
+		t.sentence("", "nothing odd in %s: no zombies, no sockets in CLOSE_WAIT, nobody with %d threads or near a limit",
+			plural(l.Processes, "process", "processes"), triage.ManyThreads)
+	} else {
+		t.sentence("", "worth a look, of %s, the worst first", plural(l.Processes, "process", "processes"))
+		t.line("")
+		t.candidates(l.Worst[:min(n, maxCandidates)], sudo)
+	}
+	if n > maxCandidates {
+		t.line("... and %s", plural(n-maxCandidates, "more process", "more processes"))
+	}
+	t.hidden(l, sudo)
+	return t.Flush()
+}
+
+// candidates writes a row for each process, and one more for each further oddity.
+func (t text) candidates(worst []triage.Process, sudo string) {
+	columns := []column{{"PID", true, nil}, {title: "PROCESS"}, {title: "WHAT IS ODD"}, {title: "TO FIND OUT WHY"}}
+	for _, p := range worst {
+		for i, odd := range oddities(p) {
+			row := []string{"", "", odd, ""}
+			if i == 0 {
+				row = []string{strconv.Itoa(p.PID), Escape(p.Comm), odd, fmt.Sprintf("%sleaktrace run --pid %d", sudo, p.PID)}
+			}
+			for c := range columns {
+				columns[c].cells = append(columns[c].cells, row[c])
+			}
+		}
+	}
+	odd := &columns[2]
+	rest := max(leastOdd, t.o.width()-width(columns)+odd.width())
+	for i, cell := range odd.cells {
+		odd.cells[i] = head(cell, rest)
+	}
+	t.rows(columns)
+}
+
+// oddities says what is odd about a process, one thing a line.
+func oddities(p triage.Process) (odd []string) {
+	for _, l := range p.Limits {
+		odd = append(odd, nearly(l, p))
+	}
+	if zombies := unreaped(p.Zombies); zombies != "" {
+		odd = append(odd, zombies)
+	}
+	if p.CloseWait > 0 {
+		odd = append(odd, plural(p.CloseWait, "socket in CLOSE_WAIT", "sockets in CLOSE_WAIT"))
+	}
+	if p.Threads >= triage.ManyThreads {
+		odd = append(odd, plural(p.Threads, "thread", "threads"))
+	}
+	return odd
+}
+
+// nearly says how much of a limit is used. Whose it is the row says.
+func nearly(l limit.Limit, p triage.Process) string {
+	name := strings.Replace(l.Name, fmt.Sprintf(" of %s (pid %d)", p.Comm, p.PID), "", 1)
+	return fmt.Sprintf("%s of %s %s (%d%%): %s", humanCount(l.Used), humanCount(l.Max), l.Resource, 100*l.Used/max(l.Max, 1), Escape(name))
+}
+
+// unreaped says which children a process would have to reap.
+func unreaped(zombies []triage.Name) string {
+	const most = 3
+	var names []string
+	total := 0
+	for i, z := range zombies {
+		total += z.Count
+		if i < most {
+			names = append(names, Escape(z.Name))
+		}
+	}
+	if len(zombies) > most {
+		names = append(names, "...")
+	}
+	if total == 0 {
+		return ""
+	}
+	return plural(total, "zombie", "zombies") + " it must reap: " + strings.Join(names, ", ")
+}
+
+// hidden says what could not be seen.
+func (t text) hidden(l *triage.Look, sudo string) {
+	switch unreadable := plural(l.Unreadable, "process", "processes") + " could not be read"; {
+	case l.Unreadable > 0 && sudo != "":
+		t.sentence("", "%s: run as root to see what they hold", unreadable)
+	case l.Unreadable > 0:
+		t.line("%s", unreadable)
+	}
+	if l.Unowned > 0 {
+		t.sentence("", "%s held by no process that could be read", plural(l.Unowned, "socket in CLOSE_WAIT is", "sockets in CLOSE_WAIT are"))
+	}
+	if l.Partial {
+		t.line("there are too many descriptors to look at them all: more sockets may be in CLOSE_WAIT")
+	}
+}
