@@ -6,7 +6,7 @@ set -euo pipefail
 packages=("$@")
 if [ ${#packages[@]} -eq 0 ]; then
 	packages=(gcc g++ clang-19 libc6-dev binutils make musl-tools rustc util-linux procps iproute2 libxml2-utils
-		python3 libcurl4-openssl-dev nginx-light default-jdk-headless
+		fish groff-base man-db mandoc zsh python3 libcurl4-openssl-dev nginx-light default-jdk-headless
 		containerd runc podman busybox-static)
 	# A newer compiler outside the package system does as well.
 	command -v rustc >/dev/null && packages=("${packages[@]/rustc/}")

@@ -2,6 +2,7 @@ package tracer
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/prometheus/procfs"
@@ -52,7 +53,16 @@ func MissingCapabilities() ([]string, error) {
 func checkCapabilities(tuning Tuning) error {
 	missing, err := MissingCapabilities()
 	if err == nil && !tuning.AnyRights && len(missing) > 0 {
-		err = fmt.Errorf("permission denied: leaktrace lacks %s; run it as root, or with sudo", strings.Join(missing, ", "))
+		err = fmt.Errorf("permission denied: leaktrace lacks %s; %s", strings.Join(missing, ", "), HowToGetCapabilities())
 	}
 	return err
+}
+
+// HowToGetCapabilities says what to do where some are missing: root lacks them in a
+// container only.
+func HowToGetCapabilities() string {
+	if os.Geteuid() == 0 {
+		return "give them to the container (--cap-add, or securityContext.capabilities.add)"
+	}
+	return "run it as root, or with sudo"
 }

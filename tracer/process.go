@@ -47,7 +47,7 @@ const kernelThread = 0x00200000
 func openProcess(pid int) (*process, error) {
 	proc, err := procfs.NewProc(pid)
 	if err != nil {
-		return nil, fmt.Errorf("trace process %d: no such process", pid)
+		return nil, fmt.Errorf("trace process %d: no such process on this host (ps -e lists them)", pid)
 	}
 	stat, statErr := proc.Stat()
 	status, statusErr := proc.NewStatus()
@@ -55,13 +55,13 @@ func openProcess(pid int) (*process, error) {
 	case statErr != nil || statusErr != nil:
 		return nil, fmt.Errorf("trace process %d: it has just ended", pid)
 	case stat.Flags&kernelThread != 0:
-		return nil, fmt.Errorf("trace process %d (%q): it is a kernel thread", pid, stat.Comm)
+		return nil, fmt.Errorf("trace process %d (%q): it is a kernel thread, which runs no program", pid, stat.Comm)
 	case status.TGID != pid:
 		return nil, fmt.Errorf("trace process %d (%q): it is a thread; name its process, %d", pid, stat.Comm, status.TGID)
 	case stat.State == "Z" && stat.NumThreads > 1:
 		return nil, fmt.Errorf("trace process %d (%q): its main thread has ended; that is not supported", pid, stat.Comm)
 	case stat.State == "Z":
-		return nil, fmt.Errorf("trace process %d (%q): it has ended and waits to be reaped by process %d", pid, stat.Comm, stat.PPID)
+		return nil, fmt.Errorf("trace process %d (%q): it has ended and waits to be reaped by process %d: trace that one", pid, stat.Comm, stat.PPID)
 	}
 	return &process{pid: pid, start: stat.Starttime, comm: stat.Comm}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -53,6 +54,9 @@ func cannotRun(name string, err error) error {
 		err = path.Err
 	case errors.As(err, &lookup):
 		err = lookup.Err
+	}
+	if _, notNumber := strconv.Atoi(name); notNumber == nil {
+		return fmt.Errorf("run %s: %w; to trace that process give --pid %[1]s", name, err)
 	}
 	return fmt.Errorf("run %s: %w", name, err)
 }

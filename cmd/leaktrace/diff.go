@@ -29,7 +29,7 @@ func diffCommand(e env) *cli.Command {
 			case c.NArg() != 2:
 				return usageError("diff compares two reports: leaktrace diff [--format FORMAT] OLD NEW")
 			case !slices.Contains(export.DiffFormats(), format):
-				return usageError("--format %q: the formats are %s", format, strings.Join(export.DiffFormats(), ", "))
+				return notOneOf("format", format, "formats", export.DiffFormats())
 			}
 			return diff(e, c.Args().Get(0), c.Args().Get(1), format)
 		},

@@ -98,7 +98,7 @@ func capabilities() finding {
 	case err != nil:
 		return finding{"capabilities", fail, err.Error(), "mount /proc"}
 	case len(missing) > 0:
-		return finding{"capabilities", fail, "missing " + strings.Join(missing, ", "), "run leaktrace as root, or with sudo"}
+		return finding{"capabilities", fail, "missing " + strings.Join(missing, ", "), tracer.HowToGetCapabilities()}
 	}
 	return finding{"capabilities", "ok", strings.Join(tracer.Capabilities(), ", "), ""}
 }

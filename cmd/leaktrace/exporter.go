@@ -256,6 +256,9 @@ func readLimitsOf(processes []tracer.Process) (map[int][]limit.Limit, error) {
 	return readLimits(owners)
 }
 
+// version is that of the module that was built.
+func version() string { return buildOf().Version }
+
 // buildOf tells what was built.
 func buildOf() metrics.Build {
 	b := metrics.Build{Version: "unknown", Revision: "unknown", GoVersion: runtime.Version()}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -17,6 +19,9 @@ func openOutput(path string, standard io.Writer) (io.WriteCloser, error) {
 		return nopCloser{standard}, nil
 	}
 	f, err := os.Create(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("write report: %w (its directory must be there)", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("write report: %w", err)
 	}

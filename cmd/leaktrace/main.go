@@ -48,28 +48,34 @@ type statusError struct {
 
 func (e statusError) Error() string { return e.message }
 
-func usageError(format string, args ...any) error {
-	return statusError{exitUsage, fmt.Sprintf(format, args...)}
+// commands are all there are, in the order of help.
+func commands(e env) []*cli.Command {
+	return []*cli.Command{
+		runCommand(e), recordCommand(e), reportCommand(e), diffCommand(e), exportCommand(e),
+		doctorCommand(e), completionCommand(e), manCommand(e),
+	}
 }
 
 // start runs the command line and returns the exit status.
 func start(args []string, e env) int {
 	app := &cli.App{
 		Name:            "leaktrace",
-		Usage:           "find the line of code that created what was never given back",
+		Usage:           usage,
+		Version:         version(),
 		HideHelpCommand: true,
 		Writer:          e.stdout,
 		ErrWriter:       e.stderr,
-		Commands:        []*cli.Command{runCommand(e), recordCommand(e), reportCommand(e), diffCommand(e), exportCommand(e), doctorCommand(e)},
+		Commands:        commands(e),
 		OnUsageError:    onUsageError,
 		ExitErrHandler:  func(*cli.Context, error) {}, // decided below
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usageError("no command %q; try leaktrace --help", c.Args().First())
+				return unknownCommand(c.Args().First(), c.App.Commands)
 			}
-			return cli.ShowAppHelp(c)
+			return showFirstSteps(e.stdout, sudo())
 		},
 	}
+	setHelp(app, terminalWidth(e.stdout))
 	err := app.Run(args)
 	if err == nil {
 		return 0
@@ -84,8 +90,4 @@ func start(args []string, e env) int {
 		fmt.Fprintln(e.stderr, "leaktrace:", export.Escape(strings.ReplaceAll(message, "\n", "; ")))
 	}
 	return status
-}
-
-func onUsageError(c *cli.Context, err error, _ bool) error {
-	return usageError("%v; try %s --help", err, c.Command.HelpName)
 }

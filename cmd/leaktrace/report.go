@@ -69,7 +69,7 @@ func parseReport(c *cli.Context) (o reportOptions, err error) {
 	case o.junit != "" && o.junit == o.output:
 		return o, usageError("--output and --junit name the same file %s", o.junit)
 	case !slices.Contains(export.Formats(), o.format):
-		return o, usageError("--format %q: the formats are %s", o.format, strings.Join(export.Formats(), ", "))
+		return o, notOneOf("format", o.format, "formats", export.Formats())
 	}
 	o.kinds, err = parseKinds(c)
 	return o, err

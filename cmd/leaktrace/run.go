@@ -36,7 +36,9 @@ func runCommand(e env) *cli.Command {
 		ArgsUsage: "(--pid N | -- COMMAND [ARG…])",
 		Description: "The report comes at the end of the duration, at Ctrl-C, or when the target exits.\n" +
 			"With a COMMAND leaktrace passes signals on and returns the command's own status.\n\n" +
-			"Exit status: 0, 1 on failure, 2 on wrong usage, 3 with --fail-on-leak when something leaks.",
+			"With neither nothing is traced: the processes that are worth a look are listed on standard\n" +
+			"error (zombies, CLOSE_WAIT, very many threads, limits nearly used up).\n\n" +
+			"Exit status: 0, 1 on failure, 2 on wrong usage or without a target, 3 with --fail-on-leak when something leaks.",
 		OnUsageError: onUsageError,
 		Flags: append(traceFlags(),
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "write the report as `FORMAT` (" + strings.Join(export.Formats(), ", ") + ")"},
@@ -98,7 +100,7 @@ func parseRun(c *cli.Context, format string, terminal bool) (runOptions, error) 
 	case o.junit != "" && o.junit == o.output:
 		return o, usageError("--output and --junit name the same file %s", o.junit)
 	case !slices.Contains(export.Formats(), o.format):
-		return o, usageError("--format %q: the formats are %s", o.format, strings.Join(export.Formats(), ", "))
+		return o, notOneOf("format", o.format, "formats", export.Formats())
 	}
 	var err error
 	if o.kinds, err = parseKinds(c); err != nil {
@@ -120,7 +122,7 @@ func parseRun(c *cli.Context, format string, terminal bool) (runOptions, error) 
 func parseKinds(c *cli.Context) (kinds []tracer.Kind, err error) {
 	for _, name := range c.StringSlice("kind") {
 		if !slices.Contains(tracer.Kinds(), tracer.Kind(name)) {
-			return nil, usageError("--kind %q: the kinds are %s", name, tracer.KindNames())
+			return nil, notOneOf("kind", name, "kinds", strings.Split(tracer.KindNames(), ", "))
 		}
 		kinds = append(kinds, tracer.Kind(name))
 	}
