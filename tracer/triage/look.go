@@ -1,6 +1,7 @@
 package triage
 
 import (
+	"bufio"
 	"cmp"
 	"errors"
 	"os"
@@ -34,6 +35,22 @@ type zombie struct {
 // network is a network namespace and the processes that are in it.
 type network struct{ pids []int }
 
+// enter notes that a process is in a namespace.
+func (l *look) enter(pid int, namespace string) {
+	if l.networks[namespace] == nil {
+		l.networks[namespace] = &network{}
+	}
+	l.networks[namespace].pids = append(l.networks[namespace].pids, pid)
+}
+
+// addSelf notes where the one who looks is: that namespace may be looked at even where
+// no other process may.
+func (l *look) addSelf(pid int) {
+	if namespace, err := os.Readlink(l.path(pid, "ns/net")); err == nil {
+		l.enter(pid, namespace)
+	}
+}
+
 const (
 	kernelThread = 0x00200000 // PF_KTHREAD, a bit of field 9 of /proc/PID/stat
 	// mostLinks is how many descriptors are looked at: some seconds' worth.
@@ -60,10 +77,7 @@ func (l *look) add(proc procfs.Proc) {
 		return
 	}
 	p.Descriptors = descriptors
-	if l.networks[namespace] == nil {
-		l.networks[namespace] = &network{}
-	}
-	l.networks[namespace].pids = append(l.networks[namespace].pids, proc.PID)
+	l.enter(proc.PID, namespace)
 }
 
 func (l *look) path(pid int, name string) string {
@@ -106,7 +120,9 @@ func (l *look) addSockets() {
 			continue
 		}
 		for _, pid := range n.pids {
-			l.processes[pid].CloseWait = l.held(pid, waiting)
+			if p := l.processes[pid]; p != nil {
+				p.CloseWait = l.held(pid, waiting)
+			}
 		}
 		for _, held := range waiting {
 			if !held {
@@ -119,26 +135,38 @@ func (l *look) addSockets() {
 // closeWait lists the sockets of a namespace that are in CLOSE_WAIT, by inode. None
 // of them is held as yet.
 func (l *look) closeWait(n *network) map[uint64]bool {
-	const closeWait = 8
 	for _, pid := range n.pids {
-		process, err := procfs.NewFS(l.path(pid, ""))
-		if err != nil {
-			continue // it has ended: another one will do
-		}
-		v4, err4 := process.NetTCP()
-		v6, err6 := process.NetTCP6()
-		if err4 != nil && err6 != nil {
-			continue
-		}
 		waiting := map[uint64]bool{}
-		for _, socket := range slices.Concat(v4, v6) {
-			if socket.St == closeWait && socket.Inode != 0 {
-				waiting[socket.Inode] = false
-			}
+		v4 := readSockets(l.path(pid, "net/tcp"), waiting)
+		v6 := readSockets(l.path(pid, "net/tcp6"), waiting)
+		if v4 == nil || v6 == nil {
+			return waiting
 		}
-		return waiting
+		// It has ended: another one will do.
 	}
 	return nil
+}
+
+// readSockets adds the sockets in CLOSE_WAIT that a file in the form of /proc/net/tcp
+// lists. What nobody has accepted has no inode, and is left out.
+func readSockets(path string, waiting map[uint64]bool) error {
+	const state, inode, closeWait = 3, 9, "08"
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) <= inode || fields[state] != closeWait {
+			continue
+		}
+		if number, err := strconv.ParseUint(fields[inode], 10, 64); err == nil && number != 0 {
+			waiting[number] = false
+		}
+	}
+	return lines.Err()
 }
 
 // held counts which of the sockets a process holds, and notes that they are held.

@@ -70,7 +70,9 @@ func Machine(root string, self int) (*Look, error) {
 	}
 	l := &look{root: root, processes: map[int]*Process{}, networks: map[string]*network{}}
 	for _, proc := range all {
-		if proc.PID != self {
+		if proc.PID == self {
+			l.addSelf(self)
+		} else {
 			l.add(proc)
 		}
 	}

@@ -119,6 +119,11 @@ func TestMachine(t *testing.T) {
 			{Process: named(7, "orders"), Threads: 1, Descriptors: 6, CloseWait: 2},
 			{Process: named(8, "worker"), Threads: 1, Descriptors: 2, CloseWait: 1},
 		}}},
+		"sockets of processes that hide them": {func(m machine) {
+			m.process(99, 1, 1, 0, "R", "leaktrace", "socket:[7]")
+			m.write("proc/99/net/tcp", sockets(closeWait, 41, 42)+"garbage\n  9: 0 0 08\n")
+			m.write("proc/99/net/tcp6", "")
+		}, Look{Unowned: 2}},
 		"sockets in use": {func(m machine) {
 			m.process(7, 1, 1, 0, "S", "orders", "socket:[41]")
 			m.write("proc/7/net/tcp", sockets(established, 41))
