@@ -19,9 +19,9 @@ const (
 )
 
 // WriteCandidates lists the processes that are most worth tracing, the worst first:
-// what is odd about each, and what to type. That begins with sudo, which is empty where
-// the reader is root already.
-func WriteCandidates(w io.Writer, l *triage.Look, sudo string, o TextOptions) error {
+// what is odd about each, and what to type, which begins with sudo or with nothing. To
+// others than root it says that root would see more.
+func WriteCandidates(w io.Writer, l *triage.Look, sudo string, root bool, o TextOptions) error {
 	t := text{bufio.NewWriter(w), nil, o}
 	n := len(l.Worst)
 	if n == 0 {
@@ -35,7 +35,7 @@ func WriteCandidates(w io.Writer, l *triage.Look, sudo string, o TextOptions) er
 	if n > maxCandidates {
 		t.line("... and %s", plural(n-maxCandidates, "more process", "more processes"))
 	}
-	t.hidden(l, sudo)
+	t.hidden(l, root)
 	return t.Flush()
 }
 
@@ -105,9 +105,9 @@ func unreaped(zombies []triage.Name) string {
 }
 
 // hidden says what could not be seen.
-func (t text) hidden(l *triage.Look, sudo string) {
+func (t text) hidden(l *triage.Look, root bool) {
 	switch unreadable := plural(l.Unreadable, "process", "processes") + " could not be read"; {
-	case l.Unreadable > 0 && sudo != "":
+	case l.Unreadable > 0 && !root:
 		t.sentence("", "%s: run as root to see what they hold", unreadable)
 	case l.Unreadable > 0:
 		t.line("%s", unreadable)

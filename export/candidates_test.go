@@ -17,7 +17,7 @@ import (
 func candidates(t *testing.T, l *triage.Look, sudo string) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := WriteCandidates(&out, l, sudo, TextOptions{}); err != nil {
+	if err := WriteCandidates(&out, l, sudo, sudo == "", TextOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()

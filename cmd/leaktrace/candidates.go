@@ -26,12 +26,14 @@ func showCandidates(e env) error {
 	if err != nil {
 		return err
 	}
-	return export.WriteCandidates(e.stderr, look, sudo(), export.TextOptions{Width: terminalWidth(e.stderr)})
+	o := export.TextOptions{Width: terminalWidth(e.stderr)}
+	return export.WriteCandidates(e.stderr, look, sudo(), os.Geteuid() == 0, o)
 }
 
-// sudo is what goes before a command that needs the rights of root.
+// sudo is what goes before a command that needs the rights of root: nothing for who is
+// root, and not by sudo alone.
 func sudo() string {
-	if os.Geteuid() == 0 {
+	if os.Geteuid() == 0 && os.Getenv("SUDO_UID") == "" {
 		return ""
 	}
 	return "sudo "
