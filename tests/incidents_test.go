@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 )
 
@@ -58,7 +57,7 @@ func (i incident) line(t *testing.T) int {
 	return 1 + bytes.Count(before, []byte("\n"))
 }
 
-// replay traces the program twice at the same time, for a report and for a profile.
+// replay records the program, and renders that as a report and as a profile.
 func (i incident) replay(t *testing.T, leaktrace string) (text, top string) {
 	t.Helper()
 	service := exec.Command(filepath.Join(programs, "incidents", i.program), "600")
@@ -69,26 +68,19 @@ func (i incident) replay(t *testing.T, leaktrace string) (text, top string) {
 		_ = service.Process.Kill()
 		_ = service.Wait()
 	}()
-	profile := filepath.Join(t.TempDir(), "profile")
-	run := func(args ...string) string {
-		args = append([]string{"run", "--pid", fmt.Sprint(service.Process.Pid), "--duration", "6s", "--min-age", "1s"}, args...)
-		output, err := exec.Command(leaktrace, args...).Output()
+	dir := t.TempDir()
+	run := func(name string, args ...string) string {
+		cmd := exec.Command(name, args...)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "PPROF_TMPDIR="+dir)
+		output, err := cmd.Output()
 		if err != nil {
-			t.Errorf("leaktrace %s: %v", strings.Join(args, " "), err)
+			t.Fatalf("%v: %v", cmd.Args, err)
 		}
 		return string(output)
 	}
-	var both sync.WaitGroup
-	both.Go(func() { text = run("--limit", "close-wait=1024") })
-	both.Go(func() { run("--format", "pprof", "--output", profile) })
-	both.Wait()
-	pprof := exec.Command("go", "tool", "pprof", "-top", profile)
-	pprof.Env = append(os.Environ(), "PPROF_TMPDIR="+t.TempDir())
-	output, err := pprof.Output()
-	if err != nil {
-		t.Fatalf("%v: %v", pprof.Args, err)
-	}
-	return text, string(output)
+	run(leaktrace, "record", "--pid", fmt.Sprint(service.Process.Pid), "--duration", "6s", "--min-age", "1s", "--limit", "close-wait=1024")
+	run(leaktrace, "report", "--format", "pprof", "--output", "profile", "leaktrace.ltz")
+	return run(leaktrace, "report", "leaktrace.ltz"), run("go", "tool", "pprof", "-top", "profile")
 }
 
 func (i incident) checkText(t *testing.T, text, place string) {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -55,10 +56,13 @@ func cannotRun(name string, err error) error {
 	case errors.As(err, &lookup):
 		err = lookup.Err
 	}
+	instead := ""
 	if _, notNumber := strconv.Atoi(name); notNumber == nil {
-		return fmt.Errorf("run %s: %w; to trace that process give --pid %[1]s", name, err)
+		instead = "; to trace that process give --pid " + name
+	} else if strings.HasPrefix(name, "-") {
+		instead = "; flags of leaktrace go before the --"
 	}
-	return fmt.Errorf("run %s: %w", name, err)
+	return fmt.Errorf("run %s: %w%s", name, err, instead)
 }
 
 // terminalSignals is what a terminal sends to its foreground process group.

@@ -69,6 +69,9 @@ func start(args []string, e env) int {
 		OnUsageError:    onUsageError,
 		ExitErrHandler:  func(*cli.Context, error) {}, // decided below
 		Action: func(c *cli.Context) error {
+			if c.Args().First() == "help" {
+				return showHelp(c, c.Args().Get(1))
+			}
 			if c.Args().Present() {
 				return unknownCommand(c.Args().First(), c.App.Commands)
 			}

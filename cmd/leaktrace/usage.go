@@ -40,6 +40,17 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 	return usageError("%v; %s", err, help)
 }
 
+// showHelp is for who types help before a command, or alone.
+func showHelp(c *cli.Context, command string) error {
+	switch {
+	case command == "":
+		return cli.ShowAppHelp(c)
+	case c.App.Command(command) == nil:
+		return unknownCommand(command, c.App.Commands)
+	}
+	return cli.ShowCommandHelp(c, command)
+}
+
 // unknownCommand is for a first argument that is no command.
 func unknownCommand(name string, commands []*cli.Command) error {
 	if _, err := strconv.Atoi(name); err == nil {
