@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // scriptOf writes the completion script of a shell to a file.
@@ -55,7 +57,9 @@ var completers = map[string]func(t *testing.T, script, line string) []string{
 // run runs a program, and returns the lines it prints.
 func run(t *testing.T, name string, args ...string) []string {
 	t.Helper()
-	cmd := exec.Command(name, args...)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a terminal may wait for ever
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = t.TempDir()
 	for _, file := range []string{"old.ltz", "new.ltz"} {
 		if err := os.WriteFile(filepath.Join(cmd.Dir, file), nil, 0o644); err != nil {
@@ -117,39 +121,47 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// zsh completes only what is typed at a terminal: in another zsh, where leaktrace is a
-// function that prints what it was given.
-func TestCompletionOfZsh(t *testing.T) {
-	script := scriptOf(t, "zsh")
-	for typed, want := range map[string]string{
-		"leaktrace ru\t":                     "run",
-		"leaktrace run --form\tfol\t":        "run --format=folded",
-		"leaktrace run --ki\tun\t":           "run --kind=unjoined-thread",
-		"leaktrace run -k zom\t":             "run -k zombie",
-		"leaktrace run --fail\t--supp\tol\t": "run --fail-on-leak --suppress=old.ltz",
-		"leaktrace run -- cat ne\t":          "run -- cat new.ltz",
-		"leaktrace rep\t--format=js\tol\t":   "report --format=json old.ltz",
-		"leaktrace diff ol\tne\t":            "diff old.ltz new.ltz",
-		"leaktrace exp\t--web\t":             "export --web.config.file",
-		"leaktrace comp\tfi\t":               "completion fish",
+// typists type at the terminal of a shell in which leaktrace prints what it was given.
+// That terminal zsh has; the script is $1, what is typed $2.
+var typists = map[string]string{
+	"zsh": `
+		zpty shell zsh -f -i
+		zpty -w shell "PS1='' PS2=''; stty -echo; autoload -Uz compinit; compinit -u -D; source ${(q)1}"
+		zpty -w shell 'leaktrace() { print -r -- "{$*}" }; print "{re""ady}"'`,
+	"bash": `
+		zpty shell bash --norc -i
+		zpty -w shell "PS1='' PS2=''; stty -echo; bind 'set bell-style none'; source ${(q)1}"
+		zpty -w shell 'leaktrace() { echo "{$*}"; }; echo "{re""ady}"'`,
+}
+
+func TestTypedCompletion(t *testing.T) {
+	for _, tt := range []struct{ typed, zsh, bash string }{
+		{"leaktrace ru\t", "run", "run"},
+		{"leaktrace run --form\tfol\t", "run --format=folded", "run --format folded"},
+		{"leaktrace run --ki\tun\t", "run --kind=unjoined-thread", "run --kind unjoined-thread"},
+		{"leaktrace run -k zom\t", "run -k zombie", "run -k zombie"},
+		{"leaktrace run --fail\t--supp\tol\t", "run --fail-on-leak --suppress=old.ltz", "run --fail-on-leak --suppress old.ltz"},
+		{"leaktrace run -- cat ne\t", "run -- cat new.ltz", "run -- cat new.ltz"},
+		{"leaktrace rep\t--format=js\tol\t", "report --format=json old.ltz", "report --format=json old.ltz"},
+		{"leaktrace diff ol\tne\t", "diff old.ltz new.ltz", "diff old.ltz new.ltz"},
+		{"leaktrace exp\t--web\t", "export --web.config.file", "export --web.config.file"},
+		{"leaktrace comp\tfi\t", "completion fish", "completion fish"},
 	} {
-		t.Run(typed, func(t *testing.T) {
-			t.Parallel()
-			got := run(t, "zsh", "-f", "-c", `
-				zmodload zsh/zpty
-				zpty shell zsh -f -i
-				zpty -w shell "PS1='' PS2=''; stty -echo; autoload -Uz compinit; compinit -u -D; source ${(q)1}; zstyle ':completion:*' menu no"
-				zpty -w shell 'leaktrace() { print -r -- "{$*}" }; print "{re""ady}"'
-				zpty -r shell output '*{ready}*'
-				zpty -w shell "$2"
-				zpty -r shell output '*{*}*'
-				output=${output##*\{}
-				print -r -- ${output%%\}*}
-				zpty -d shell`, "-", script, typed)
-			if strings.Join(got, "\n") != want {
-				t.Errorf("got %q, want %q", got, want)
-			}
-		})
+		for shell, want := range map[string]string{"zsh": tt.zsh, "bash": tt.bash} {
+			t.Run(shell+"/"+tt.typed, func(t *testing.T) {
+				t.Parallel()
+				got := run(t, "zsh", "-f", "-c", "zmodload zsh/zpty"+typists[shell]+`
+					zpty -r shell output '*{ready}*'
+					zpty -w shell "$2"
+					zpty -r shell output '*{*}*'
+					output=${output##*\{}
+					print -r -- ${output%%\}*}
+					zpty -d shell`, "-", scriptOf(t, shell), tt.typed)
+				if strings.TrimSpace(strings.Join(got, "\n")) != want {
+					t.Errorf("got %q, want %q", got, want)
+				}
+			})
+		}
 	}
 }
 
