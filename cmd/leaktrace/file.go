@@ -18,14 +18,46 @@ func openOutput(path string, standard io.Writer) (io.WriteCloser, error) {
 	if path == "" {
 		return nopCloser{standard}, nil
 	}
-	f, err := os.Create(path)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	created := err == nil
+	if errors.Is(err, fs.ErrExist) {
+		f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("write report: %w (its directory must be there)", err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("write report: %w", err)
 	}
-	return f, nil
+	return &output{file: f, created: created}, nil
+}
+
+// output is a report's file. As long as nothing is written it is as it was: a run that
+// fails at once, for want of rights, destroys no report of an earlier one.
+type output struct {
+	file             *os.File // not embedded: its other ways to write would go past Write
+	created, written bool
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	if !o.written {
+		o.written = true
+		// What is no regular file cannot be truncated, nor need it be.
+		if info, err := o.file.Stat(); err == nil && info.Mode().IsRegular() {
+			if err := o.file.Truncate(0); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return o.file.Write(p)
+}
+
+func (o *output) Close() error {
+	err := o.file.Close()
+	if o.created && !o.written {
+		err = errors.Join(err, os.Remove(o.file.Name()))
+	}
+	return err
 }
 
 type nopCloser struct{ io.Writer }

@@ -5,6 +5,7 @@ package triage
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -67,6 +68,9 @@ func Machine(root string, self int) (*Look, error) {
 	all, err := fs.AllProcs()
 	if err != nil {
 		return nil, fmt.Errorf("look at processes: %w", err)
+	}
+	if len(all) == 0 {
+		return nil, errors.New("look at processes: there are none (is /proc mounted?)")
 	}
 	l := &look{root: root, processes: map[int]*Process{}, networks: map[string]*network{}}
 	for _, proc := range all {

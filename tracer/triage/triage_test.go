@@ -178,7 +178,13 @@ var threadsMax = limit.Limit{
 }
 
 func TestNoProc(t *testing.T) {
-	if _, err := Machine(t.TempDir(), 1); err == nil || !strings.Contains(err.Error(), "is /proc mounted?") {
-		t.Errorf("got %v", err)
+	empty := t.TempDir()
+	if err := os.Mkdir(filepath.Join(empty, "proc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, root := range []string{t.TempDir(), empty} {
+		if _, err := Machine(root, 1); err == nil || !strings.Contains(err.Error(), "is /proc mounted?") {
+			t.Errorf("got %v", err)
+		}
 	}
 }
