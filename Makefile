@@ -65,7 +65,7 @@ test-kernels: deps ## run the tests of tests/ on Debian's kernels 6.1, 6.12, 6.1
 # The go command runs tests of another architecture by the program of this name.
 ARM64      := $(CURDIR)/build/arm64
 ARM64_EXEC := $(ARM64)/bin/go_linux_arm64_exec
-ARM64_PURE := ./cmd/... ./export ./tracer/limit ./tracer/symbol/... ./tracer/unwind ./tracer/verdict
+ARM64_PURE := ./cmd/... ./export ./tracer/limit ./tracer/triage ./tracer/symbol/... ./tracer/unwind ./tracer/verdict
 # Services simulated for days take a quarter of an hour there; those for hours stay.
 ARM64_SKIP := ^TestSteadyServicesAreNeverAccused$$/^for_(a|another)_day$$
 ARM64_GUEST := ^(TestAdoptedZombies|TestBeforeTracing|TestChildren|TestDepth|TestDlopen|TestExec|TestFollow|TestJoins|TestMainThreadEnds|TestOwners|TestParked|TestParkedGo|TestReusedPID|TestSockets)$$

@@ -26,14 +26,14 @@ func firstSteps(sudo string) []example {
 	}
 }
 
-// moreSteps are the other things leaktrace is used for.
-func moreSteps(sudo string) []example {
+// moreSteps are the other things leaktrace is used for, by somebody who is not root.
+func moreSteps() []example {
 	return []example{
-		{"fail a test that leaks", sudo + "leaktrace run --fail-on-leak -- make test"},
-		{"keep what was found, and look at it elsewhere", sudo + "leaktrace record --pid PID --duration 5m --output orders.ltz\nleaktrace report orders.ltz"},
+		{"fail a test that leaks", "sudo leaktrace run --fail-on-leak -- make test"},
+		{"keep what was found, and look at it elsewhere", "sudo leaktrace record --pid PID --duration 5m --output orders.ltz\nleaktrace report orders.ltz"},
 		{"look at it with pprof", "leaktrace report --format pprof --output orders.pb.gz orders.ltz\ngo tool pprof -http : orders.pb.gz"},
 		{"what has a deploy made worse?", "leaktrace diff before.ltz after.ltz"},
-		{"watch a whole machine, always", sudo + "leaktrace export"},
+		{"watch a whole machine, always", "sudo leaktrace export"},
 	}
 }
 
@@ -135,7 +135,7 @@ func appHelp(app *cli.App, width int) string {
 	}
 	p.rows(rows)
 	p.line("\nleaktrace COMMAND --help says more about each.")
-	p.examples(append(firstSteps("sudo "), moreSteps("sudo ")...))
+	p.examples(append(firstSteps("sudo "), moreSteps()...))
 	p.line("\nExit status:")
 	rows = nil
 	for _, s := range statuses {

@@ -84,7 +84,7 @@ func manual(commands []*cli.Command, version, date string) string {
 		p.entry(f.path, f.meaning)
 	}
 	p.macro("SH", "EXAMPLES")
-	for i, e := range append(firstSteps("sudo "), moreSteps("sudo ")...) {
+	for i, e := range append(firstSteps("sudo "), moreSteps()...) {
 		if i > 0 {
 			p.line(".PP")
 		}
