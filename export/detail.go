@@ -9,10 +9,10 @@ import (
 	"github.com/leaktrace/leaktrace/tracer/symbol"
 )
 
-// detail writes all there is to know of a site that leaks, or may.
-func (t text) detail(n int, s Site) {
-	number := fmt.Sprintf("\n[%d] %s  ", n, s.Kind)
-	t.line("%s%s", number, s.title(t.o.width()-len(number)+1))
+// detail writes all there is to know of a site, behind its number and kind.
+func (t text) detail(number string, s Site) {
+	number += string(s.Kind) + "  "
+	t.line("%s%s", number, s.title(t.o.width()-len(number)))
 	t.owner(s)
 	blame := s.blame()
 	for _, fact := range append(s.facts(t.r.Sampling != nil), blame, s.initHint()) {

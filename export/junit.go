@@ -137,7 +137,7 @@ func (r *Report) junitCase(n int, s Site) junitCase {
 		c.Skipped = &junitOutcome{Message: "suppressed: " + Escape(s.Suppressed)}
 	case s.Leaking:
 		c.Failure = &junitOutcome{
-			Type: string(s.State), Message: Escape(s.Reason), Text: r.junitBody(func(t text) { t.detail(n, s) }),
+			Type: string(s.State), Message: Escape(s.Reason), Text: r.junitBody(func(t text) { t.detail(fmt.Sprintf("[%d] ", n), s) }),
 		}
 	case s.State == verdict.Suspect || s.State == verdict.Unknown:
 		c.Out = &junitText{fmt.Sprintf("%s: %s", s.State, Escape(s.Reason))}

@@ -201,7 +201,7 @@ func (r *Report) writeSuppressed(t text) {
 	}
 	for _, s := range suppressed[:min(len(suppressed), t.o.rows())] {
 		w := words[s.Kind]
-		t.line("  %s  %s", plural(s.Outstanding, w.one, w.many), s.heading(t.o.width()/2))
+		t.line("  %s  %s", plural(s.Outstanding, w.one, w.many), s.Heading(t.o.width()/2))
 		t.line("      %s", Escape(s.Suppressed))
 	}
 	t.more(len(suppressed) - t.o.rows())

@@ -123,14 +123,15 @@ func (t text) block(sites []Site) {
 }
 
 func siteColumn(sites []Site, width int) column {
-	return column{title: "SITE", cells: cells(sites, func(s Site) string { return s.heading(width) })}
+	return column{title: "SITE", cells: cells(sites, func(s Site) string { return s.Heading(width) })}
 }
 
 // endedMark is behind sites whose processes have ended.
 const endedMark = " (ended)"
 
-// heading names the site in so many columns, and says if that is the past.
-func (s Site) heading(width int) string {
+// Heading names the site in so many columns, escaped, and says if that is the
+// past.
+func (s Site) Heading(width int) string {
 	if s.Ended {
 		return s.title(width-len(endedMark)) + endedMark
 	}

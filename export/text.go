@@ -60,7 +60,8 @@ func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 	r.writeSuppressed(t)
 	described := r.described(o)
 	for i, s := range described {
-		t.detail(i+1, s)
+		t.line("")
+		t.detail(fmt.Sprintf("[%d] ", i+1), s)
 	}
 	t.near(described)
 	if o.Brief && !r.lossy() && r.Sampling == nil {

@@ -24,7 +24,7 @@ func recordCommand(e env) *cli.Command {
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "leaktrace." + recording, Usage: "write the recording to `FILE`"},
 		),
 		Action: func(c *cli.Context) error {
-			options, err := parseRun(c, recording, isTerminal(e.stderr))
+			options, err := parseRun(c, recording, e)
 			if err != nil {
 				return withCandidates(e, err)
 			}

@@ -18,7 +18,8 @@ type runOptions struct {
 	command    []string
 	follow     bool
 	duration   time.Duration // 0: until the target exits or Ctrl-C
-	interval   time.Duration // 0: no blocks
+	interval   time.Duration // 0: no view
+	fullScreen bool          // the view has the terminal
 	minAge     time.Duration
 	kinds      []tracer.Kind
 	format     string
@@ -35,6 +36,8 @@ func runCommand(e env) *cli.Command {
 		Usage:     "trace a process, or a command from its start, and report what it leaks",
 		ArgsUsage: "(--pid N | -- COMMAND [ARG…])",
 		Description: "The report comes at the end of the duration, at Ctrl-C, or when the target exits.\n" +
+			"Until then, with --pid on a terminal, a full-screen table shows what there is, and a key opens\n" +
+			"each site (? lists the keys, q quits). A COMMAND has the terminal for itself.\n" +
 			"With a COMMAND leaktrace passes signals on and returns the command's own status.\n\n" +
 			"With neither nothing is traced: the processes that are worth a look are listed on standard\n" +
 			"error (zombies, CLOSE_WAIT, very many threads, limits nearly used up).\n\n" +
@@ -45,7 +48,7 @@ func runCommand(e env) *cli.Command {
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the report to `FILE` instead of standard output"},
 		),
 		Action: func(c *cli.Context) error {
-			options, err := parseRun(c, c.String("format"), isTerminal(e.stderr))
+			options, err := parseRun(c, c.String("format"), e)
 			if err != nil {
 				return withCandidates(e, err)
 			}
@@ -64,6 +67,7 @@ func traceFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "trace its descendants too (the default with a COMMAND)", DisableDefaultText: true},
 		&cli.DurationFlag{Name: "duration", Aliases: []string{"d"}, Usage: "stop tracing after `TIME` (30s, 5m)", DefaultText: "when the target exits"},
 		&cli.DurationFlag{Name: "interval", Aliases: []string{"i"}, Usage: "show a table every `TIME`", DefaultText: "2s on a terminal with --pid, else never"},
+		&cli.BoolFlag{Name: "no-tui", Usage: "print that table as plain lines, also on a terminal", DisableDefaultText: true},
 		&cli.DurationFlag{Name: "min-age", Value: 10 * time.Second, Usage: "do not accuse what is outstanding for less than `TIME`"},
 		&cli.StringSliceFlag{Name: "kind", Aliases: []string{"k"}, Usage: "report only `KIND` (" + tracer.KindNames() + "); may be repeated"},
 		&cli.StringFlag{Name: "junit", Usage: "also write the report to `FILE` as JUnit XML, one test for each site"},
@@ -74,7 +78,7 @@ func traceFlags() []cli.Flag {
 }
 
 // parseRun checks the flags. Everything wrong with them is a usage error.
-func parseRun(c *cli.Context, format string, terminal bool) (runOptions, error) {
+func parseRun(c *cli.Context, format string, e env) (runOptions, error) {
 	o := runOptions{
 		pid:        c.Int("pid"),
 		command:    c.Args().Slice(),
@@ -112,8 +116,12 @@ func parseRun(c *cli.Context, format string, terminal bool) (runOptions, error) 
 	if len(o.command) > 0 && !c.IsSet("follow") {
 		o.follow = true
 	}
-	if !c.IsSet("interval") && terminal && len(o.command) == 0 {
-		o.interval = 2 * time.Second
+	if len(o.command) == 0 {
+		o.fullScreen = !c.Bool("no-tui") && ownsTerminal(e)
+		if !c.IsSet("interval") && (o.fullScreen || isTerminal(e.stderr)) {
+			o.interval = 2 * time.Second
+		}
+		o.fullScreen = o.fullScreen && o.interval > 0
 	}
 	return o, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"syscall"
 	"time"
@@ -28,7 +29,7 @@ type session struct {
 	history *verdict.History
 	last    *tracer.Snapshot
 	seen    inspection
-	view    *view
+	view    view
 	// suppressions are the leaks that the user accepts.
 	suppressions []export.Suppression
 }
@@ -36,6 +37,9 @@ type session struct {
 // run traces from the beginning to the end.
 func (s *session) run(signals <-chan os.Signal) error {
 	if err := s.begin(); err != nil {
+		return err
+	}
+	if err := s.openView(); err != nil {
 		return err
 	}
 	if err := s.watch(signals); err != nil {
@@ -63,8 +67,19 @@ func (s *session) begin() error {
 	return s.sample()
 }
 
-// watch samples until the run ends.
-func (s *session) watch(signals <-chan os.Signal) error {
+// openView opens the view that was asked for.
+func (s *session) openView() (err error) {
+	s.view = blocks{s.env.stderr}
+	if s.options.fullScreen {
+		s.view, err = openScreen(s.env)
+	}
+	return err
+}
+
+// watch samples and shows until the run ends.
+func (s *session) watch(signals <-chan os.Signal) (err error) {
+	// Also when this panics.
+	defer func() { err = errors.Join(err, s.view.close()) }()
 	next := firstSample
 	sample := time.NewTimer(next)
 	defer sample.Stop()
@@ -72,7 +87,9 @@ func (s *session) watch(signals <-chan os.Signal) error {
 	defer inspect.Stop()
 	show := tick(s.options.interval)
 	end := tick(s.options.duration)
-	defer s.view.clear()
+	if s.options.fullScreen {
+		s.show()
+	}
 	for {
 		select {
 		case <-end:
@@ -88,7 +105,6 @@ func (s *session) watch(signals <-chan os.Signal) error {
 			if err := s.sample(); err != nil {
 				return err
 			}
-			s.view.progress(time.Since(s.started), s.last.Tracked, ownCPU())
 			next = min(2*next, s.sampleEvery())
 			sample.Reset(next)
 		case <-inspect.C:
@@ -98,10 +114,14 @@ func (s *session) watch(signals <-chan os.Signal) error {
 			}
 			inspect.Reset(max(inspectEvery, inspectShare*time.Since(began)))
 		case <-show:
-			s.view.block(s.makeReport())
+			s.show()
+		case <-s.view.ended():
+			return s.sample()
 		}
 	}
 }
+
+func (s *session) show() { s.view.show(s.makeReport(), s.last.Tracked) }
 
 // tick is a channel that fires every d, or never if d is 0.
 func tick(d time.Duration) <-chan time.Time {

@@ -39,9 +39,7 @@ func trace(e env, o runOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
-	s := &session{
-		env: e, options: o, tracer: t, view: newView(e.stderr, len(o.command) == 0), suppressions: suppressions,
-	}
+	s := &session{env: e, options: o, tracer: t, suppressions: suppressions}
 	if err := s.run(signals); err != nil {
 		return s.abandon(err, signals)
 	}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/leaktrace/leaktrace/export"
+	"github.com/leaktrace/leaktrace/export/live"
+)
+
+// screen is the view that has a whole terminal, and someone who guards it.
+type screen struct {
+	*live.View
+	guard *guard
+}
+
+// ownsTerminal tells whether leaktrace may take the terminal for its view: it is
+// one, can do more than lines, and is not somebody else's just now.
+func ownsTerminal(e env) bool {
+	able := !slices.Contains([]string{"", "dumb"}, os.Getenv("TERM"))
+	return able && isTerminal(e.stdout) && isTerminal(e.stdin) && inForeground()
+}
+
+// openScreen takes the terminal over.
+func openScreen(e env) (*screen, error) {
+	output := e.stdout.(*os.File) // or it were no terminal
+	guard, err := startGuard(output)
+	if err != nil {
+		return nil, fmt.Errorf("guard the terminal: %w", err)
+	}
+	return &screen{guard: guard, View: live.Start(live.Options{
+		Input: e.stdin, Output: output, Environ: os.Environ(),
+		Write: writeReport, JobControl: hasJobControl(),
+	})}, nil
+}
+
+func (s *screen) show(report *export.Report, tracked int) {
+	s.Show(live.State{Report: report, Tracked: tracked})
+}
+
+func (s *screen) ended() <-chan struct{} { return s.Ended() }
+
+func (s *screen) close() error { return errors.Join(s.Close(), s.guard.stop()) }
+
+// hasJobControl tells whether a shell would notice that leaktrace is stopped. As
+// the first of its session, it or those that it was started by, it would stay so.
+func hasJobControl() bool {
+	session, err := unix.Getsid(0)
+	return err == nil && session != unix.Getpgrp()
+}
+
+// writeReport writes a report for the user who asks for it at the live view: into
+// the current directory, as the page for a browser, never over another file.
+func writeReport(r *export.Report) (path string, err error) {
+	format, extension := "text", "txt"
+	if slices.Contains(export.Formats(), "html") {
+		format, extension = "html", "html"
+	}
+	path = fmt.Sprintf("leaktrace-%d-%s.%s", r.Target.PID, time.Now().Format("20060102-150405"), extension)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return "", err
+	}
+	return path, cmp.Or(r.Write(f, format), f.Close())
+}

@@ -1,0 +1,78 @@
+package live
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"charm.land/bubbles/v2/key"
+	"charm.land/bubbles/v2/viewport"
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/leaktrace/leaktrace/export"
+)
+
+// page is all there is to know of one site.
+type page struct {
+	site export.Site // as it was last seen
+	gone bool        // nothing of it is outstanding any more
+	text viewport.Model
+}
+
+// samplesOnPage is how many objects are listed; a terminal can scroll.
+const samplesOnPage = 20
+
+// fill brings the page up to what is shown.
+func (p *page) fill(m *model) {
+	r := m.shown.Report
+	i := slices.IndexFunc(r.Sites, func(s export.Site) bool { return identify(s) == identify(p.site) })
+	if p.gone = i < 0; !p.gone {
+		p.site = r.Sites[i]
+	}
+	var text strings.Builder
+	// A strings.Builder takes all.
+	_ = r.WriteSite(&text, p.site, export.TextOptions{Width: m.width, Samples: samplesOnPage})
+	lines := strings.Split(strings.TrimRight(text.String(), "\n"), "\n")
+	lines[0] = styleOf(p.site).Bold(true).Render(lines[0])
+	for i, line := range lines {
+		if strings.HasPrefix(line, "    -> ") {
+			lines[i] = bold.Render(line)
+		}
+	}
+	lines = slices.Insert(lines, 1, p.course(m)...)
+	p.text.SoftWrap = true
+	p.text.SetWidth(m.width)
+	p.text.SetHeight(m.bodyLines())
+	p.text.SetContentLines(lines)
+}
+
+// course draws what was outstanding since tracing began.
+func (p *page) course(m *model) []string {
+	if p.gone {
+		return []string{doubt.Render("    nothing of it is outstanding any more: this is how it was seen last")}
+	}
+	const margin = 30
+	graph := spark(p.site.History, m.shown.Report.DurationS, max(0, min(64, m.width-margin)))
+	return []string{"", "    " + styleOf(p.site).Render(graph) + fmt.Sprintf(" %d outstanding now", p.site.Outstanding), ""}
+}
+
+// turn is press for a page.
+func (m *model) turn(k tea.KeyPressMsg) {
+	text := &m.page.text
+	switch is := func(b key.Binding) bool { return key.Matches(k, b) }; {
+	case is(m.keys.back):
+		m.page = nil
+	case is(m.keys.up):
+		text.ScrollUp(1)
+	case is(m.keys.down):
+		text.ScrollDown(1)
+	case is(m.keys.pageUp):
+		text.PageUp()
+	case is(m.keys.pageDown):
+		text.PageDown()
+	case is(m.keys.top):
+		text.GotoTop()
+	case is(m.keys.bottom):
+		text.GotoBottom()
+	}
+}
