@@ -87,11 +87,13 @@ func shorten(name string, width int) string {
 		return name
 	}
 	name = collapse(name)
-	for utf8.RuneCountInString(name) > width {
+	for wide := utf8.RuneCountInString(name); wide > width; {
 		inner, ok := cutScope(name)
 		if !ok {
 			return tail(name, width)
 		}
+		// Counting anew would take the square of a name's length.
+		wide -= utf8.RuneCountInString(name[:len(name)-len(inner)])
 		name = inner
 	}
 	return name

@@ -10,10 +10,10 @@ import (
 	"github.com/leaktrace/leaktrace/export"
 )
 
-// The screen: the headline, the kinds, the body, the state of the tracing, and the
+// The screen: the headline, the body's title, the body, the state of the tracing, and the
 // keys. On a low terminal the body is what stays.
 const (
-	linesAround = 5 // with an empty one below the kinds
+	linesAround = 5 // with an empty one above the body
 	lowest      = 9 // the height that has room for all
 )
 
@@ -42,7 +42,7 @@ func (m *model) lines() []string {
 	}
 	lines := []string{m.headline()}
 	if m.height >= lowest {
-		lines = append(lines, m.tabs(), "")
+		lines = append(lines, m.title(), "")
 	}
 	body := m.body()
 	lines = append(lines, body[:min(len(body), m.bodyLines())]...)
@@ -77,6 +77,17 @@ func (m *model) headline() string {
 		line = selected.Bold(true).Render(" PAUSED ") + " "
 	}
 	return line + style.Render(strings.Join(m.shown.Report.Headline(), " · "))
+}
+
+// title says what the body is of.
+func (m *model) title() string {
+	switch {
+	case m.helping:
+		return bold.Render("keys")
+	case m.page != nil:
+		return styleOf(m.page.site).Bold(true).Render(m.page.title)
+	}
+	return m.tabs()
 }
 
 // tabs are the kinds, with how many sites there are of each.

@@ -30,10 +30,8 @@ func spark(history []export.Point, seconds float64, columns int) string {
 	return b.String()
 }
 
-// height is a bar's: 0 for nothing only, the highest for the most only.
+// height is a bar's: 0 for nothing only, the highest for the most.
 func height(n, most int) int {
-	if n == 0 {
-		return 0
-	}
-	return 1 + (n-1)*(len(bars)-2)/max(1, most-1)
+	most = max(1, most)
+	return (n*(len(bars)-1) + most - 1) / most
 }

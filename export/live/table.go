@@ -1,6 +1,7 @@
 package live
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -16,6 +17,14 @@ type column struct {
 	cell  func(export.Row) string
 	width int
 }
+
+// Where the columns are before any is dropped.
+const (
+	kind        = 1
+	outstanding = 2
+	growth      = 3
+	oldest      = 4
+)
 
 const (
 	gap         = "  "
@@ -34,33 +43,36 @@ func (m *model) columns() (shown []column, sparks bool) {
 		{title: "GROWTH", right: true, order: byGrowth, cell: func(r export.Row) string { return r.Growth }},
 		{title: "OLDEST", right: true, order: byOldest, cell: func(r export.Row) string { return r.OldestAge }},
 	}
-	room := m.width - cursorWidth - leastSite
+	room := m.width - cursorWidth
 	for i := range all {
 		c := &all[i]
+		c.title += m.mark(c.order)
 		c.width = ansi.StringWidth(c.title)
-		if c.order == m.list.order {
-			c.title += m.direction()
-			c.width++
-		}
 		for _, row := range m.list.rows {
 			c.width = max(c.width, ansi.StringWidth(c.cell(row)))
 		}
 		room -= c.width + len(gap)
 	}
-	sparks = room >= sparkWidth+len(gap)
-	for _, drop := range []int{4, 1, 2, 1} {
-		if room >= 0 {
+	sparks = room >= leastSite+sparkWidth+len(gap)
+	for _, drop := range []struct{ column, least int }{{oldest, leastSite}, {kind, leastSite}, {growth - 1, leastSite}, {outstanding - 1, leastSite / 2}} {
+		if room >= drop.least {
 			break
 		}
-		room += all[drop].width + len(gap)
-		all = append(all[:drop], all[drop+1:]...)
+		room += all[drop.column].width + len(gap)
+		all = slices.Delete(all, drop.column, drop.column+1)
 	}
 	return all, sparks
 }
 
-// direction marks the column that is sorted by.
-func (m *model) direction() string {
-	if m.list.reversed {
+// mark is behind the title of a column that can be sorted by: an arrow, or the
+// space for one, lest all moves when there is one.
+func (m *model) mark(o order) string {
+	switch {
+	case o == orders:
+		return ""
+	case o != m.list.order:
+		return " "
+	case m.list.reversed:
 		return "▲"
 	}
 	return "▼"
@@ -76,7 +88,7 @@ func (m *model) table(lines int) []string {
 	if sparks {
 		title += pad("OVER TIME", sparkWidth) + gap
 	}
-	out := []string{faint.Underline(true).Render(m.fit(title + "SITE"))}
+	out := []string{faint.Render(m.fit(title + "SITE"))}
 	if len(m.list.sites) == 0 {
 		return append(out, "", "  "+m.emptiness())
 	}
@@ -88,25 +100,26 @@ func (m *model) table(lines int) []string {
 	return out
 }
 
-// line draws the site of an index.
+// line draws the site of an index: its verdict and its course in colour, or all of
+// it where the cursor is.
 func (m *model) line(i int, columns []column, sparks bool) string {
-	s, here := m.list.sites[i], i == m.list.cursor
-	line := strings.Repeat(" ", cursorWidth)
+	s, row := m.list.sites[i], m.list.rows[i]
+	here, mark := i == m.list.cursor, "  "
+	style, cells := styleOf(s), plain
 	if here {
-		line = "> "
+		style, mark = style.Reverse(true).Faint(false), "> "
+		cells = style
 	}
-	for _, c := range columns {
-		line += c.pad(c.cell(m.list.rows[i])) + gap
+	verdict, numbers, course := mark+columns[0].pad(row.Verdict), gap, ""
+	for _, c := range columns[1:] {
+		numbers += c.pad(c.cell(row)) + gap
 	}
 	if sparks {
-		line += spark(s.History, m.shown.Report.DurationS, sparkWidth) + gap
+		course = spark(s.History, m.shown.Report.DurationS, sparkWidth) + gap
 	}
-	line += s.Heading(max(0, m.width-ansi.StringWidth(line)))
-	style := styleOf(s)
-	if here {
-		return style.Reverse(true).Faint(false).Render(pad(m.fit(line), m.width))
-	}
-	return style.Render(m.fit(line))
+	room := max(0, m.width-ansi.StringWidth(verdict+numbers+course))
+	name := pad(s.Heading(room), room)
+	return m.fit(style.Render(verdict) + cells.Render(numbers) + style.Render(course) + cells.Render(name))
 }
 
 // emptiness says why there are no sites.
