@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -94,39 +91,4 @@ func startOnTerminal(ts *testscript.TestScript, neg bool, args []string) {
 		_, b.lastRead = io.Copy(io.MultiWriter(&b.stdout, &b.output), t.ours)
 	}()
 	b.begin(ts, args[0], err)
-}
-
-// moves are what leaktrace writes to a terminal besides text.
-var moves = regexp.MustCompile(`\x1b\[(\d*)A|\x1b\[J|\r\n|\r|[^\x1b\r\n]+|\x1b`)
-
-// screen checks what is to be seen in the end, the lines that were overwritten
-// or erased left out.
-func screen(ts *testscript.TestScript, neg bool, args []string) {
-	if len(args) != 1 {
-		ts.Fatalf("usage: screen PATTERN")
-	}
-	pattern, err := regexp.Compile("(?m)" + args[0])
-	ts.Check(err)
-	lines, row := []string{""}, 0
-	for _, move := range moves.FindAllStringSubmatch(ts.ReadFile("stdout"), -1) {
-		switch {
-		case move[0] == "\r\n":
-			if row++; row == len(lines) {
-				lines = append(lines, "")
-			}
-		case move[0] == "\x1b[J":
-			lines = append(lines[:row], "")
-		case strings.HasSuffix(move[0], "A") && move[1] != "":
-			up, err := strconv.Atoi(move[1])
-			ts.Check(err)
-			row = max(0, row-up)
-		case move[0] == "\r":
-			lines[row] = ""
-		default:
-			lines[row] += move[0]
-		}
-	}
-	if seen := strings.Join(lines, "\n"); pattern.MatchString(seen) == neg {
-		ts.Fatalf("the screen, to be matched with %s:\n%s", args[0], seen)
-	}
 }

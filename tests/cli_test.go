@@ -46,7 +46,11 @@ var buildLeaktrace = sync.OnceValues(func() (string, error) {
 //	type NAME TEXT              send characters, in Go's syntax: '\x03' is Ctrl-C
 //	signal NAME SIGNAL          send a signal
 //	finish NAME N               end its input, wait for its end; its exit status must be N
-//	screen PATTERN              what a terminal shows of what was read last, as stdout
+//	pane NAME WIDTH HEIGHT      a shell on a terminal that tmux keeps; its pid is in $NAME
+//	press NAME KEY...           keys, as tmux calls them, or text
+//	shows NAME PATTERN          wait until the screen matches; negated, until it does not
+//	resize NAME WIDTH HEIGHT    another size of the terminal
+//	restored NAME               wait until the terminal is as it was at first, with a prompt
 //	child VARIABLE PID          find the only child of a process
 //	attached NAME               it holds BPF programs in the kernel
 //	unattached                  every BPF program of leaktrace's is held by some process
@@ -74,14 +78,15 @@ func TestScripts(t *testing.T) {
 			e.Setenv("LEAKTRACE", leaktrace)
 			e.Setenv("PROGRAMS", programs)
 			e.Setenv("HOME", os.Getenv("HOME")) // the go command's cache is there
-			e.Values[scriptKey{}] = &script{processes: make(map[string]*background)}
+			e.Values[scriptKey{}] = &script{processes: make(map[string]*background), panes: make(map[string]*pane)}
 			// Another user must be able to reach the work directory.
 			return os.Chmod(filepath.Dir(e.WorkDir), 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": runToStatus, "refuse": refuse,
 			"start": startBackground, "terminal": startOnTerminal,
-			"await": await, "tell": tell, "type": typeText, "signal": sendSignal, "finish": finish, "screen": screen, "child": child, "port": freePort,
+			"await": await, "tell": tell, "type": typeText, "signal": sendSignal, "finish": finish, "child": child, "port": freePort,
+			"pane": openPane, "press": press, "shows": shows, "resize": resize, "restored": restored,
 			"attached": attached, "unattached": unattached,
 			"page": page, "unit": unit,
 			"report": readReport, "has": hasField, "site": hasSite,
@@ -92,6 +97,7 @@ func TestScripts(t *testing.T) {
 // script is what one script remembers.
 type script struct {
 	processes map[string]*background
+	panes     map[string]*pane
 	report    any
 }
 

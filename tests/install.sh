@@ -7,7 +7,7 @@ packages=("$@")
 if [ ${#packages[@]} -eq 0 ]; then
 	packages=(gcc g++ clang-19 libc6-dev binutils make musl-tools rustc util-linux procps iproute2 libxml2-utils
 		fish groff-base man-db mandoc zsh python3 libcurl4-openssl-dev nginx-light default-jdk-headless
-		containerd runc podman busybox-static)
+		containerd runc podman busybox-static tmux)
 	# A newer compiler outside the package system does as well.
 	command -v rustc >/dev/null && packages=("${packages[@]/rustc/}")
 	command -v javac >/dev/null && packages=("${packages[@]/default-jdk-headless/}")
