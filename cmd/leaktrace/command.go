@@ -102,10 +102,15 @@ func (c *command) wait(signals <-chan os.Signal) int {
 			continue
 		case <-c.ended:
 		}
-		status := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
-		if status.Signaled() {
-			return 128 + int(status.Signal())
-		}
-		return status.ExitStatus()
+		return statusOf(c.cmd.ProcessState)
 	}
+}
+
+// statusOf is how a process ended, as a shell says it.
+func statusOf(state *os.ProcessState) int {
+	status := state.Sys().(syscall.WaitStatus)
+	if status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return status.ExitStatus()
 }

@@ -2,13 +2,12 @@ package main
 
 import (
 	"bufio"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -18,75 +17,84 @@ import (
 	"github.com/leaktrace/leaktrace/export"
 )
 
-// guardName is what leaktrace is called (argv[0]) as the guard of a terminal.
-const guardName = "leaktrace-guard"
+// guardedMark is in the environment of the leaktrace that is guarded.
+const guardedMark = "LEAKTRACE_GUARDED"
 
-// guard is a process that outlives leaktrace and restores its terminal, should
-// leaktrace die with it in its hands: no deferred function runs when another
-// goroutine panics, nor at SIGKILL.
-type guard struct {
-	cmd  *exec.Cmd
-	pipe *os.File // leaktrace's life line: it closes when leaktrace ends
-}
+// crashFD is where that one writes what it dies of: on a full screen it is lost.
+const crashFD = 3
 
-// startGuard starts a guard of a terminal, which is to be left as it is now.
-func startGuard(terminal *os.File) (*guard, error) {
+func isGuarded() bool { return os.Getenv(guardedMark) != "" }
+
+// guardTerminal runs this leaktrace once more, which takes the terminal, and
+// restores the terminal if that one crashes: no deferred function runs when some
+// goroutine panics, nor at SIGKILL. Only who started it can do so before a shell
+// goes on, for that waits for him.
+func guardTerminal(e env) error {
+	terminal := e.stdout.(*os.File) // or it were no terminal
 	state, err := unix.IoctlGetTermios(int(terminal.Fd()), unix.TCGETS)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("read the terminal's settings: %w", err)
 	}
-	theirs, ours, err := os.Pipe()
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, caught...)
+	defer signal.Stop(signals)
+	cmd, crash, err := startGuarded(e)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("start what shows the live view (--no-tui does without): %w", err)
+	}
+	defer crash.Close()
+	go func() {
+		for s := range signals {
+			_ = cmd.Process.Signal(s) // it may have ended
+		}
+	}()
+	debug.FreeOSMemory() // all there is to do is to wait
+	last, _ := io.ReadAll(crash)
+	_ = cmd.Wait() // the status is read from ProcessState
+	if len(last) > 0 || cmd.ProcessState.ExitCode() < 0 {
+		restore(terminal, state, string(last))
+	}
+	return statusError{status: statusOf(cmd.ProcessState)}
+}
+
+// startGuarded starts the other leaktrace. What it dies of, if it crashes, can be
+// read from crash, which is at its end when that one is.
+func startGuarded(e env) (cmd *exec.Cmd, crash *os.File, err error) {
+	crash, theirs, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
 	}
 	defer theirs.Close()
-	g := &guard{cmd: exec.Command("/proc/self/exe"), pipe: ours}
-	g.cmd.Args = []string{guardName}
-	g.cmd.Env = []string{"GOMAXPROCS=1"}
-	g.cmd.Stdin, g.cmd.Stdout = theirs, terminal
-	if err := g.cmd.Start(); err != nil {
-		return nil, errors.Join(err, ours.Close())
+	cmd = exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Env = append(os.Environ(), guardedMark+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.stdin, e.stdout, e.stderr
+	cmd.ExtraFiles = []*os.File{theirs} // crashFD
+	// It must not outlive its guard. The signal comes when the thread ends.
+	runtime.LockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	if err := cmd.Start(); err != nil {
+		crash.Close()
+		return nil, nil, err
 	}
-	// What Go says when it crashes goes to the guard too, for on the screen it is
-	// lost.
-	err = errors.Join(binary.Write(ours, binary.NativeEndian, state), debug.SetCrashOutput(ours, debug.CrashOptions{}))
-	if err != nil {
-		return nil, errors.Join(err, g.stop())
-	}
-	return g, nil
+	return cmd, crash, nil
 }
 
-// stop ends the guard. The terminal has to be restored by then.
-func (g *guard) stop() error {
-	err := errors.Join(debug.SetCrashOutput(nil, debug.CrashOptions{}), g.cmd.Process.Kill())
-	_ = g.cmd.Wait() // it was killed
-	return errors.Join(err, g.pipe.Close())
+// reportCrashes makes Go's words on a crash go to the guard too.
+func reportCrashes() error {
+	f := os.NewFile(crashFD, "crash output")
+	defer f.Close()
+	return debug.SetCrashOutput(f, debug.CrashOptions{})
 }
 
-// guardTerminal is what a guard does: wait until leaktrace has died, restore the
-// terminal and show what it died of.
-func guardTerminal(in io.Reader, terminal *os.File) error {
-	// Signals are for leaktrace. A terminal stops those that change its settings
-	// from the background.
-	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGTTOU)
-	var state unix.Termios
-	if err := binary.Read(in, binary.NativeEndian, &state); err != nil {
-		return err
+// restore gives a terminal back for one who cannot any more, and says what he died
+// of. What cannot be restored nobody can help.
+func restore(terminal *os.File, state *unix.Termios, last string) {
+	_ = unix.IoctlSetTermios(int(terminal.Fd()), unix.TCSETSW, state)
+	if last == "" {
+		last = "leaktrace was killed"
 	}
-	last, err := io.ReadAll(in)
-	if err != nil {
-		return err
-	}
-	// A shell that has its terminal back has set it up for itself.
-	if inForeground() {
-		err = unix.IoctlSetTermios(int(terminal.Fd()), unix.TCSETSW, &state)
-	}
-	said := "leaktrace was killed\n"
-	if len(last) > 0 {
-		said = string(last)
-	}
-	_, writeErr := io.WriteString(terminal, restoreScreen+printable(said))
-	return errors.Join(err, writeErr)
+	_, _ = io.WriteString(terminal, restoreScreen+printable(last))
 }
 
 // restoreScreen undoes what a full-screen view does to a terminal: the kitty
@@ -99,8 +107,7 @@ func printable(text string) string {
 	var b strings.Builder
 	lines := bufio.NewScanner(strings.NewReader(text))
 	for lines.Scan() {
-		// The terminal may still be raw.
-		fmt.Fprintf(&b, "%s\r\n", export.Escape(strings.ReplaceAll(lines.Text(), "\t", "    ")))
+		fmt.Fprintln(&b, export.Escape(strings.ReplaceAll(lines.Text(), "\t", "    ")))
 	}
 	return b.String()
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -14,11 +13,8 @@ import (
 	"github.com/leaktrace/leaktrace/export/live"
 )
 
-// screen is the view that has a whole terminal, and someone who guards it.
-type screen struct {
-	*live.View
-	guard *guard
-}
+// screen is the view that has a whole terminal.
+type screen struct{ *live.View }
 
 // ownsTerminal tells whether leaktrace may take the terminal for its view: it is
 // one, can do more than lines, and is not somebody else's just now.
@@ -27,26 +23,24 @@ func ownsTerminal(e env) bool {
 	return able && isTerminal(e.stdout) && isTerminal(e.stdin) && inForeground()
 }
 
-// openScreen takes the terminal over.
-func openScreen(e env) (*screen, error) {
-	output := e.stdout.(*os.File) // or it were no terminal
-	guard, err := startGuard(output)
-	if err != nil {
-		return nil, fmt.Errorf("guard the terminal: %w", err)
+// openScreen takes the terminal over. If it crashes its guard gives it back.
+func openScreen(e env) (screen, error) {
+	if err := reportCrashes(); err != nil {
+		return screen{}, fmt.Errorf("tell the terminal's guard of crashes: %w", err)
 	}
-	return &screen{guard: guard, View: live.Start(live.Options{
-		Input: e.stdin, Output: output, Environ: os.Environ(),
+	return screen{live.Start(live.Options{
+		Input: e.stdin, Output: e.stdout, Environ: os.Environ(),
 		Write: writeReport, JobControl: hasJobControl(),
 	})}, nil
 }
 
-func (s *screen) show(report *export.Report, tracked int) {
+func (s screen) show(report *export.Report, tracked int) {
 	s.Show(live.State{Report: report, Tracked: tracked})
 }
 
-func (s *screen) ended() <-chan struct{} { return s.Ended() }
+func (s screen) ended() <-chan struct{} { return s.Ended() }
 
-func (s *screen) close() error { return errors.Join(s.Close(), s.guard.stop()) }
+func (s screen) close() error { return s.Close() }
 
 // hasJobControl tells whether a shell would notice that leaktrace is stopped. As
 // the first of its session, it or those that it was started by, it would stay so.

@@ -31,12 +31,6 @@ type env struct {
 }
 
 func main() {
-	if os.Args[0] == guardName {
-		if guardTerminal(os.Stdin, os.Stdout) != nil {
-			os.Exit(exitFailure)
-		}
-		return
-	}
 	// Unless it is caught, writing to a closed pipe ends the process without a
 	// word. A command that leaktrace starts gets the default back.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)

@@ -26,7 +26,7 @@ func newKeys() keyMap {
 		top:      binding("Home g", "first", "home", "g"),
 		bottom:   binding("End G", "last", "end", "G"),
 		open:     binding("Enter", "open", "enter"),
-		back:     binding("Esc", "back", "esc", "backspace"),
+		back:     binding("Esc", "back", "esc", "alt+esc", "backspace"),
 		sort:     binding("s", "sort", "s"),
 		reverse:  binding("r S", "reverse the order", "r", "S"),
 		nextKind: binding("Tab", "kind", "tab"),

@@ -198,7 +198,7 @@ func (m *model) typeFilter(k tea.KeyPressMsg) {
 	switch k.String() {
 	case "enter":
 		m.typing = false
-	case "esc":
+	case "esc", "alt+esc":
 		m.typing, filter = false, nil
 	case "ctrl+u":
 		filter = nil

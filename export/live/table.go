@@ -29,13 +29,15 @@ const (
 const (
 	gap         = "  "
 	leastSite   = 28 // columns that a site's name should have
-	sparkWidth  = 16
+	leastCourse = 9  // of what was outstanding over time
+	mostCourse  = 20
 	cursorWidth = 2
 )
 
-// columns are those that fit beside the site's name, with their widths. What says
-// least goes first.
-func (m *model) columns() (shown []column, sparks bool) {
+// columns are those that fit beside the site's name, with their widths, and how
+// many columns of the terminal the course of a site gets. What says least goes
+// first.
+func (m *model) columns() (shown []column, course int) {
 	all := []column{
 		{title: "VERDICT", order: byVerdict, cell: func(r export.Row) string { return r.Verdict }},
 		{title: "KIND", order: orders, cell: func(r export.Row) string { return r.Kind }},
@@ -53,7 +55,6 @@ func (m *model) columns() (shown []column, sparks bool) {
 		}
 		room -= c.width + len(gap)
 	}
-	sparks = room >= leastSite+sparkWidth+len(gap)
 	for _, drop := range []struct{ column, least int }{{oldest, leastSite}, {kind, leastSite}, {growth - 1, leastSite}, {outstanding - 1, leastSite / 2}} {
 		if room >= drop.least {
 			break
@@ -61,7 +62,10 @@ func (m *model) columns() (shown []column, sparks bool) {
 		room += all[drop.column].width + len(gap)
 		all = slices.Delete(all, drop.column, drop.column+1)
 	}
-	return all, sparks
+	if left := room - leastSite - leastCourse - len(gap); left >= 0 {
+		course = min(leastCourse+left/3, mostCourse) // names need more
+	}
+	return all, course
 }
 
 // mark is behind the title of a column that can be sorted by: an arrow, or the
@@ -80,13 +84,13 @@ func (m *model) mark(o order) string {
 
 // table draws the list in so many lines, the first being the titles.
 func (m *model) table(lines int) []string {
-	columns, sparks := m.columns()
+	columns, course := m.columns()
 	title := strings.Repeat(" ", cursorWidth)
 	for _, c := range columns {
 		title += c.pad(c.title) + gap
 	}
-	if sparks {
-		title += pad("OVER TIME", sparkWidth) + gap
+	if course > 0 {
+		title += pad("OVER TIME", course) + gap
 	}
 	out := []string{faint.Render(m.fit(title + "SITE"))}
 	if len(m.list.sites) == 0 {
@@ -95,14 +99,14 @@ func (m *model) table(lines int) []string {
 	m.list.scroll(lines - 1)
 	last := min(len(m.list.sites), m.list.offset+lines-1)
 	for i := m.list.offset; i < last; i++ {
-		out = append(out, m.line(i, columns, sparks))
+		out = append(out, m.line(i, columns, course))
 	}
 	return out
 }
 
 // line draws the site of an index: its verdict and its course in colour, or all of
 // it where the cursor is.
-func (m *model) line(i int, columns []column, sparks bool) string {
+func (m *model) line(i int, columns []column, course int) string {
 	s, row := m.list.sites[i], m.list.rows[i]
 	here, mark := i == m.list.cursor, "  "
 	style, cells := styleOf(s), plain
@@ -110,16 +114,16 @@ func (m *model) line(i int, columns []column, sparks bool) string {
 		style, mark = style.Reverse(true).Faint(false), "> "
 		cells = style
 	}
-	verdict, numbers, course := mark+columns[0].pad(row.Verdict), gap, ""
+	verdict, numbers, graph := mark+columns[0].pad(row.Verdict), gap, ""
 	for _, c := range columns[1:] {
 		numbers += c.pad(c.cell(row)) + gap
 	}
-	if sparks {
-		course = spark(s.History, m.shown.Report.DurationS, sparkWidth) + gap
+	if course > 0 {
+		graph = spark(s.History, m.shown.Report.DurationS, course) + gap
 	}
-	room := max(0, m.width-ansi.StringWidth(verdict+numbers+course))
+	room := max(0, m.width-ansi.StringWidth(verdict+numbers+graph))
 	name := pad(s.Heading(room), room)
-	return m.fit(style.Render(verdict) + cells.Render(numbers) + style.Render(course) + cells.Render(name))
+	return m.fit(style.Render(verdict) + cells.Render(numbers) + style.Render(graph) + cells.Render(name))
 }
 
 // emptiness says why there are no sites.
