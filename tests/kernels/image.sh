@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 GO=${GO:-go}
 
 tools=(bash coreutils dash grep iproute2 libxml2-utils mount perl procps python3 sed util-linux
-	libc6 libcurl4-openssl-dev libstdc++6 nginx-light)
+	libc6 libc-bin libcurl4-openssl-dev libstdc++6 ncurses-base nginx-light tmux)
 
 CGO_ENABLED=0 $GO build -o "$out/pprof" cmd/pprof
 CGO_ENABLED=0 $GO build -o build/leaktrace-test/leaktrace ./cmd/leaktrace
