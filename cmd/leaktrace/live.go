@@ -1,7 +1,7 @@
 package main
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -30,7 +30,7 @@ func openScreen(e env) (screen, error) {
 	}
 	return screen{live.Start(live.Options{
 		Input: e.stdin, Output: e.stdout, Environ: os.Environ(),
-		Write: writeReport, JobControl: hasJobControl(),
+		Write: keepReport, JobControl: hasJobControl(),
 	})}, nil
 }
 
@@ -49,9 +49,9 @@ func hasJobControl() bool {
 	return err == nil && session != unix.Getpgrp()
 }
 
-// writeReport writes a report for the user who asks for it at the live view: into
+// keepReport writes a report for the user who asks for it at the live view: into
 // the current directory, as the page for a browser, never over another file.
-func writeReport(r *export.Report) (path string, err error) {
+func keepReport(r *export.Report) (path string, err error) {
 	format, extension := "text", "txt"
 	if slices.Contains(export.Formats(), "html") {
 		format, extension = "html", "html"
@@ -61,5 +61,5 @@ func writeReport(r *export.Report) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	return path, cmp.Or(r.Write(f, format), f.Close())
+	return path, errors.Join(r.Write(f, format), f.Close())
 }

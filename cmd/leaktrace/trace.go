@@ -16,6 +16,9 @@ import (
 
 // trace does the work of run.
 func trace(e env, o runOptions) (err error) {
+	if o.fullScreen && !isGuarded() {
+		return guardTerminal(e)
+	}
 	suppressions, err := readSuppressions(o.suppress, o.kinds)
 	if err != nil {
 		return err
