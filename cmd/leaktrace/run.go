@@ -66,7 +66,7 @@ func traceFlags() []cli.Flag {
 		&cli.IntFlag{Name: "pid", Aliases: []string{"p"}, Usage: "trace the running process `N`", DefaultText: "none"},
 		&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "trace its descendants too (the default with a COMMAND)", DisableDefaultText: true},
 		&cli.DurationFlag{Name: "duration", Aliases: []string{"d"}, Usage: "stop tracing after `TIME` (30s, 5m)", DefaultText: "when the target exits"},
-		&cli.DurationFlag{Name: "interval", Aliases: []string{"i"}, Usage: "show a table every `TIME`", DefaultText: "2s on a terminal with --pid, else never"},
+		&cli.DurationFlag{Name: "interval", Aliases: []string{"i"}, Usage: "show a table every `TIME`", DefaultText: "on a terminal with --pid 1s, with --no-tui 2s, else never"},
 		&cli.BoolFlag{Name: "no-tui", Usage: "print that table as plain lines, also on a terminal", DisableDefaultText: true},
 		&cli.DurationFlag{Name: "min-age", Value: 10 * time.Second, Usage: "do not accuse what is outstanding for less than `TIME`"},
 		&cli.StringSliceFlag{Name: "kind", Aliases: []string{"k"}, Usage: "report only `KIND` (" + tracer.KindNames() + "); may be repeated"},
@@ -118,10 +118,14 @@ func parseRun(c *cli.Context, format string, e env) (runOptions, error) {
 	}
 	if len(o.command) == 0 {
 		o.fullScreen = !c.Bool("no-tui") && ownsTerminal(e)
-		if !c.IsSet("interval") && (o.fullScreen || isTerminal(e.stderr)) {
+		switch {
+		case c.IsSet("interval"):
+			o.fullScreen = o.fullScreen && o.interval > 0
+		case o.fullScreen:
+			o.interval = sampleEvery
+		case isTerminal(e.stderr):
 			o.interval = 2 * time.Second
 		}
-		o.fullScreen = o.fullScreen && o.interval > 0
 	}
 	return o, nil
 }

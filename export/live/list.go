@@ -29,7 +29,7 @@ type identity struct {
 	fingerprint string
 }
 
-func identify(s export.Site) identity { return identity{s.Kind, s.Fingerprint} }
+func identify(s *export.Site) identity { return identity{s.Kind, s.Fingerprint} }
 
 // list is the sites of a report that the user wants to see, in his order, and the
 // one he is at. The zero value shows all, by verdict.
@@ -39,7 +39,7 @@ type list struct {
 	order    order
 	reversed bool
 
-	sites []export.Site
+	sites []*export.Site
 	rows  []export.Row // of sites
 	// at is the site that the cursor is on, and follows, once it was moved. Until
 	// then it stays on the first line, so that what is worst is in sight.
@@ -52,13 +52,14 @@ type list struct {
 // fill picks and sorts the sites of a report.
 func (l *list) fill(r *export.Report) {
 	l.sites, l.rows = nil, nil
-	for _, s := range r.Sites {
+	for i := range r.Sites {
+		s := &r.Sites[i]
 		if (l.kind == "" || s.Kind == l.kind) && l.matches(s) {
 			l.sites = append(l.sites, s)
 		}
 	}
 	// Stable: what is alike stays in the report's order.
-	slices.SortStableFunc(l.sites, func(a, b export.Site) int {
+	slices.SortStableFunc(l.sites, func(a, b *export.Site) int {
 		if l.reversed {
 			a, b = b, a
 		}
@@ -69,7 +70,7 @@ func (l *list) fill(r *export.Report) {
 	}
 	at := -1
 	if l.moved {
-		at = slices.IndexFunc(l.sites, func(s export.Site) bool { return identify(s) == l.at })
+		at = slices.IndexFunc(l.sites, func(s *export.Site) bool { return identify(s) == l.at })
 	}
 	if at < 0 && l.moved {
 		at = l.cursor
@@ -80,7 +81,7 @@ func (l *list) fill(r *export.Report) {
 // clamp makes an index of a list out of a number.
 func clamp(i, length int) int { return max(0, min(i, length-1)) }
 
-func (l *list) compare(a, b export.Site) int {
+func (l *list) compare(a, b *export.Site) int {
 	switch l.order {
 	case byOutstanding:
 		return cmp.Compare(b.Outstanding, a.Outstanding)
@@ -93,7 +94,7 @@ func (l *list) compare(a, b export.Site) int {
 }
 
 // rank sorts verdicts by how much there is to do about them.
-func rank(s export.Site) int {
+func rank(s *export.Site) int {
 	switch {
 	case s.Suppressed != "":
 		return 5
@@ -104,7 +105,7 @@ func rank(s export.Site) int {
 }
 
 // matches tells whether a name of the site has the text of the filter in it.
-func (l *list) matches(s export.Site) bool {
+func (l *list) matches(s *export.Site) bool {
 	if l.filter == "" {
 		return true
 	}

@@ -144,25 +144,43 @@ func (m *model) write() tea.Msg {
 
 // pick is press for the table.
 func (m *model) pick(k tea.KeyPressMsg) {
-	l := &m.list
+	l, page := &m.list, m.bodyLines()-2 // without the titles, and with a line of before
 	switch is := func(b key.Binding) bool { return key.Matches(k, b) }; {
 	case is(m.keys.up):
 		l.move(l.cursor - 1)
 	case is(m.keys.down):
 		l.move(l.cursor + 1)
 	case is(m.keys.pageUp):
-		l.move(l.cursor - m.bodyLines() + 1)
+		l.move(l.cursor - page)
 	case is(m.keys.pageDown):
-		l.move(l.cursor + m.bodyLines() - 1)
+		l.move(l.cursor + page)
 	case is(m.keys.top):
 		l.move(0)
 	case is(m.keys.bottom):
 		l.move(len(l.sites) - 1)
 	case is(m.keys.open):
-		if len(l.sites) > 0 {
-			l.move(l.cursor)
-			m.page = &page{site: l.sites[l.cursor], text: viewport.New()}
-		}
+		m.open()
+	case is(m.keys.filter):
+		m.typing = true
+	default:
+		m.choose(k)
+		m.refresh()
+	}
+}
+
+// open shows the page of the site that the cursor is on.
+func (m *model) open() {
+	if l := &m.list; len(l.sites) > 0 {
+		l.move(l.cursor)
+		m.page = &page{site: l.sites[l.cursor], text: viewport.New()}
+		m.page.fill(m)
+	}
+}
+
+// choose takes the keys that say what the table lists, and in which order.
+func (m *model) choose(k tea.KeyPressMsg) {
+	l := &m.list
+	switch is := func(b key.Binding) bool { return key.Matches(k, b) }; {
 	case is(m.keys.back):
 		l.filter = ""
 	case is(m.keys.sort):
@@ -177,10 +195,7 @@ func (m *model) pick(k tea.KeyPressMsg) {
 		if n := int(k.String()[0] - '0'); n < len(kinds()) {
 			l.kind = kinds()[n]
 		}
-	case is(m.keys.filter):
-		m.typing = true
 	}
-	m.refresh()
 }
 
 // kinds are what the table can be limited to: all, then one of them.

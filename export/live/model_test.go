@@ -203,7 +203,7 @@ func TestCursorFollows(t *testing.T) {
 	less := *r
 	less.Sites = nil
 	for _, s := range r.Sites {
-		if identify(s) != at {
+		if identify(&s) != at {
 			less.Sites = append(less.Sites, s)
 		}
 	}

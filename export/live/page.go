@@ -2,7 +2,6 @@ package live
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/key"
@@ -16,8 +15,8 @@ import (
 
 // page is all there is to know of one site.
 type page struct {
-	site  export.Site // as it was last seen
-	gone  bool        // nothing of it is outstanding any more
+	site  *export.Site // as it was last seen
+	gone  bool         // nothing of it is outstanding any more
 	title string
 	text  viewport.Model
 }
@@ -28,13 +27,16 @@ const samplesOnPage = 10
 // fill brings the page up to what is shown.
 func (p *page) fill(m *model) {
 	r := m.shown.Report
-	i := slices.IndexFunc(r.Sites, func(s export.Site) bool { return identify(s) == identify(p.site) })
-	if p.gone = i < 0; !p.gone {
-		p.site = r.Sites[i]
+	p.gone = true
+	for i := range r.Sites {
+		if s := &r.Sites[i]; identify(s) == identify(p.site) {
+			p.site, p.gone = s, false
+			break
+		}
 	}
 	var text strings.Builder
 	// A strings.Builder takes all.
-	_ = r.WriteSite(&text, p.site, export.TextOptions{Width: m.width, Samples: samplesOnPage})
+	_ = r.WriteSite(&text, *p.site, export.TextOptions{Width: m.width, Samples: samplesOnPage})
 	title, rest, _ := strings.Cut(strings.TrimRight(text.String(), "\n"), "\n")
 	p.title = title
 	lines := p.course(m)

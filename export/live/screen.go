@@ -92,10 +92,10 @@ func (m *model) title() string {
 
 // tabs are the kinds, with how many sites there are of each.
 func (m *model) tabs() string {
-	counts := make(map[string]int)
-	for _, s := range m.shown.Report.Sites {
-		counts[string(s.Kind)]++
-		counts[""]++
+	all := m.shown.Report.Sites
+	counts := map[string]int{"": len(all)}
+	for i := range all {
+		counts[string(all[i].Kind)]++
 	}
 	var tabs []string
 	for i, kind := range kinds() {

@@ -6,8 +6,9 @@ import (
 	"github.com/leaktrace/leaktrace/export"
 )
 
-// bars are the heights of a sparkline, from nothing to the most.
-var bars = []rune(" ▁▂▃▄▅▆▇█")
+// bars are the heights of a sparkline, from nothing to the most. A full one would
+// touch the line above.
+var bars = []rune(" ▁▂▃▄▅▆▇")
 
 // spark draws what was outstanding in the course of so many seconds, from 0 up to
 // the most there ever was. Each column shows what was there at its end; before the

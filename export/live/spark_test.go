@@ -12,11 +12,11 @@ func TestSpark(t *testing.T) {
 		want    string
 	}{
 		"none":      {nil, "        "},
-		"steady":    {[]export.Point{{AtS: 0, Outstanding: 4}, {AtS: 8, Outstanding: 4}}, "████████"},
-		"late":      {[]export.Point{{AtS: 5.5, Outstanding: 1}}, "     ███"},
-		"grows":     {[]export.Point{{AtS: 1, Outstanding: 1}, {AtS: 2, Outstanding: 2}, {AtS: 3, Outstanding: 3}, {AtS: 4, Outstanding: 4}, {AtS: 5, Outstanding: 5}, {AtS: 6, Outstanding: 6}, {AtS: 7, Outstanding: 7}, {AtS: 8, Outstanding: 8}}, "▁▂▃▄▅▆▇█"},
-		"drains":    {[]export.Point{{AtS: 1, Outstanding: 1000}, {AtS: 4, Outstanding: 1}, {AtS: 6, Outstanding: 0}}, "███▁▁   "},
-		"after end": {[]export.Point{{AtS: 1, Outstanding: 1}, {AtS: 9, Outstanding: 2}}, "▄▄▄▄▄▄▄█"},
+		"steady":    {[]export.Point{{AtS: 0, Outstanding: 4}, {AtS: 8, Outstanding: 4}}, "▇▇▇▇▇▇▇▇"},
+		"late":      {[]export.Point{{AtS: 5.5, Outstanding: 1}}, "     ▇▇▇"},
+		"grows":     {[]export.Point{{AtS: 1, Outstanding: 1}, {AtS: 2, Outstanding: 2}, {AtS: 3, Outstanding: 3}, {AtS: 4, Outstanding: 4}, {AtS: 5, Outstanding: 5}, {AtS: 6, Outstanding: 6}, {AtS: 7, Outstanding: 7}, {AtS: 8, Outstanding: 8}}, "▁▂▃▄▅▆▇▇"},
+		"drains":    {[]export.Point{{AtS: 1, Outstanding: 1000}, {AtS: 4, Outstanding: 1}, {AtS: 6, Outstanding: 0}}, "▇▇▇▁▁   "},
+		"after end": {[]export.Point{{AtS: 1, Outstanding: 1}, {AtS: 9, Outstanding: 2}}, "▄▄▄▄▄▄▄▇"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

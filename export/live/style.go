@@ -20,7 +20,7 @@ var (
 )
 
 // styleOf is how a site of that verdict is drawn.
-func styleOf(s export.Site) lipgloss.Style {
+func styleOf(s *export.Site) lipgloss.Style {
 	switch {
 	case s.Suppressed != "":
 		return faint
@@ -39,8 +39,8 @@ func styleOfAll(r *export.Report) lipgloss.Style {
 	if r.Leaking() > 0 {
 		return alarm
 	}
-	for _, s := range r.Sites {
-		if s.State == verdict.Suspect && s.Suppressed == "" {
+	for i := range r.Sites {
+		if s := &r.Sites[i]; s.State == verdict.Suspect && s.Suppressed == "" {
 			return doubt.Bold(true)
 		}
 	}
