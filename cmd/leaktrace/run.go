@@ -116,18 +116,25 @@ func parseRun(c *cli.Context, format string, e env) (runOptions, error) {
 	if len(o.command) > 0 && !c.IsSet("follow") {
 		o.follow = true
 	}
-	if len(o.command) == 0 {
-		o.fullScreen = !c.Bool("no-tui") && ownsTerminal(e)
-		switch {
-		case c.IsSet("interval"):
-			o.fullScreen = o.fullScreen && o.interval > 0
-		case o.fullScreen:
-			o.interval = sampleEvery
-		case isTerminal(e.stderr):
-			o.interval = 2 * time.Second
-		}
-	}
+	o.chooseView(c, e)
 	return o, nil
+}
+
+// chooseView says how a run is shown while it goes on: on a whole terminal, in
+// lines, or not at all. A command has the terminal for itself.
+func (o *runOptions) chooseView(c *cli.Context, e env) {
+	if len(o.command) > 0 {
+		return
+	}
+	o.fullScreen = !c.Bool("no-tui") && ownsTerminal(e)
+	switch {
+	case c.IsSet("interval"):
+		o.fullScreen = o.fullScreen && o.interval > 0
+	case o.fullScreen:
+		o.interval = sampleEvery
+	case isTerminal(e.stderr):
+		o.interval = 2 * time.Second
+	}
 }
 
 // parseKinds is what --kind says; none if it was not given.
