@@ -84,7 +84,7 @@ func TestNoColor(t *testing.T) {
 		if err := v.Close(); err != nil {
 			t.Error(err)
 		}
-		if got := regexp.MustCompile(`\x1b\[[\d;]*3[15]m`).MatchString(s.String()); got != want || !strings.Contains(s.String(), "LEAK") {
+		if got := regexp.MustCompile(`\x1b\[([\d;]*;)?3[15][;m]`).MatchString(s.String()); got != want || !strings.Contains(s.String(), "LEAK") {
 			t.Errorf("%s: colours %v, want %v: %q", environ, got, want, s)
 		}
 	}
