@@ -90,7 +90,7 @@ func openPane(ts *testscript.TestScript, neg bool, args []string) {
 	// The work directory's name is too long for a socket's.
 	directory, err := os.MkdirTemp("", "pane")
 	ts.Check(err)
-	ts.Defer(func() { os.RemoveAll(directory) })
+	ts.Defer(func() { _ = os.RemoveAll(directory) })
 	p := &pane{socket: filepath.Join(directory, "tmux")}
 	ts.Check(p.open(ts, args[1], args[2]))
 	of(ts).panes[args[0]] = p

@@ -35,7 +35,7 @@ func (s *screen) String() string {
 
 func start(t *testing.T, environ ...string) (*View, *screen) {
 	input, keyboard := io.Pipe()
-	t.Cleanup(func() { keyboard.Close() })
+	t.Cleanup(func() { _ = keyboard.Close() })
 	s := &screen{wait: make(chan struct{})}
 	return Start(Options{Input: input, Output: s, Environ: append(environ, "TERM=xterm")}), s
 }

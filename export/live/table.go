@@ -29,6 +29,7 @@ const (
 const (
 	gap         = "  "
 	leastSite   = 28 // columns that a site's name should have
+	goodSite    = 32 // and beside its course
 	leastCourse = 9  // of what was outstanding over time
 	mostCourse  = 20
 	cursorWidth = 2
@@ -48,7 +49,6 @@ func (m *model) columns() (shown []column, course int) {
 	room := m.width - cursorWidth
 	for i := range all {
 		c := &all[i]
-		c.title += m.mark(c.order)
 		c.width = ansi.StringWidth(c.title)
 		for _, row := range m.list.rows {
 			c.width = max(c.width, ansi.StringWidth(c.cell(row)))
@@ -62,37 +62,40 @@ func (m *model) columns() (shown []column, course int) {
 		room += all[drop.column].width + len(gap)
 		all = slices.Delete(all, drop.column, drop.column+1)
 	}
-	if left := room - leastSite - leastCourse - len(gap); left >= 0 {
+	if left := room - goodSite - leastCourse - len(gap); left >= 0 {
 		course = min(leastCourse+left/3, mostCourse) // names need more
 	}
 	return all, course
 }
 
-// mark is behind the title of a column that can be sorted by: an arrow, or the
-// space for one, lest all moves when there is one.
-func (m *model) mark(o order) string {
-	switch {
-	case o == orders:
-		return ""
-	case o != m.list.order:
-		return " "
-	case m.list.reversed:
-		return "▲"
+// titles are the first line. An arrow is beside the column that is sorted by, in
+// the gap between columns.
+func (m *model) titles(columns []column, course int) string {
+	line, arrow := strings.Repeat(" ", cursorWidth), "▼"
+	if m.list.reversed {
+		arrow = "▲"
 	}
-	return "▼"
+	for _, c := range columns {
+		sorted := c.order == m.list.order
+		switch {
+		case sorted && c.right:
+			c.title, c.width = arrow+c.title, c.width+1
+			line = strings.TrimSuffix(line, " ")
+		case sorted:
+			c.title += arrow
+		}
+		line += pad(c.pad(c.title), c.width+len(gap))
+	}
+	if course > 0 {
+		line += pad("OVER TIME", course+len(gap))
+	}
+	return line + "SITE"
 }
 
 // table draws the list in so many lines, the first being the titles.
 func (m *model) table(lines int) []string {
 	columns, course := m.columns()
-	title := strings.Repeat(" ", cursorWidth)
-	for _, c := range columns {
-		title += c.pad(c.title) + gap
-	}
-	if course > 0 {
-		title += pad("OVER TIME", course) + gap
-	}
-	out := []string{faint.Render(m.fit(title + "SITE"))}
+	out := []string{faint.Render(m.fit(m.titles(columns, course)))}
 	if len(m.list.sites) == 0 {
 		return append(out, "", "  "+m.emptiness())
 	}
