@@ -127,13 +127,16 @@ func report(t *testing.T, output []byte) {
 	if err != nil {
 		t.Fatalf("go tool test2json: %v", err)
 	}
-	said := make(map[string]string)
+	said := make(map[string]*strings.Builder)
 	for events := json.NewDecoder(bytes.NewReader(converted)); events.More(); {
 		var e event
 		if err := events.Decode(&e); err != nil {
 			t.Fatalf("read what test2json says: %v", err)
 		}
-		said[e.Test] += e.Output
+		if said[e.Test] == nil {
+			said[e.Test] = new(strings.Builder)
+		}
+		said[e.Test].WriteString(e.Output)
 		if e.Test != "" && (e.Action == "pass" || e.Action == "fail" || e.Action == "skip") {
 			t.Run(e.Test, func(t *testing.T) {
 				if e.Action != "pass" {
@@ -142,7 +145,7 @@ func report(t *testing.T, output []byte) {
 			})
 		}
 	}
-	if !strings.Contains(said[""], "\nexit 0\n") {
-		t.Errorf("the guest's tests did not all pass:\n%s", said[""])
+	if whole := said[""]; whole == nil || !strings.Contains(whole.String(), "\nexit 0\n") {
+		t.Errorf("the guest's tests did not all pass:\n%s", whole)
 	}
 }
