@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* kernel.bpf.h: kernel constants that are macros and so not in BTF. */
+/* kernel.bpf.h: kernel constants that are macros and so not in BTF, and a difference between kernels. */
 #ifndef LEAK_KERNEL_BPF_H
 #define LEAK_KERNEL_BPF_H
 
@@ -18,5 +18,15 @@
 #define LEAK_PF_USER_WORKER 0x00004000 /* from 6.4 on; unused bit before */
 #define LEAK_PF_KTHREAD 0x00200000
 #define LEAK_PF_KERNEL_WORKER (LEAK_PF_IO_WORKER | LEAK_PF_USER_WORKER | LEAK_PF_KTHREAD)
+
+/*
+ * map_insert makes an entry, or returns -LEAK_EEXIST where there is one. It returns an
+ * int because map operations did before 6.4 (kernel commit d7ba4cc900bf): the upper
+ * half of what they leave is no sign.
+ */
+static __always_inline int map_insert(void *map, const void *key, const void *value)
+{
+	return bpf_map_update_elem(map, key, value, BPF_NOEXIST);
+}
 
 #endif

@@ -201,7 +201,7 @@ static __always_inline void site_born(__u64 stack)
 	site = counts ? bpf_map_lookup_elem(counts, &stack) : NULL;
 	if (counts && !site) {
 		/* Two creators may get here at once; both then find the entry. */
-		bpf_map_update_elem(counts, &stack, &fresh, BPF_NOEXIST);
+		map_insert(counts, &stack, &fresh);
 		site = bpf_map_lookup_elem(counts, &stack);
 	}
 	if (site)

@@ -25,12 +25,12 @@ static __always_inline void mark_thread(struct task_struct *thread, const struct
 		.follow = proc->follow,
 	};
 	__u32 tid = thread->pid;
-	long error;
+	int error;
 
 	if (bpf_map_lookup_elem(&threads, &tid) || !entry_taken(proc->scope, LEAK_BUDGET_THREADS))
 		return;
 	birth_before(&record.birth, thread->group_leader, thread->start_time);
-	error = bpf_map_update_elem(&threads, &tid, &record, BPF_NOEXIST);
+	error = map_insert(&threads, &tid, &record);
 	if (error)
 		entry_given(record.scope, LEAK_BUDGET_THREADS);
 	if (error == -LEAK_E2BIG)

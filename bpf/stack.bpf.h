@@ -109,13 +109,13 @@ static __always_inline void use_store(__u64 id, struct leak_stack *stack)
 /* stack_store keeps a stack that was not seen before, if there is room for it. */
 static __always_inline bool stack_store(__u64 id, struct leak_stack *stack)
 {
-	long error;
+	int error;
 
 	if (bpf_map_lookup_elem(&stacks, &id))
 		return true;
 	if (!entry_taken(stack->scope, LEAK_BUDGET_STACKS))
 		return false;
-	error = bpf_map_update_elem(&stacks, &id, stack, BPF_NOEXIST);
+	error = map_insert(&stacks, &id, stack);
 	if (!error) {
 		notify(LEAK_EVENT_STACK, stack->scope, bpf_get_current_pid_tgid() >> 32, id);
 		return true;

@@ -39,10 +39,10 @@ static __always_inline void child_followed(struct task_struct *child, const stru
  * entry_replace makes an entry that was taken, in place of what is there: the record
  * of an older thread whose end was not seen, whose part is given back then.
  */
-static __always_inline long entry_replace(void *map, const void *key, const void *value, __u32 scope,
-					  enum leak_budget budget)
+static __always_inline int entry_replace(void *map, const void *key, const void *value, __u32 scope,
+					 enum leak_budget budget)
 {
-	long error = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
+	int error = map_insert(map, key, value);
 
 	if (error == -LEAK_EEXIST) {
 		entry_given(scope, budget);
