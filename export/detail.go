@@ -39,12 +39,12 @@ func (t text) detail(number string, s Site) {
 // facts are what is said of a site before its stack, one line each. Of a sampled
 // site only the least is known.
 func (s Site) facts(sampled bool) []string {
-	facts := []string{fmt.Sprintf("%s: %s", s.State, s.Reason)}
+	facts := []string{fmt.Sprintf("%s: %s", s.State, Escape(s.Reason))}
 	if s.Ended {
 		facts[0] += "; its process has ended since"
 	}
 	if s.Assumed != "" {
-		facts = append(facts, "assuming "+s.Assumed)
+		facts = append(facts, "assuming "+Escape(s.Assumed))
 	}
 	if len(s.GrowsWith) > 0 {
 		facts = append(facts, s.GrowsWith[0].String())

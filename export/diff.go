@@ -185,7 +185,7 @@ func (d *Diff) count(c Change) int {
 }
 
 // DiffFormats lists the formats Diff.Write knows.
-func DiffFormats() []string { return []string{"text", "json"} }
+func DiffFormats() []string { return []string{"text", "json", "html"} }
 
 // Write renders the difference in one of DiffFormats.
 func (d *Diff) Write(w io.Writer, format string) error {
@@ -194,6 +194,8 @@ func (d *Diff) Write(w io.Writer, format string) error {
 		return d.WriteText(w, TextOptions{})
 	case "json":
 		return d.WriteJSON(w)
+	case "html":
+		return d.WriteHTML(w, HTMLOptions{})
 	}
 	return fmt.Errorf("unknown format %q", format)
 }

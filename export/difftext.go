@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 )
 
 // WriteText writes the difference for a person: what leaks more, what the runs
@@ -68,8 +69,10 @@ func (d *Diff) counts(changes ...Change) string {
 // String describes a run in a line.
 func (r Run) String() string {
 	return fmt.Sprintf("%s, started %s, watched for %s",
-		&r.Target, r.Started.UTC().Format("2006-01-02 15:04:05 UTC"), humanSpan(r.DurationS))
+		&r.Target, instant(r.Started), humanSpan(r.DurationS))
 }
+
+func instant(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
 // notes say what keeps the runs from being compared well.
 func (d *Diff) notes() (notes []string) {

@@ -85,7 +85,7 @@ func (s *SocketSample) socket(age string) []string {
 		unread = "nothing unread"
 	}
 	parts := []string{
-		"local " + cmp.Or(s.Local, "unknown"), "peer " + cmp.Or(s.Remote, "unknown"),
+		"local " + cmp.Or(Escape(s.Local), "unknown"), "peer " + cmp.Or(Escape(s.Remote), "unknown"),
 		"peer closed " + age + " ago", unread, eof,
 	}
 	if s.IdleS != nil {

@@ -167,7 +167,7 @@ type ProgramCost struct {
 }
 
 // Formats lists the formats Write knows.
-func Formats() []string { return []string{"text", "json", "folded", "pprof", "ltz"} }
+func Formats() []string { return []string{"text", "json", "html", "folded", "pprof", "ltz"} }
 
 // Write renders the report in one of Formats.
 func (r *Report) Write(w io.Writer, format string) error {
@@ -176,6 +176,8 @@ func (r *Report) Write(w io.Writer, format string) error {
 		return r.WriteText(w, TextOptions{})
 	case "json":
 		return r.WriteJSON(w)
+	case "html":
+		return r.WriteHTML(w, HTMLOptions{})
 	case "folded":
 		return r.WriteFolded(w)
 	case "pprof":

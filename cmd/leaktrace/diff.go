@@ -22,6 +22,7 @@ func diffCommand(e env) *cli.Command {
 		OnUsageError: onUsageError,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "write the difference as `FORMAT` (" + strings.Join(export.DiffFormats(), ", ") + ")"},
+			sourceURLFlag(),
 		},
 		Action: func(c *cli.Context) error {
 			format := c.String("format")
@@ -31,12 +32,16 @@ func diffCommand(e env) *cli.Command {
 			case !slices.Contains(export.DiffFormats(), format):
 				return notOneOf("format", format, "formats", export.DiffFormats())
 			}
-			return diff(e, c.Args().Get(0), c.Args().Get(1), format)
+			source, err := parseSourceURL(c, format)
+			if err != nil {
+				return err
+			}
+			return diff(e, c.Args().Get(0), c.Args().Get(1), format, source)
 		},
 	}
 }
 
-func diff(e env, oldPath, newPath, format string) error {
+func diff(e env, oldPath, newPath, format string, source export.SourceURL) error {
 	before, err := readReport(e, oldPath)
 	if err != nil {
 		return err
@@ -45,7 +50,13 @@ func diff(e env, oldPath, newPath, format string) error {
 	if err != nil {
 		return err
 	}
-	if err := export.NewDiff(before, after).Write(e.stdout, format); err != nil {
+	d := export.NewDiff(before, after)
+	if format == "html" {
+		err = d.WriteHTML(e.stdout, export.HTMLOptions{Source: source})
+	} else {
+		err = d.Write(e.stdout, format)
+	}
+	if err != nil {
 		return fmt.Errorf("write difference: %w", err)
 	}
 	return nil

@@ -21,6 +21,7 @@ type reportOptions struct {
 	output   string
 	junit    string // "": none
 	suppress string // "": none
+	source   export.SourceURL
 }
 
 func reportCommand(e env) *cli.Command {
@@ -34,6 +35,7 @@ func reportCommand(e env) *cli.Command {
 		OnUsageError: onUsageError,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "write the report as `FORMAT` (" + strings.Join(export.Formats(), ", ") + ")"},
+			sourceURLFlag(),
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the report to `FILE` instead of standard output"},
 			&cli.StringSliceFlag{Name: "kind", Aliases: []string{"k"}, Usage: "report only `KIND` (" + tracer.KindNames() + "); may be repeated"},
 			&cli.StringFlag{Name: "junit", Usage: "also write the report to `FILE` as JUnit XML, one test for each site"},
@@ -71,6 +73,9 @@ func parseReport(c *cli.Context) (o reportOptions, err error) {
 	case !slices.Contains(export.Formats(), o.format):
 		return o, notOneOf("format", o.format, "formats", export.Formats())
 	}
+	if o.source, err = parseSourceURL(c, o.format); err != nil {
+		return o, err
+	}
 	o.kinds, err = parseKinds(c)
 	return o, err
 }
@@ -101,16 +106,19 @@ func report(e env, o reportOptions) (err error) {
 	if o.output == "" {
 		width = terminalWidth(e.stdout)
 	}
-	if err := errors.Join(writeReport(r, output, o.format, export.TextOptions{Width: width}), r.WriteJUnit(junit)); err != nil {
+	if err := errors.Join(writeReport(r, output, o.format, export.TextOptions{Width: width}, export.HTMLOptions{Source: o.source}), r.WriteJUnit(junit)); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
 	return nil
 }
 
-// writeReport writes a report in a format, of which only text has options.
-func writeReport(r *export.Report, w io.Writer, format string, text export.TextOptions) error {
-	if format == "text" {
+// writeReport writes a report in a format, of which only text and html have options.
+func writeReport(r *export.Report, w io.Writer, format string, text export.TextOptions, html export.HTMLOptions) error {
+	switch format {
+	case "text":
 		return r.WriteText(w, text)
+	case "html":
+		return r.WriteHTML(w, html)
 	}
 	return r.Write(w, format)
 }

@@ -28,6 +28,7 @@ type runOptions struct {
 	suppress   string // "": none
 	limits     limit.Own
 	failOnLeak bool
+	source     export.SourceURL
 }
 
 func runCommand(e env) *cli.Command {
@@ -45,6 +46,7 @@ func runCommand(e env) *cli.Command {
 		OnUsageError: onUsageError,
 		Flags: append(traceFlags(),
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "write the report as `FORMAT` (" + strings.Join(export.Formats(), ", ") + ")"},
+			sourceURLFlag(),
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the report to `FILE` instead of standard output"},
 		),
 		Action: func(c *cli.Context) error {
@@ -112,6 +114,9 @@ func parseRun(c *cli.Context, format string, e env) (runOptions, error) {
 	}
 	if o.limits, err = limit.ParseOwn(c.StringSlice("limit")); err != nil {
 		return o, usageError("%v", err)
+	}
+	if o.source, err = parseSourceURL(c, o.format); err != nil {
+		return o, err
 	}
 	if len(o.command) > 0 && !c.IsSet("follow") {
 		o.follow = true

@@ -90,7 +90,7 @@ func (s *session) write(report *export.Report, output io.Writer) error {
 	if s.command != nil && s.options.failOnLeak {
 		o.Brief, o.Samples = true, 1
 	}
-	return writeReport(report, output, s.options.format, o)
+	return writeReport(report, output, s.options.format, o, export.HTMLOptions{Source: s.options.source})
 }
 
 // status turns the outcome into leaktrace's exit status. A command outlives

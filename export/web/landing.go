@@ -18,7 +18,7 @@ func (h *handler) landing(w http.ResponseWriter, r *http.Request) {
 		Profiling:   "false", // leaktrace's own profiles are not served
 		Links: []web.LandingLinks{
 			{Address: "/metrics", Text: "Metrics"},
-			{Address: "/debug/leaks?format=text", Text: "Leaks", Description: "for people; without format=text as JSON, also ?kind=, ?namespace=, ?pod=, ?container="},
+			{Address: "/debug/leaks?format=html", Text: "Leaks", Description: "with a flame graph; format=text for a terminal, without format= as JSON; also ?kind=, ?namespace=, ?pod=, ?container="},
 			{Address: "/debug/pprof/leaks", Text: "Profile", Description: "for pprof, Parca and Pyroscope; with ?seconds=60 what has come and gone since"},
 			{Address: "/healthz", Text: "Health"},
 			{Address: "/readyz", Text: "Readiness"},

@@ -20,6 +20,7 @@ import (
 var contentTypes = map[string]string{
 	"json":   "application/json",
 	"text":   "text/plain; charset=utf-8",
+	"html":   "text/html; charset=utf-8",
 	"folded": "text/plain; charset=utf-8",
 	"pprof":  "application/octet-stream",
 	"ltz":    "application/zstd",
@@ -98,6 +99,9 @@ func send(w http.ResponseWriter, leave func(), make func(*bytes.Buffer) error, c
 		return
 	}
 	w.Header().Set("Content-Type", contentType)
+	if contentType == contentTypes["html"] {
+		w.Header().Set("Content-Security-Policy", export.HTMLPolicy()+"; frame-ancestors 'none'")
+	}
 	if name := attachments[contentType]; name != "" {
 		w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
 	}
