@@ -7,7 +7,7 @@ BIN     := build/leaktrace
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo -E)
 
 .DEFAULT_GOAL := help
-.PHONY: help build generate demo test image dashboard rules test-deploy test-kubernetes test-kernels test-arm64 soak bench scale lint clean deps
+.PHONY: help build generate page demo test test-page image dashboard rules test-deploy test-kubernetes test-kernels test-arm64 soak bench scale lint clean deps
 
 help: ## show this help
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -ts $$'\t'
@@ -33,17 +33,31 @@ test-deploy: build image ## test deploy/ with Prometheus, Alertmanager, containe
 	cd deploy/grafana && npm ci --silent --no-audit --no-fund
 	cd tests/deploy && $(GO) vet ./... && $(SUDO) env "PATH=$$PATH:/usr/sbin:/sbin" $(GO) test -count=1 -timeout 20m ./...
 
-generate: ## regenerate BPF objects and their Go bindings (needs clang-19; installs it)
+generate: page ## regenerate BPF objects with their Go bindings, and the script of the page (needs clang-19, node and npm; installs them)
 	tests/install.sh clang-19 llvm-19
 	$(GO) generate ./tracer
+
+page: ## regenerate export/page/bundle, the script and style of --format html
+	command -v npm >/dev/null || tests/install.sh npm
+	cd export/page && npm ci --silent --no-audit --no-fund && npm run --silent build
 
 demo: build ## trace a small leaking service for 15 s and print the report
 	tests/install.sh gcc libc6-dev
 	$(MAKE) --no-print-directory -C tests/programs OUT=$(CURDIR)/build/programs $(CURDIR)/build/programs/demo
 	$(SUDO) $(BIN) run --duration 15s --min-age 3s -- build/programs/demo 16
 
-test: deps ## run all tests, as root, on the real kernel
+test: deps test-page ## run all tests, as root, on the real kernel
 	$(SUDO) env "PATH=$$PATH" $(GO) test -count=1 -timeout 10m ./...
+
+# The pages are of fixed reports and of the demo, traced for 15 s. With UPDATE=1 the
+# pictures in export/page/test are taken again.
+test-page: build ## open the pages of --format html in headless Chromium
+	tests/install.sh chromium fonts-dejavu-core gcc libc6-dev
+	command -v npm >/dev/null || tests/install.sh npm
+	$(MAKE) --no-print-directory -C tests/programs OUT=$(CURDIR)/build/programs $(CURDIR)/build/programs/demo
+	cd export/page && npm ci --silent --no-audit --no-fund
+	$(GO) test -count=1 -run '^TestPages$$' ./export -pages $(CURDIR)/build/pages
+	cd export/page && $(SUDO) env "PATH=$$PATH" npm test --silent
 
 # Once built, the components of Kubernetes take seconds to build again.
 KUBERNETES := $(CURDIR)/build/kubernetes

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -268,5 +269,18 @@ func TestFailedReport(t *testing.T) {
 	h.render(out, func(*node.State, *bytes.Buffer) error { return errors.New("broken") }, "text/plain")
 	if out.Code != 500 || len(h.reports) != 0 {
 		t.Errorf("status %d, %d places taken", out.Code, len(h.reports))
+	}
+}
+
+// A page may run its own script, on this server as from a file, and no other.
+func TestPagePolicy(t *testing.T) {
+	f := newFixture(t)
+	f.step(t)
+	got := f.get(t, "/debug/leaks?format=html").header.Get("Content-Security-Policy")
+	if want := export.HTMLPolicy() + "; frame-ancestors 'none'"; got != want {
+		t.Errorf("policy %q, want %q", got, want)
+	}
+	if other := f.get(t, "/").header.Get("Content-Security-Policy"); strings.Contains(other, "script-src") {
+		t.Errorf("other pages have the policy %q", other)
 	}
 }

@@ -117,6 +117,7 @@ func TestPages(t *testing.T) {
 		{"/readyz", 503, 200, plain, "ok"},
 		{"/debug/leaks", 503, 200, "application/json", `"node": "node-<a>"`},
 		{"/debug/leaks?format=text&namespace=shop", 503, 200, plain, "app in shop/pod/c"},
+		{"/debug/leaks?format=html&kind=zombie", 503, 200, "text/html; charset=utf-8", "found on node-&lt;a&gt;, watched"},
 		{"/debug/leaks?format=folded", 503, 200, plain, "zombie;(no stack captured) 5"},
 		{"/debug/leaks?format=pprof", 503, 200, "application/octet-stream", "\x1f\x8b"},
 		{"/debug/pprof/leaks?kind=zombie&namespace=shop&pod=pod&container=c", 503, 200, "application/octet-stream", "\x1f\x8b"},
