@@ -49,12 +49,14 @@ demo: build ## trace a small leaking service for 15 s and print the report
 test: deps test-page ## run all tests, as root, on the real kernel
 	$(SUDO) env "PATH=$$PATH" $(GO) test -count=1 -timeout 10m ./...
 
-# The pages are of fixed reports and of the demo, traced for 15 s. With UPDATE=1 the
-# pictures in export/page/test are taken again.
+# The pages are of fixed reports, and of programs that are traced for 15 s. With UPDATE=1
+# the pictures in export/page are taken again.
+PAGE_PROGRAMS := $(addprefix $(CURDIR)/build/programs/,demo $(addprefix incidents/,analytics deadlines imaging policies))
+
 test-page: build ## open the pages of --format html in headless Chromium
-	tests/install.sh chromium fonts-dejavu-core gcc libc6-dev
+	tests/install.sh chromium fonts-dejavu-core gcc g++ libc6-dev libcurl4-openssl-dev python3
 	command -v npm >/dev/null || tests/install.sh npm
-	$(MAKE) --no-print-directory -C tests/programs OUT=$(CURDIR)/build/programs $(CURDIR)/build/programs/demo
+	$(MAKE) --no-print-directory -C tests/programs OUT=$(CURDIR)/build/programs $(PAGE_PROGRAMS)
 	cd export/page && npm ci --silent --no-audit --no-fund
 	$(GO) test -count=1 -run '^TestPages$$' ./export -pages $(CURDIR)/build/pages
 	cd export/page && $(SUDO) env "PATH=$$PATH" npm test --silent
