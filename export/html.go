@@ -90,10 +90,7 @@ func (p page) write(w io.Writer, payload any) error {
 func packPayload(payload any) (string, error) {
 	var out strings.Builder
 	letters := base64.NewEncoder(base64.StdEncoding, &out)
-	z, err := gzip.NewWriterLevel(letters, gzip.BestCompression)
-	if err != nil {
-		return "", err
-	}
+	z := gzip.NewWriter(letters)
 	if err := json.NewEncoder(z).Encode(payload); err != nil {
 		return "", fmt.Errorf("make the payload: %w", err)
 	}

@@ -66,11 +66,19 @@ func (t *tables) kind(name string) int {
 	return len(t.Kinds) - 1
 }
 
+// Bounds of what is shown of a site, beyond what the tracer finds: reports are read from
+// files too.
+const (
+	maxFrames = 1024
+	maxPoints = 64
+)
+
 // stack numbers a stack; -1 is for none.
 func (t *tables) stack(stack []symbol.Frame) int {
 	if len(stack) == 0 {
 		return -1
 	}
+	stack = stack[:min(len(stack), maxFrames)]
 	i := t.stacks.of(stack)
 	if i == len(t.Stacks) {
 		numbers := make([]int, len(stack))

@@ -97,7 +97,7 @@ func (t *tables) site(s Site, sampled bool) siteData {
 	if s.Workload != nil {
 		data.Workload = shown(s.Workload.String())
 	}
-	for _, p := range s.History {
+	for _, p := range s.History[:min(len(s.History), maxPoints)] {
 		data.Times = append(data.Times, int(255*min(1, max(0, p.AtS/max(t.Duration, 1e-3)))))
 		data.Counts = append(data.Counts, p.Outstanding)
 	}

@@ -111,7 +111,7 @@ export class Flame {
     const wide = ((Math.min(range.x1, x1) - Math.max(range.x0, x0)) / (x1 - x0)) * width;
     if (wide < 1) return;
     const many = nodes.length;
-    const box = element("div", { role: "treeitem", tabindex: -1, "aria-level": nodes[0].depth + 1, "aria-selected": "false", class: "more", "aria-label": `${plural(many, "narrow frame", "narrow frames")}, zoom to see` }, wide > 90 ? `${many} more` : "");
+    const box = element("div", { role: "treeitem", tabindex: -1, "aria-level": nodes[0].depth + 1, "aria-selected": "false", class: "more", "aria-label": `${many} more, narrow frames: zoom to see` }, wide > 56 ? `${many} more` : "");
     this.#put(box, nodes[0].depth, left, wide);
     box.range = many === 1 ? nodes[0] : range;
     boxes.push(box);
