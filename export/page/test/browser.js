@@ -53,7 +53,7 @@ export async function close(page) {
 /** The serious violations of accessibility rules, as text. */
 export async function violations(page) {
   await page.evaluate(axe);
-  const { violations: found } = await page.evaluate(() => axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }));
+  const { violations: found } = await page.evaluate(() => axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"], resultTypes: ["violations"] }));
   return found.filter((v) => ["serious", "critical"].includes(v.impact))
     .map((v) => `${v.id}: ${v.help}\n${v.nodes.slice(0, 4).map((n) => `  ${n.target}: ${n.failureSummary}`).join("\n")}`);
 }
