@@ -41,10 +41,13 @@ page: ## regenerate export/page/bundle, the script and style of --format html
 	command -v npm >/dev/null || tests/install.sh npm
 	cd export/page && npm ci --silent --no-audit --no-fund && npm run --silent build
 
-demo: build ## trace a small leaking service for 15 s and print the report
+demo: build ## trace a small leaking service for 15 s, print the report, and make one for a browser
 	tests/install.sh gcc libc6-dev
 	$(MAKE) --no-print-directory -C tests/programs OUT=$(CURDIR)/build/programs $(CURDIR)/build/programs/demo
-	$(SUDO) $(BIN) run --duration 15s --min-age 3s -- build/programs/demo 16
+	$(SUDO) $(BIN) record --duration 15s --min-age 3s --output build/demo.ltz -- build/programs/demo 16
+	$(BIN) report build/demo.ltz
+	$(BIN) report --format html --output build/demo.html build/demo.ltz
+	@echo "and for a browser: build/demo.html"
 
 test: deps test-page ## run all tests, as root, on the real kernel
 	$(SUDO) env "PATH=$$PATH" $(GO) test -count=1 -timeout 10m ./...
