@@ -19,11 +19,13 @@ const (
 type function struct {
 	entry      uint64
 	nameOff    uint32
+	pcsp       uint32
 	pcfile     uint32
 	pcln       uint32
 	cuOffset   uint32
 	inlTreePCs uint32 // offset in pctab, 0 for none
 	inlTree    uint64 // address, 0 for none
+	flags      byte
 }
 
 // function decodes the _func at addr.
@@ -33,7 +35,7 @@ func (t *Table) function(addr uint64) (function, error) {
 		return function{}, err
 	}
 	word := func(i int) uint32 { return binary.LittleEndian.Uint32(b[4*i:]) }
-	f := function{entry: t.text + uint64(word(0)), nameOff: word(1), pcfile: word(5), pcln: word(6), cuOffset: word(8)}
+	f := function{entry: t.text + uint64(word(0)), nameOff: word(1), pcsp: word(4), pcfile: word(5), pcln: word(6), cuOffset: word(8), flags: b[41]}
 	npcdata, nfuncdata := uint64(word(7)), uint64(b[43])
 	if t.header.magic != magic120 || t.gofunc == 0 || npcdata <= pcdataInlTreeIndex || nfuncdata <= funcdataInlTree || npcdata > 64 {
 		return f, nil

@@ -65,8 +65,8 @@ func scanChunk(chunk []byte, addr uint64, pattern []byte, hit func(uint64) bool)
 	}
 }
 
-// module is what is needed of runtime.moduledata.
-type module struct{ text, gofunc uint64 }
+// module is what is needed of runtime.moduledata, and where it is.
+type module struct{ addr, text, gofunc uint64 }
 
 // moduleWords is how much of moduledata is read, in words.
 const moduleWords = 50
@@ -82,6 +82,7 @@ func findModule(mem memory, h header) (module, bool) {
 	try := func(addr uint64) bool {
 		if tried++; !found && tried <= maxCandidates {
 			m, found = decodeModule(moduleAt(mem, addr), h)
+			m.addr = addr
 		}
 		return found || tried >= maxCandidates
 	}

@@ -37,6 +37,7 @@ type Table struct {
 	// gofunc is where funcdata offsets count from; 0 when not known, and then
 	// inlined calls are not told apart.
 	gofunc uint64
+	module uint64 // address of runtime.moduledata; 0 when not known
 }
 
 // header is the decoded pcHeader. The tables are virtual addresses.
@@ -60,7 +61,7 @@ func New(f *elf.File) (*Table, error) {
 	}
 	t := &Table{mem: mem, header: h, text: h.textStart}
 	if m, ok := findModule(mem, h); ok {
-		t.text, t.gofunc = m.text, m.gofunc
+		t.text, t.gofunc, t.module = m.text, m.gofunc, m.addr
 	}
 	if s := f.Section(".text"); t.text == 0 && s != nil {
 		t.text = s.Addr
@@ -109,6 +110,44 @@ func (t *Table) Lookup(pc uint64) ([]Call, bool) {
 	}
 	file, line := t.position(f, pc)
 	return append(calls, Call{Function: name, File: file, Line: line}), true
+}
+
+// Module returns the address of the program's runtime.moduledata. It reports false
+// when it was not found.
+func (t *Table) Module() (uint64, bool) { return t.module, t.module != 0 }
+
+// Frame is how the stack of a function looks where it executes.
+type Frame struct {
+	// Entry is the function's first address.
+	Entry uint64
+	// Delta is by how many bytes the stack pointer is below what it was at Entry.
+	Delta uint64
+	// Top says that the function has no caller: it is the root of its stack.
+	Top bool
+}
+
+// topFrame is the flag of functions without a caller (abi.FuncFlagTopFrame).
+const topFrame = 1
+
+// maxDelta bounds frames: the largest that Go makes is far below.
+const maxDelta = 1 << 30
+
+// Frame returns how to get from a frame to its caller's: pc is where it executes
+// or, in a caller, where its call returns to. It reports false when pc is not in Go
+// code, and for tables of before Go 1.20.
+func (t *Table) Frame(pc uint64) (Frame, bool) {
+	if t.header.magic != magic120 || pc < t.text || pc-t.text > 1<<32-1 {
+		return Frame{}, false
+	}
+	f, ok := t.find(uint32(pc - t.text))
+	if !ok {
+		return Frame{}, false
+	}
+	delta := t.pcvalue(f.pcsp, f.entry, pc)
+	if delta < 0 || delta > maxDelta {
+		return Frame{}, false
+	}
+	return Frame{Entry: f.entry, Delta: uint64(delta), Top: f.flags&topFrame != 0}, true
 }
 
 // find searches functab, whose entries are an offset in text and one in pcln,

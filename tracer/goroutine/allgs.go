@@ -1,0 +1,101 @@
+package goroutine
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// Offsets in runtime.g that no release since 1.20 has changed.
+const (
+	offLow   = 0 // stack.lo
+	offHigh  = 8 // stack.hi
+	offSP    = 56
+	offPC    = 64
+	offSelf  = 72 // sched.g
+	headSize = 80
+)
+
+const (
+	// fewest is how many goroutines a program has that has begun: main, and those of
+	// the garbage collector.
+	fewest = 4
+	// mostListed bounds the slice itself; what is read of it is less.
+	mostListed = 1 << 26
+	// checked is how many elements of a slice are looked at.
+	checked = 64
+	// maxLists is how many slices in .bss are looked at.
+	maxLists = 1 << 15
+)
+
+// ErrEarly is returned for a program whose runtime has not begun yet, or that has
+// no list of goroutines where it should be.
+var ErrEarly = errors.New("its list of goroutines was not found")
+
+// errLists is returned where more than one list could be it.
+var errLists = errors.New("it has two lists of goroutines; one of them is not the runtime's")
+
+// list is a slice header.
+type list struct{ first, len, cap uint64 }
+
+func decodeList(b []byte) list { return list{word(b, 0), word(b, 8), word(b, 16)} }
+
+func (l list) plausible() bool {
+	return l.first != 0 && l.first%8 == 0 && l.len >= fewest && l.len <= l.cap && l.cap < mostListed
+}
+
+// findList finds runtime.allgs in .bss: the slice of whose elements each points to
+// itself.
+func findList(m Memory, bss section) (uint64, error) {
+	var found, looked int
+	var at uint64
+	search(m, bss, 24, func(address uint64, b []byte) bool {
+		l := decodeList(b)
+		if !l.plausible() {
+			return false
+		}
+		if looked++; l.holds(m) {
+			at = address
+			found++
+		}
+		return found > 1 || looked == maxLists
+	})
+	switch found {
+	case 0:
+		return 0, ErrEarly
+	case 1:
+		return at, nil
+	}
+	return 0, errLists
+}
+
+// holds tells whether the elements of a list are goroutines.
+func (l list) holds(m Memory) bool {
+	return len(l.heads(m, headSize)) > 0
+}
+
+// heads reads so many bytes of each of the first elements. If one is no goroutine
+// there are none.
+func (l list) heads(m Memory, size int) (heads [][]byte) {
+	n := int(min(l.len, checked))
+	pointers := make([]byte, 8*n)
+	if !read(m, pointers, l.first) {
+		return nil
+	}
+	pieces := make([]unix.RemoteIovec, n)
+	for i := range pieces {
+		pieces[i] = piece(word(pointers, uint64(8*i)), size)
+	}
+	buf := make([]byte, n*size)
+	if got, _ := m.Read(buf, pieces...); got != len(buf) {
+		return nil
+	}
+	for i := range n {
+		b := buf[i*size : (i+1)*size]
+		if word(b, offSelf) != uint64(pieces[i].Base) || word(b, offLow) > word(b, offHigh) {
+			return nil
+		}
+		heads = append(heads, b)
+	}
+	return heads
+}

@@ -1,0 +1,63 @@
+package goroutine
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// layout is where the fields of runtime.g are that differ between releases. The
+// others have kept their distance to these.
+type layout struct {
+	goid      uint64 // atomicstatus is 8 before, waitreason 24 and trackingSeq 39 behind
+	gopc      uint64 // parentGoid is 8 before, startpc 16 behind
+	syscallSP uint64 // syscallpc is 8 behind
+}
+
+func (l layout) status() uint64 { return l.goid - 8 }
+func (l layout) reason() uint64 { return l.goid + 24 }
+func (l layout) seq() uint64    { return l.goid + 39 }
+func (l layout) parent() uint64 { return l.gopc - 8 }
+func (l layout) start() uint64  { return l.gopc + 16 }
+func (l layout) size() int      { return int(l.start()) + 8 }
+
+// layouts is the layout of each release, the same on all 64-bit processors.
+var layouts = map[string]layout{
+	"1.22": {goid: 152, gopc: 280, syscallSP: 112},
+	"1.23": {goid: 160, gopc: 288, syscallSP: 112},
+	"1.24": {goid: 160, gopc: 288, syscallSP: 112},
+	"1.25": {goid: 152, gopc: 280, syscallSP: 104},
+	"1.26": {goid: 152, gopc: 288, syscallSP: 104},
+	"1.27": {goid: 152, gopc: 288, syscallSP: 104},
+}
+
+// release is the part of a version that decides: "1.26" of "go1.26.8-X:nosomething".
+func release(version string) string {
+	major, rest, ok := strings.Cut(strings.TrimPrefix(version, "go"), ".")
+	if !ok {
+		return ""
+	}
+	minor := rest
+	if end := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' }); end >= 0 {
+		minor = rest[:end]
+	}
+	return major + "." + minor
+}
+
+// errLayout is returned where the goroutines do not show where their fields are.
+var errLayout = errors.New("its goroutines are not like those of any known release of Go")
+
+// layoutOf finds out the layout of a program's goroutines. heads is the first of them.
+func layoutOf(program Program, text section, heads [][]byte) (layout, error) {
+	known, ok := layouts[release(program.Version)]
+	seen, err := infer(program, text, heads)
+	switch {
+	case ok && errors.Is(err, errMainGone), ok && err == nil && seen == known:
+		return known, nil
+	case !ok && err == nil:
+		return seen, nil
+	case err == nil:
+		err = errLayout
+	}
+	return layout{}, fmt.Errorf("%w (its version is %q)", err, program.Version)
+}

@@ -1,0 +1,59 @@
+package goroutine
+
+import "errors"
+
+// section is a range of addresses.
+type section struct{ from, to uint64 }
+
+func (s section) has(address uint64) bool { return address >= s.from && address < s.to }
+
+// module is the part of runtime.moduledata that is needed: where things lie.
+type module struct{ text, data, bss section }
+
+// Words of runtime.moduledata, the same since Go 1.20.
+const (
+	wordText    = 22
+	wordData    = 26
+	wordBSS     = 28
+	moduleWords = 30
+)
+
+// maxSection bounds what is searched.
+const maxSection = 256 << 20
+
+var errNoModule = errors.New("the runtime's description of the program is not where its file says")
+
+// readModule reads a module from live memory, where its addresses are relocated.
+func readModule(m Memory, address uint64) (module, error) {
+	b := make([]byte, 8*moduleWords)
+	if !read(m, b, address) {
+		return module{}, errNoModule
+	}
+	pair := func(i uint64) section { return section{word(b, 8*i), word(b, 8*i+8)} }
+	out := module{text: pair(wordText), data: pair(wordData), bss: pair(wordBSS)}
+	for _, s := range []section{out.text, out.data, out.bss} {
+		if s.from == 0 || s.from%8 != 0 || s.to < s.from || s.to-s.from > maxSection {
+			return module{}, errNoModule
+		}
+	}
+	return out, nil
+}
+
+// chunk is how much is searched at once.
+const chunk = 256 << 10
+
+// search gives to look each word of a section, with as many bytes as follow it,
+// until look has found what it wants. The last words have less than size behind them
+// and are left out.
+func search(m Memory, s section, size uint64, look func(address uint64, b []byte) bool) {
+	buf := make([]byte, chunk)
+	for at := s.from; at < s.to; at += chunk - chunk/4 {
+		b := buf[:min(chunk, s.to-at)]
+		n, _ := m.Read(b, piece(at, len(b)))
+		for i := uint64(0); i+size <= uint64(n) && i < chunk-chunk/4; i += 8 {
+			if look(at+i, b[i:n]) {
+				return
+			}
+		}
+	}
+}
