@@ -7,7 +7,7 @@ BIN     := build/leaktrace
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo -E)
 
 .DEFAULT_GOAL := help
-.PHONY: help build generate page demo test test-page image dashboard rules test-deploy test-kubernetes test-kernels test-arm64 soak bench scale lint clean deps
+.PHONY: help build generate page demo test test-page image dashboard rules test-deploy test-kubernetes test-kernels test-arm64 test-goroutines soak bench scale lint clean deps
 
 help: ## show this help
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | column -ts $$'\t'
@@ -100,6 +100,9 @@ test-arm64: deps ## run pure tests as arm64 in qemu, and kernel tests in an arm6
 	tests/arm64/boot.sh $(ARM64) tests ../build/leaktrace-test/leaktrace doctor
 	tests/arm64/boot.sh $(ARM64) tests ../build/tracer.test -test.v
 	tests/arm64/boot.sh $(ARM64) tests ../build/tests.test -test.v -test.parallel=2 -test.timeout=30m '-test.run=$(ARM64_GUEST)'
+
+test-goroutines: ## compare goroutines with what each release of Go says of its own (downloads six of them: 500 MB)
+	$(SUDO) env "PATH=$$PATH" $(GO) test -tags releases -run 'TestReleases|TestMillion' -count=1 -v -timeout 30m ./tracer/goroutine
 
 SOAK ?= 30m
 soak: deps ## trace 2,000 creations/s of each kind for $(SOAK): counts exact, memory flat

@@ -47,11 +47,12 @@ const chunk = 256 << 10
 // and are left out.
 func search(m Memory, s section, size uint64, look func(address uint64, b []byte) bool) {
 	buf := make([]byte, chunk)
-	for at := s.from; at < s.to; at += chunk - chunk/4 {
-		b := buf[:min(chunk, s.to-at)]
-		n, _ := m.Read(b, piece(at, len(b)))
-		for i := uint64(0); i+size <= uint64(n) && i < chunk-chunk/4; i += 8 {
-			if look(at+i, b[i:n]) {
+	const step = chunk - chunk/4 // the rest is read twice
+	for off := uint64(0); off < s.to-s.from; off += step {
+		b := buf[:min(chunk, s.to-s.from-off)]
+		n, _ := m.Read(b, piece(s.from+off, len(b)))
+		for i := uint64(0); i+size <= uint64(n) && i < step; i += 8 {
+			if look(s.from+off+i, b[i:n]) {
 				return
 			}
 		}
