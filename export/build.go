@@ -109,7 +109,7 @@ func (b *builder) site(s verdict.Site, own map[tracer.Kind]Limit) Site {
 func unjudged(h *verdict.History, sites []verdict.Site) int {
 	n := h.Unjudged()
 	for _, s := range sites {
-		if s.Ended && s.Kind != tracer.Thread && s.State != verdict.Leaking {
+		if s.Ended && !s.Kind.Live() && s.State != verdict.Leaking {
 			n += len(s.Outstanding) - s.Past
 		}
 	}

@@ -60,7 +60,7 @@ func (s Site) facts(sampled bool) []string {
 		facts = append(facts, fmt.Sprintf("while traced: %s%s %s, %s %s", least,
 			humanCount(s.Created), w.created, humanCount(s.Released), w.released))
 	}
-	if len(s.Names) > 0 && s.Outstanding > 1 {
+	if len(s.Names) > 0 && s.Outstanding > 1 && s.Kind != tracer.Goroutine {
 		facts = append(facts, "called "+s.called())
 	}
 	return facts
@@ -109,6 +109,7 @@ var roleTitles = map[tracer.Role]string{
 	tracer.Accepted:  "accepted by",
 	tracer.FirstUsed: "accepted, and first used by",
 	tracer.LastUsed:  "last used by",
+	tracer.Started:   "began at, and started by",
 }
 
 // frames writes a stack, leaf first, with an arrow at the frame to look at.

@@ -110,6 +110,7 @@ var words = map[tracer.Kind]struct{ one, many, created, released string }{
 	tracer.Thread:         {"thread", "threads", "started", "ended"},
 	tracer.UnjoinedThread: {"unjoined thread", "unjoined threads", "ended", "joined or detached"},
 	tracer.CloseWait:      {"socket in CLOSE_WAIT", "sockets in CLOSE_WAIT", "opened", "closed"},
+	tracer.Goroutine:      {"waiting goroutine", "waiting goroutines", "began to wait", "went on"},
 }
 
 func plural(n int, one, many string) string {

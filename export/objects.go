@@ -51,12 +51,22 @@ func (s Sample) describe(kind tracer.Kind, ended bool) []string {
 		return s.socket(age)
 	case s.ThreadSample == nil: // of a kind that this version does not know
 		return []string{quote(s.Name), "outstanding for " + age}
+	case s.GoroutineSample != nil:
+		return s.wait(age)
 	case kind == tracer.UnjoinedThread:
 		return []string{fmt.Sprintf("tid %d %s", s.TID, quote(s.Name)), "ended " + age + " ago"}
 	case ended:
 		return []string{fmt.Sprintf("tid %d %s", s.TID, quote(s.Name)), "was alive for " + age}
 	default:
 		return []string{fmt.Sprintf("tid %d %s", s.TID, quote(s.Name)), "alive for " + age}
+	}
+}
+
+// wait describes a goroutine. What it began at is in the stack of its site.
+func (s *GoroutineSample) wait(age string) []string {
+	return []string{
+		fmt.Sprintf("goroutine %d", s.Goroutine), Escape(cmp.Or(s.WaitReason, "waiting")) + " for " + age,
+		fmt.Sprintf("started by goroutine %d", s.Parent),
 	}
 }
 

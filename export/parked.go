@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -12,9 +13,11 @@ import (
 // maxParked bounds the places where a site's threads are said to be stuck.
 const maxParked = 5
 
-// Parked is so many threads of a site that are blocked at one place now.
+// Parked is so many threads or goroutines of a site that are blocked at one place now.
 type Parked struct {
 	Count int `json:"count"`
+	// Reason is why goroutines wait; empty for threads.
+	Reason string `json:"reason,omitempty"`
 	// Running threads are at no place: they were running.
 	Running   bool           `json:"running"`
 	Site      Place          `json:"site"`
@@ -24,6 +27,9 @@ type Parked struct {
 
 // parked picks a site's threads out of all that were looked at.
 func (b *builder) parked(s verdict.Site) (all []Parked) {
+	if s.Kind == tracer.Goroutine {
+		return waits(s.Outstanding)
+	}
 	if s.Kind != tracer.Thread || len(b.groups) == 0 {
 		return nil
 	}
@@ -37,25 +43,52 @@ func (b *builder) parked(s verdict.Site) (all []Parked) {
 		if counts[i] == 0 || len(all) == maxParked {
 			continue
 		}
-		p := Parked{
-			Count: counts[i], Running: group.Running,
-			SiteFrame: group.Stack.Site, Stack: append([]symbol.Frame{}, group.Stack.Frames...),
-		}
-		if i := p.SiteFrame; i >= 0 {
-			p.Site = newPlace(p.Stack[i])
-		}
+		p := newParked(counts[i], group.Stack)
+		p.Running = group.Running
 		all = append(all, p)
 	}
 	return all
 }
 
+func newParked(count int, stack tracer.Stack) Parked {
+	p := Parked{Count: count, SiteFrame: stack.Site, Stack: append([]symbol.Frame{}, stack.Frames...)}
+	if i := p.SiteFrame; i >= 0 {
+		p.Site = newPlace(p.Stack[i])
+	}
+	return p
+}
+
+// waits groups goroutines by where and why they wait.
+func waits(objects []tracer.Object) (all []Parked) {
+	type place struct {
+		stack  *tracer.Stack
+		reason string
+	}
+	counts := make(map[place]int)
+	for i := range objects {
+		if g := objects[i].Goroutine; g != nil && g.Parked != nil {
+			counts[place{g.Parked, g.Reason}]++
+		}
+	}
+	for at, n := range counts {
+		p := newParked(n, *at.stack)
+		p.Reason = at.reason
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b Parked) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Site.Line, b.Site.Line))
+	})
+	return all[:min(len(all), maxParked)]
+}
+
 // parked writes where the threads are stuck: of most of those that are, the
 // stack, of the others a line.
 func (t text) parked(s Site) {
-	one, many, when := "thread is", "threads are", "now"
+	is, are, when := " is", " are", "now"
 	if s.Ended {
-		one, many, when = "thread was", "threads were", "last"
+		is, are, when = " was", " were", "last"
 	}
+	one, many := string(s.Kind)+is, string(s.Kind)+"s"+are
 	stuck := slices.IndexFunc(s.Parked, func(p Parked) bool { return !p.Running })
 	for i, p := range s.Parked {
 		who := plural(p.Count, one, many)
@@ -63,12 +96,20 @@ func (t text) parked(s Site) {
 		case p.Running:
 			t.line("\n    %s running %s", who, when)
 		case i == stuck:
-			t.line("\n    %s blocked %s in", who, when)
+			t.line("\n    %s blocked %s%s in", who, when, p.why())
 			t.frames(p.Stack, p.SiteFrame)
 		default:
-			t.line("\n    %s blocked %s in %s", who, when, blockedIn(p, t.o.width()))
+			t.line("\n    %s blocked %s%s in %s", who, when, p.why(), blockedIn(p, t.o.width()))
 		}
 	}
+}
+
+// why says for what goroutines wait.
+func (p Parked) why() string {
+	if p.Reason == "" {
+		return ""
+	}
+	return " (" + Escape(p.Reason) + ")"
 }
 
 // blockedIn names a place by the application's function and the call it is in.

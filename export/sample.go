@@ -14,13 +14,15 @@ const maxSamples = 10
 // Sample is one outstanding object. Exactly one of the embedded structs is
 // set, as the kind of its site demands.
 type Sample struct {
-	// Name is the comm of a child or thread, empty for a socket.
+	// Name is the comm of a child or thread, the function that a goroutine began at,
+	// empty for a socket.
 	Name          string  `json:"name,omitempty"`
 	AgeS          float64 `json:"age_s"`
 	BeforeTracing bool    `json:"before_tracing"`
 	*ChildSample
 	*ThreadSample
 	*SocketSample
+	*GoroutineSample
 }
 
 // ChildSample is a child that was not reaped. Processes that are not known are
@@ -38,6 +40,14 @@ type ChildSample struct {
 // ThreadSample is a thread that lives on or was not joined.
 type ThreadSample struct {
 	TID int `json:"tid"`
+}
+
+// GoroutineSample is a goroutine that waits.
+type GoroutineSample struct {
+	Goroutine int `json:"goroutine"`
+	// Parent is the number of the goroutine that started it.
+	Parent     int    `json:"parent"`
+	WaitReason string `json:"wait_reason"`
 }
 
 // SocketSample is a socket that was not closed.
@@ -82,6 +92,11 @@ func newSample(o tracer.Object, taken time.Time) Sample {
 		}
 	case tracer.CloseWait:
 		s.SocketSample = newSocketSample(o.Socket, taken)
+	case tracer.Goroutine:
+		s.GoroutineSample = &GoroutineSample{Goroutine: o.ID}
+		if g := o.Goroutine; g != nil {
+			s.Parent, s.WaitReason = g.Parent, g.Reason
+		}
 	default:
 		s.ThreadSample = &ThreadSample{TID: o.ID}
 	}

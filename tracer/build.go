@@ -285,9 +285,7 @@ func (b *builder) finish() []Site {
 		if frame, ok := s.frames[best]; ok {
 			s.Stack.Site = frame
 		}
-		slices.SortFunc(s.Outstanding, func(x, y Object) int {
-			return cmp.Or(x.Since.Compare(y.Since), cmp.Compare(x.ID, y.ID))
-		})
+		slices.SortFunc(s.Outstanding, older)
 		out = append(out, s.Site)
 	}
 	slices.SortFunc(out, func(x, y Site) int {
@@ -296,6 +294,9 @@ func (b *builder) finish() []Site {
 	seenAgain(out)
 	return out
 }
+
+// older puts the object first that is outstanding for longer.
+func older(a, b Object) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID)) }
 
 // wants reports whether snapshots show a kind.
 func (t *Tracer) wants(kind Kind) bool {

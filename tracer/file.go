@@ -28,9 +28,11 @@ type file struct {
 	place    extent
 	rows     []ledgerLeakRow // as in the kernel, for stacks that Go walks
 	threads  threadLayout
-	// goOnly: a Go program without a C library, whose threads nobody has to join.
-	goOnly bool
-	refs   int
+	// golang: it has the table of Go's functions. goOnly: it has no C library besides,
+	// and nobody has to join its threads.
+	golang, goOnly bool
+
+	refs int
 	// tenant is the first to map it, and payer whose room its table takes; both are
 	// nil unless a node is traced. missing is what the table needs that there was no
 	// room for.
@@ -80,7 +82,7 @@ func (fs *files) open(f *os.File, name, root string, whose *tenant) (*file, erro
 
 // load reads a file for the first time. It takes ownership of f.
 func (fs *files) load(f *os.File, name, root string, whose *tenant) (*file, error) {
-	segments, goOnly, err := examine(f)
+	segments, golang, goOnly, err := examine(f)
 	if err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("read %s: %w", name, err)
@@ -92,7 +94,7 @@ func (fs *files) load(f *os.File, name, root string, whose *tenant) (*file, erro
 	}
 	loaded := &file{
 		tenant: whose, symbols: symbols, segments: segments,
-		threads: readThreadLayout(symbols), goOnly: goOnly, refs: 1,
+		threads: readThreadLayout(symbols), golang: golang, goOnly: goOnly, refs: 1,
 	}
 	if err := fs.tabulate(loaded, table, whose); err != nil {
 		return nil, errors.Join(err, symbols.Close())
@@ -177,10 +179,10 @@ func (f *file) bias(start, offset uint64) uint64 {
 	return start - offset
 }
 
-// examine reads the program headers, and tells a program that is Go's alone: it has
-// the table of Go's functions, and no dynamic linker. debug/elf has paniced on
+// examine reads the program headers, and tells a program that is Go's: it has the
+// table of Go's functions. One that is Go's alone has no dynamic linker. debug/elf has paniced on
 // crafted files before, hence the recover.
-func examine(f *os.File) (segments []elf.ProgHeader, goOnly bool, err error) {
+func examine(f *os.File) (segments []elf.ProgHeader, golang, goOnly bool, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("malformed ELF: %v", r)
@@ -188,14 +190,15 @@ func examine(f *os.File) (segments []elf.ProgHeader, goOnly bool, err error) {
 	}()
 	parsed, err := elf.NewFile(f)
 	if err != nil {
-		return nil, false, err
+		return nil, false, false, err
 	}
-	goOnly = parsed.Section(".gopclntab") != nil || parsed.Section(".data.rel.ro.gopclntab") != nil
+	golang = parsed.Section(".gopclntab") != nil || parsed.Section(".data.rel.ro.gopclntab") != nil
+	goOnly = golang
 	for _, prog := range parsed.Progs {
 		goOnly = goOnly && prog.Type != elf.PT_INTERP
 		if prog.Type == elf.PT_LOAD && prog.Flags&elf.PF_X != 0 {
 			segments = append(segments, prog.ProgHeader)
 		}
 	}
-	return segments, goOnly, nil
+	return segments, golang, goOnly, nil
 }

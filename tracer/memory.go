@@ -16,6 +16,7 @@ import (
 type memory struct {
 	requests chan *memoryRequest
 	hung     map[int]bool // by pid
+	room     []byte       // that a read may fill; one that hangs keeps it
 }
 
 type memoryRequest struct {
@@ -60,7 +61,10 @@ func (m *memory) read(pid, tid int, p []byte, remote ...unix.RemoteIovec) (int, 
 	if m.hung[pid] {
 		return 0, errHung
 	}
-	r := &memoryRequest{tid, remote, make([]byte, len(p)), make(chan memoryResult, 1)}
+	if len(m.room) < len(p) {
+		m.room = make([]byte, len(p))
+	}
+	r := &memoryRequest{tid, remote, m.room[:len(p)], make(chan memoryResult, 1)}
 	m.requests <- r
 	enough := time.NewTimer(memoryPatience)
 	defer enough.Stop()
@@ -71,7 +75,7 @@ func (m *memory) read(pid, tid int, p []byte, remote ...unix.RemoteIovec) (int, 
 		}
 		return copy(p, r.bytes[:result.n]), nil
 	case <-enough.C:
-		m.hung[pid] = true
+		m.hung[pid], m.room = true, nil
 		close(m.requests)
 		m.begin()
 		return 0, errHung

@@ -21,10 +21,16 @@ const (
 	UnjoinedThread Kind = "unjoined-thread"
 	// CloseWait is a TCP socket whose peer closed and whose owner did not.
 	CloseWait Kind = "close-wait"
+	// Goroutine is a goroutine that waits, and has not run for a while.
+	Goroutine Kind = "goroutine"
 )
 
 // Kinds lists every kind in the order reports show them.
-func Kinds() []Kind { return []Kind{Zombie, Thread, UnjoinedThread, CloseWait} }
+func Kinds() []Kind { return []Kind{Zombie, Thread, UnjoinedThread, CloseWait, Goroutine} }
+
+// Live tells the kinds whose objects may live for as long as their process: how long
+// they have says nothing.
+func (k Kind) Live() bool { return k == Thread || k == Goroutine }
 
 // KindNames names every kind in a sentence.
 func KindNames() string {
@@ -51,20 +57,22 @@ type Object struct {
 	Kind Kind
 	// Created is when the object came to be, Since when it became outstanding
 	// (the child's exit, the thread's exit, the peer's FIN; Created for a live
-	// thread). Where Since is not known it is the time tracing began.
+	// thread; when a goroutine was seen first to wait as it does). Where Since is not known it is the time tracing began.
 	Created, Since time.Time
 	// BeforeTracing marks objects that existed when tracing began.
 	BeforeTracing bool
 	// Owner is the process that created the object: for a zombie the one
 	// that forked it. Its PID is 0 when that is not known.
 	Owner Process
-	// ID is the pid of a child, the tid of a thread, the inode of a socket.
+	// ID is the pid of a child, the tid of a thread, the inode of a socket, the
+	// number of a goroutine.
 	ID int
-	// Name is the comm of a child or thread.
+	// Name is the comm of a child or thread, the function a goroutine began at.
 	Name string
-	// Zombie, Socket: what only that kind has; nil for the others.
-	Zombie *ZombieInfo
-	Socket *SocketInfo
+	// Zombie, Socket, Goroutine: what only that kind has; nil for the others.
+	Zombie    *ZombieInfo
+	Socket    *SocketInfo
+	Goroutine *GoroutineInfo
 }
 
 // Responsible is the processes that can give the object back: the reaper of a
@@ -104,6 +112,22 @@ type ZombieInfo struct {
 	// ReaperIsInit says that the reaper is pid 1 of its pid namespace, which
 	// inherits the orphans of all others there.
 	ReaperIsInit bool
+}
+
+// GoroutineInfo is what is known of a goroutine that waits. It does not change.
+type GoroutineInfo struct {
+	// Parent is the number of the goroutine that started it.
+	Parent int
+	// Reason is why it waits, in the words of its own runtime ("chan receive").
+	Reason string
+	// Forever tells that nothing can wake it: it waits for a nil channel, in a
+	// select without cases, or its own runtime has found that it leaks.
+	Forever bool
+	// IO tells that it waits for a descriptor or is in a system call: it may be an
+	// open connection.
+	IO bool
+	// Parked is where it waits, the same for all that wait there.
+	Parked *Stack
 }
 
 // SocketInfo is what is known of a TCP socket. It does not change: of a socket of

@@ -57,7 +57,8 @@ type Site struct {
 	SeenAgain string
 	// Created and Released count objects since tracing began: children forked
 	// and reaped; threads started and ended; threads ended and joined or
-	// detached; sockets opened and closed.
+	// detached; sockets opened and closed; goroutines that began to wait for longer
+	// than a look takes, and that went on.
 	Created, Released uint64
 	// Outstanding is every object in the state the kind is named for, oldest
 	// first.
@@ -80,4 +81,7 @@ const (
 	// than created them: they come from a pool, and the one who has to give
 	// them back is the last borrower.
 	LastUsed Role = "last-used"
+	// Started is the function that goroutines began at and the go statement that
+	// started them. Of who called the latter nothing is kept.
+	Started Role = "started"
 )

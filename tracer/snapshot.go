@@ -130,6 +130,7 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint6
 	t.refresh(records)
 	processes := t.alive(records)
 	t.updateTallies(l, threads.unjoined)
+	t.readGoroutines(processes, l.taken)
 	b := &builder{
 		tracer: t, clock: t.clock, now: l.taken,
 		inits: make(map[Process]bool), listening: l.listening, going: going(traced, processes),
@@ -141,6 +142,7 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint6
 	b.addTasks(l.tasks)
 	b.addSockets(l.sockets)
 	b.addThreads(threads.held)
+	b.addGoroutines(processes)
 	b.addTallies()
 	b.addPast()
 	out := &Snapshot{

@@ -85,6 +85,15 @@ func (s *space) goOnly() bool {
 	return slices.ContainsFunc(s.mappings, func(m mapping) bool { return m.file != nil && m.file.goOnly })
 }
 
+// golang is the mapping of the Go program's code, nil if there is none.
+func (s *space) golang() *mapping {
+	i := slices.IndexFunc(s.mappings, func(m mapping) bool { return m.file != nil && m.file.golang })
+	if i < 0 {
+		return nil
+	}
+	return &s.mappings[i]
+}
+
 // spaces owns the spaces and mappings maps and every space that stacks may refer
 // to.
 type spaces struct {

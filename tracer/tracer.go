@@ -42,16 +42,17 @@ type Tracer struct {
 	creations  *creations    // used by snapshots alone
 	clock      clock
 
-	mu        sync.Mutex // guards all below
-	files     *files
-	spaces    *spaces
-	scopes    *scopes // nil unless a node is traced
-	stacks    *stacks
-	memory    *memory
-	processes map[int]*process
-	target    *process
-	started   time.Time
-	exited    chan struct{} // closed when the target has ended
+	mu         sync.Mutex // guards all below
+	files      *files
+	spaces     *spaces
+	scopes     *scopes // nil unless a node is traced
+	stacks     *stacks
+	memory     *memory
+	goroutines *goroutines
+	processes  map[int]*process
+	target     *process
+	started    time.Time
+	exited     chan struct{} // closed when the target has ended
 	// tallies counts what each stack created, by id, and past what those did that
 	// are forgotten. age counts how often the stacks were made older, and aged is
 	// when that was last.
@@ -85,17 +86,18 @@ func New(options Options) (*Tracer, error) {
 		return nil, err
 	}
 	t := &Tracer{
-		options:   options,
-		iterators: make(map[string]*link.Iter),
-		memory:    newMemory(),
-		processes: make(map[int]*process),
-		exited:    make(chan struct{}),
-		drained:   make(chan struct{}),
-		tallies:   make(map[uint64]*tally),
-		sizes:     make(map[siteKey]int),
-		past:      make(past),
-		seen:      make(map[seenKey]time.Time),
-		rescued:   make(map[Quality]uint64),
+		options:    options,
+		iterators:  make(map[string]*link.Iter),
+		memory:     newMemory(),
+		goroutines: newGoroutines(),
+		processes:  make(map[int]*process),
+		exited:     make(chan struct{}),
+		drained:    make(chan struct{}),
+		tallies:    make(map[uint64]*tally),
+		sizes:      make(map[siteKey]int),
+		past:       make(past),
+		seen:       make(map[seenKey]time.Time),
+		rescued:    make(map[Quality]uint64),
 	}
 	var err error
 	if t.clock, err = startClock(); err != nil {

@@ -65,7 +65,7 @@ func record(t testing.TB) (Program, recorded) {
 func exercise(t testing.TB, program Program, m Memory) (stacks int) {
 	t.Helper()
 	began := time.Now()
-	if r, err := Open(program, m); err == nil {
+	if r, err := Open(program, m, NewRoom()); err == nil {
 		_, _ = r.Scan(everyStack, func(g *Goroutine, stack []uint64) {
 			r.Reason(g.Reason)
 			if len(stack) > MostFrames {
@@ -160,7 +160,7 @@ func (m liar) Read(p []byte, pieces ...unix.RemoteIovec) (int, error) {
 // TestLiar reads a process whose list of goroutines is as long as one can be.
 func TestLiar(t *testing.T) {
 	program, pages := record(t)
-	r, err := Open(program, pages)
+	r, err := Open(program, pages, NewRoom())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,13 +19,13 @@ func TestRelease(t *testing.T) {
 // TestLayout gives a program the version of another release, and of none.
 func TestLayout(t *testing.T) {
 	program, pages := record(t)
-	right, err := Open(program, pages)
+	right, err := Open(program, pages, NewRoom())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for version, refused := range map[string]bool{"go1.22.1": true, "go1.23.1": true, "go1.25.1": true, "go1.99": false, "": false} {
 		program.Version = version
-		r, err := Open(program, pages)
+		r, err := Open(program, pages, NewRoom())
 		switch {
 		case refused && !errors.Is(err, errLayout):
 			t.Errorf("as %q: %v, not %v", version, err, errLayout)
@@ -40,7 +40,7 @@ func TestLayout(t *testing.T) {
 // TestReasons compares with what programs print: the texts are in every one.
 func TestReasons(t *testing.T) {
 	program, pages := record(t)
-	r, err := Open(program, pages)
+	r, err := Open(program, pages, NewRoom())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -159,7 +159,7 @@ func biasOf(t testing.TB, pid int, e *elf.File) uint64 {
 // open opens the runtime of a process.
 func open(t testing.TB, pid int) *Runtime {
 	t.Helper()
-	r, err := Open(programOf(t, pid), live(pid))
+	r, err := Open(programOf(t, pid), live(pid), NewRoom())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,8 +28,12 @@ type Runtime struct {
 	reasons []string
 	frames  map[uint64]frame // by pc, as far as it was asked for
 	fresh   int              // how many of them since the scan began
+	*Room
+}
 
-	// Room for a batch of goroutines.
+// Room is what a scan works with. Runtimes that are not read at the same time may
+// share it.
+type Room struct {
 	pieces []unix.RemoteIovec
 	there  []bool
 	buffer []byte
@@ -40,10 +44,15 @@ type Runtime struct {
 	window window
 }
 
+// NewRoom returns room for a batch of goroutines: half a megabyte.
+func NewRoom() *Room {
+	return &Room{there: make([]bool, batch), buffer: make([]byte, batch*headMost), tops: make([]byte, batch*topOf)}
+}
+
 // Open finds the Go runtime of a process, and where its goroutines have their fields.
 // A program that has just begun may have none of them yet: then the error is ErrEarly,
 // and it is worth to try again.
-func Open(program Program, memory Memory) (*Runtime, error) {
+func Open(program Program, memory Memory, room *Room) (*Runtime, error) {
 	address, ok := program.Table.Module()
 	if !ok {
 		return nil, errors.New("find the Go runtime: the program's file does not say where")
@@ -52,7 +61,7 @@ func Open(program Program, memory Memory) (*Runtime, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the Go runtime: %w", err)
 	}
-	r := &Runtime{program: program, memory: memory, frames: make(map[uint64]frame)}
+	r := &Runtime{program: program, memory: memory, frames: make(map[uint64]frame), Room: room}
 	if r.list, err = findList(memory, mod.bss); err != nil {
 		return nil, fmt.Errorf("find the Go runtime: %w", err)
 	}
@@ -66,9 +75,6 @@ func Open(program Program, memory Memory) (*Runtime, error) {
 		return nil, fmt.Errorf("find the Go runtime: %w", err)
 	}
 	r.reasons = findReasons(memory, mod.data)
-	r.there = make([]bool, batch)
-	r.buffer = make([]byte, batch*r.layout.size())
-	r.tops = make([]byte, batch*topOf)
 	return r, nil
 }
 

@@ -1,6 +1,7 @@
 package symbol
 
 import (
+	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"os"
@@ -184,6 +185,24 @@ func (f *File) load() {
 			}
 		})
 	}
+}
+
+// Go returns the tables of a Go program and the version of Go it was built with, as
+// `go version FILE` prints it. The tables are nil for another program, the version
+// empty where the file does not say it. The tables are read until Close.
+func (f *File) Go() (table *pclntab.Table, version string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil, ""
+	}
+	f.load()
+	f.attempt(func() {
+		if info, err := buildinfo.Read(f.img.f); err == nil {
+			version = info.GoVersion
+		}
+	})
+	return f.gotab, version
 }
 
 // index reads the debug information. It is the largest part by far, and Go code

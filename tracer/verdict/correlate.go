@@ -30,6 +30,8 @@ func trivial(s *tracer.Site) [activities]bool {
 		return [activities]bool{3: true}
 	case tracer.Zombie:
 		return [activities]bool{2: true}
+	case tracer.Goroutine:
+		return [activities]bool{}
 	}
 	var t [activities]bool
 	for i := range s.Outstanding {

@@ -177,13 +177,16 @@ func (h *History) judge(s *tracer.Site) Site {
 	j.Past = h.past(r.objects)
 	j.Usual = r.lives.usual()
 	from := 0
-	if s.Kind == tracer.Thread {
+	if s.Kind.Live() {
 		// A thread may live as long as its process: age accuses nobody.
 		from = h.judgeLive(&j, r)
 	} else {
 		h.judgeDead(&j, r)
 	}
-	if j.State == Leaking && s.Kind != tracer.Thread {
+	if s.Kind == tracer.Goroutine {
+		h.judgeWaits(&j, r)
+	}
+	if j.State == Leaking && !s.Kind.Live() {
 		from = lowest(r.column(&h.axis, func(p *point) float64 { return float64(p.low) }), 0)
 	}
 	if j.State == Leaking && s.Group == tracer.NotSampled {
@@ -215,7 +218,7 @@ func (h *History) past(objects []*object) (n int) {
 	return n
 }
 
-// judgeLive judges live threads, by growth. It returns the point of the axis
+// judgeLive judges what lives, by growth. It returns the point of the axis
 // from which on the site grows, or the first.
 func (h *History) judgeLive(j *Site, r *record) (from int) {
 	g := h.growth(r)
@@ -233,7 +236,7 @@ func (h *History) judgeLive(j *Site, r *record) (from int) {
 	default:
 		j.Trend = g.trend
 		j.Reason = h.describeGrowth(r, g)
-		j.Assumed = assumedOf(g, r)
+		j.Assumed = assumedOf(j.Kind, g, r)
 		return h.birth(r, g)
 	}
 	return 0

@@ -107,7 +107,7 @@ func (h *History) sweep() {
 // a process that ended.
 func (h *History) vanished(o *object) {
 	if h.orphan(o) {
-		if _, kept := h.kept[o.site.key]; !kept && o.site.kind != tracer.Thread {
+		if _, kept := h.kept[o.site.key]; !kept && !o.site.kind.Live() {
 			h.unjudged++
 		}
 		return

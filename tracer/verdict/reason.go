@@ -63,16 +63,20 @@ func (h *History) describeGrowth(r *record, g growth) string {
 	return what + ", " + g.lack
 }
 
-// assumedOf says what the verdict on live threads takes for granted.
-func assumedOf(g growth, r *record) string {
-	what := fmt.Sprintf("that threads older than %s do not end by themselves: ", short(g.survivors))
+// assumedOf says what the verdict on what lives takes for granted.
+func assumedOf(k tracer.Kind, g growth, r *record) string {
+	what, end, younger := "threads older than %s do not end by themselves", "end", "younger than"
+	if k == tracer.Goroutine {
+		what, end, younger = "goroutines that wait for longer than %s do not go on by themselves", "go on", "waiting for less than"
+	}
+	what = fmt.Sprintf("that "+what+": ", short(g.survivors))
 	switch {
 	case r.lives.total == 0:
-		return what + "none was seen to end"
+		return what + "none was seen to " + end
 	case g.usual:
-		return what + fmt.Sprintf("nearly all seen to end were younger than %s", short(r.lives.usual()))
+		return what + fmt.Sprintf("nearly all seen to %s were %s %s", end, younger, short(r.lives.usual()))
 	default:
-		return what + fmt.Sprintf("only %d were seen to end", r.lives.total)
+		return what + fmt.Sprintf("only %d were seen to %s", r.lives.total, end)
 	}
 }
 

@@ -1,0 +1,225 @@
+package tracer
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/leaktrace/leaktrace/tracer/goroutine"
+)
+
+const (
+	// goroutineShare bounds what reading goroutines costs: one part in so many of a
+	// processor, however many there are.
+	goroutineShare = 100
+	// goroutinePause bounds the pause after a first look, which costs more than all
+	// others.
+	goroutinePause = 10 * time.Second
+	// maxGoroutines is how many of one process are followed, maxGoSites how many
+	// places they come from and wait at.
+	maxGoroutines = 1 << 20
+	maxGoSites    = 1 << 12
+)
+
+// goroutines reads the goroutines of the traced processes that are Go programs.
+type goroutines struct {
+	byProcess map[processKey]*goProcess
+	room      *goroutine.Room
+	due       time.Time // for the next look
+	refused   uint64    // processes whose runtime is not understood
+	omitted   uint64    // goroutines that were too many in the last look
+}
+
+func newGoroutines() *goroutines {
+	return &goroutines{byProcess: make(map[processKey]*goProcess), room: goroutine.NewRoom()}
+}
+
+// goProcess is the goroutines of one image of a process.
+type goProcess struct {
+	startStack uint64
+	runtime    *goroutine.Runtime // nil while it is not found
+	err        error              // why it never will be
+	looks      uint32
+	known      map[uint64]*goWait // by goroutine
+	starts     map[goStart]*goSite
+	stacks     map[string]*goStack // by addresses
+	sites      []*goSite
+	omitted    int
+}
+
+// goWait is a goroutine that is alive, and what it was doing at the last look.
+type goWait struct {
+	now    goroutine.Goroutine
+	since  time.Time // of the look that saw it so first
+	before bool      // it is older than tracing
+	look   uint32
+	site   *goSite // nil as long as it has not been seen so twice
+	info   *GoroutineInfo
+}
+
+// readGoroutines looks at the goroutines of all processes, if it is time to.
+func (t *Tracer) readGoroutines(processes []ProcessActivity, now time.Time) {
+	if !t.wants(Goroutine) {
+		return
+	}
+	alive := make(map[processKey]bool, len(processes))
+	for i := range processes {
+		alive[processKey{processes[i].PID, processes[i].Start}] = true
+	}
+	for key := range t.goroutines.byProcess {
+		if !alive[key] {
+			delete(t.goroutines.byProcess, key)
+		}
+	}
+	if now.Before(t.goroutines.due) {
+		return
+	}
+	began, first := time.Now(), false
+	t.goroutines.omitted = 0
+	for key := range alive {
+		if p := t.goProcess(key); p != nil && p.err == nil {
+			first = first || p.looks < 2
+			t.look(key.pid, p, now)
+			t.goroutines.omitted += uint64(p.omitted)
+		}
+	}
+	pause := goroutineShare * time.Since(began)
+	if first {
+		pause = min(pause, goroutinePause)
+	}
+	t.goroutines.due = now.Add(pause)
+}
+
+// goProcess returns what is known of a Go program that runs, nil for another.
+func (t *Tracer) goProcess(key processKey) *goProcess {
+	owner := t.processes[key.pid]
+	if owner == nil || owner.space == nil || owner.space.golang() == nil {
+		return nil
+	}
+	p := t.goroutines.byProcess[key]
+	if p == nil || p.startStack != owner.space.startStack {
+		p = &goProcess{
+			startStack: owner.space.startStack, known: make(map[uint64]*goWait),
+			starts: make(map[goStart]*goSite), stacks: make(map[string]*goStack),
+		}
+		t.goroutines.byProcess[key] = p
+	}
+	return p
+}
+
+// processMemory is the memory of a process, as package goroutine wants it.
+type processMemory struct {
+	memory *memory
+	pid    int
+}
+
+// Read implements goroutine.Memory.
+func (m processMemory) Read(p []byte, pieces ...unix.RemoteIovec) (int, error) {
+	return m.memory.read(m.pid, m.pid, p, pieces...)
+}
+
+// find finds the runtime of a process. One that has just begun has none yet.
+func (t *Tracer) find(pid int, p *goProcess) error {
+	code := t.processes[pid].space.golang()
+	table, version := code.file.symbols.Go()
+	if table == nil {
+		return errors.New("its table of functions cannot be read")
+	}
+	program := goroutine.Program{Table: table, Version: version, Bias: code.bias}
+	var err error
+	p.runtime, err = goroutine.Open(program, processMemory{t.memory, pid}, t.goroutines.room)
+	return err
+}
+
+// look reads the goroutines of a process once.
+func (t *Tracer) look(pid int, p *goProcess, now time.Time) {
+	if p.runtime == nil {
+		err := t.find(pid, p)
+		if err != nil && !errors.Is(err, goroutine.ErrEarly) {
+			p.err = fmt.Errorf("read goroutines of process %d: %w", pid, err)
+			t.goroutines.refused++
+		}
+		if err != nil {
+			return
+		}
+	}
+	l := goLook{tracer: t, goProcess: p, space: t.processes[pid].space, now: now}
+	p.looks++
+	omitted, err := p.runtime.Scan(l.wants, l.see)
+	p.omitted = omitted + l.left
+	if err != nil {
+		return // it has just ended, or will be read better next time
+	}
+	l.sweep()
+	p.collect(pid)
+}
+
+// goLook is one look at the goroutines of a process.
+type goLook struct {
+	*goProcess
+	tracer *Tracer
+	space  *space
+	now    time.Time
+	left   int // how many new ones there was no room for
+}
+
+// wants tells whether a goroutine's stack is to be read: it has not run since the
+// last look, and it is not known yet where it waits.
+func (l *goLook) wants(g *goroutine.Goroutine) bool {
+	known := l.known[g.ID]
+	return known != nil && known.now == *g && known.site == nil && l.counts(g)
+}
+
+// see takes over what a goroutine does now.
+func (l *goLook) see(g *goroutine.Goroutine, stack []uint64) {
+	known := l.known[g.ID]
+	if known == nil {
+		if len(l.known) >= maxGoroutines {
+			l.left++
+			return
+		}
+		l.known[g.ID] = &goWait{now: *g, since: l.now, before: l.looks == 1, look: l.looks}
+		return
+	}
+	known.look = l.looks
+	if known.now != *g {
+		known.leave()
+		known.now, known.since = *g, l.now
+		return
+	}
+	if stack != nil {
+		l.enter(known, stack)
+	}
+}
+
+// leave notes that a goroutine has gone on, or ended.
+func (w *goWait) leave() {
+	if w.site != nil {
+		w.site.released++
+	}
+	w.site, w.info = nil, nil
+}
+
+// sweep forgets the goroutines that have ended.
+func (l *goLook) sweep() {
+	for id, known := range l.known {
+		if known.look != l.looks {
+			known.leave()
+			delete(l.known, id)
+		}
+	}
+}
+
+// counts tells whether a goroutine that waits is of interest: the first one ends with
+// the program, the runtime's own are none of the program's, and one that sleeps wakes.
+func (l *goLook) counts(g *goroutine.Goroutine) bool {
+	return g.ID != 1 && l.runtime.Reason(g.Reason) != "sleep" && !l.start(g).system
+}
+
+// waitsForever tells the reasons to wait that nothing ends.
+func waitsForever(g *goroutine.Goroutine, reason string) bool {
+	return g.Status == goroutine.Leaked || strings.Contains(reason, "nil chan") || reason == "select (no cases)"
+}

@@ -1,0 +1,194 @@
+package tracer
+
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"github.com/leaktrace/leaktrace/tracer/goroutine"
+	"github.com/leaktrace/leaktrace/tracer/symbol"
+)
+
+// goStart is what of a goroutine does not change: where its go statement returns to,
+// the function it began at, and what of the application it came to from there.
+type goStart struct {
+	creator, start uint64
+	entry          string
+}
+
+// goSite is the goroutines of one process that have one origin.
+type goSite struct {
+	stack       Stack
+	fingerprint string
+	name        string // of the function they began at
+	system      bool   // they are the runtime's own
+	application bool   // that function is the application's
+
+	created, released uint64
+	waiting           []Object // oldest first
+}
+
+// goStack is where goroutines wait.
+type goStack struct {
+	*content
+	entry int // the frame that is the application's and nearest to the root, or -1
+}
+
+// start returns the site of goroutines by where they began alone.
+func (l *goLook) start(g *goroutine.Goroutine) *goSite {
+	key := goStart{creator: g.Creator, start: g.Start}
+	s := l.starts[key]
+	if s == nil {
+		began := l.frames(g.Start + 1) // a return address: the first instruction's
+		s = newGoSite(began, l.frames(g.Creator))
+		s.system = strings.HasPrefix(s.name, "runtime.")
+		l.keep(key, s)
+	}
+	return s
+}
+
+// keep remembers a site, if there are not too many.
+func (l *goLook) keep(key goStart, s *goSite) {
+	if len(l.starts) < maxGoSites {
+		l.starts[key] = s
+		l.sites = append(l.sites, s)
+	}
+}
+
+func (l *goLook) frames(pc uint64) []symbol.Frame { return l.tracer.stacks.frames(l.space, pc) }
+
+// newGoSite makes a site of the frames of the function that goroutines began at, or
+// what that led to, and of the go statement. The go statement is what a user would
+// fix, unless it is a library's.
+func newGoSite(began, creator []symbol.Frame) *goSite {
+	frames := slices.Concat(began, creator)
+	s := &goSite{
+		stack:       Stack{Frames: frames, Site: symbol.Site(creator), Quality: Complete},
+		fingerprint: symbol.Fingerprint(string(Goroutine), frames),
+		application: slices.ContainsFunc(began, symbol.Application),
+	}
+	if len(began) > 0 {
+		s.name = began[len(began)-1].Function
+	}
+	if s.stack.Site >= 0 {
+		s.stack.Site += len(began)
+	}
+	if own := slices.IndexFunc(began, symbol.Application); own >= 0 && !slices.ContainsFunc(creator, symbol.Application) {
+		s.stack.Site = own
+	}
+	return s
+}
+
+// enter notes that a goroutine waits, and where.
+func (l *goLook) enter(w *goWait, addresses []uint64) {
+	where := l.parked(addresses)
+	w.site = l.site(&w.now, where)
+	if !w.before {
+		w.site.created++
+	}
+	reason := l.runtime.Reason(w.now.Reason)
+	w.info = &GoroutineInfo{
+		Parent: int(w.now.Parent), Reason: reason, Forever: waitsForever(&w.now, reason),
+		IO: w.now.Status == goroutine.Syscall || reason == "IO wait", Parked: &where.Stack,
+	}
+	if w.now.Status == goroutine.Syscall {
+		w.info.Reason = "syscall"
+	}
+}
+
+// parked symbolises the stack of a goroutine that waits.
+func (l *goLook) parked(addresses []uint64) *goStack {
+	key := make([]byte, 0, 8*len(addresses))
+	for _, pc := range addresses {
+		key = binary.NativeEndian.AppendUint64(key, pc)
+	}
+	where := l.stacks[string(key)]
+	if where == nil {
+		where = &goStack{content: l.tracer.stacks.content(l.space.id, addresses, Complete), entry: -1}
+		for i, f := range where.Frames {
+			if symbol.Application(f) {
+				where.entry = i
+			}
+		}
+		if len(l.stacks) == maxGoSites {
+			clear(l.stacks) // those that are waited at stay with their goroutines
+		}
+		l.stacks[string(key)] = where
+	}
+	return where
+}
+
+// site returns the site of a goroutine. Where it began in a library, as those that
+// serve connections do, the application's function that it came to tells more.
+func (l *goLook) site(g *goroutine.Goroutine, where *goStack) *goSite {
+	s := l.start(g)
+	if s.application || where.entry < 0 {
+		return s
+	}
+	entry := where.Frames[where.entry]
+	key := goStart{g.Creator, g.Start, entry.Function}
+	known := l.starts[key]
+	if known == nil {
+		known = newGoSite(append([]symbol.Frame{entry}, l.frames(g.Start+1)...), l.frames(g.Creator))
+		l.keep(key, known)
+	}
+	return known
+}
+
+// collect lists what each site has waiting.
+func (p *goProcess) collect(pid int) {
+	for _, s := range p.sites {
+		s.waiting = make([]Object, 0, len(s.waiting))
+	}
+	for id, w := range p.known {
+		if w.site == nil {
+			continue
+		}
+		w.site.waiting = append(w.site.waiting, Object{
+			Kind: Goroutine, Created: w.since, Since: w.since, BeforeTracing: w.before,
+			Owner: Process{PID: pid}, ID: int(id), Name: w.site.name, Goroutine: w.info,
+		})
+	}
+	for _, s := range p.sites {
+		slices.SortFunc(s.waiting, older)
+	}
+}
+
+// addGoroutines adds what the processes' goroutines wait at, as of the last look.
+func (b *builder) addGoroutines(processes []ProcessActivity) {
+	for i := range processes {
+		owner := processes[i].Process
+		p := b.tracer.goroutines.byProcess[processKey{owner.PID, owner.Start}]
+		if p == nil {
+			continue
+		}
+		for _, from := range p.sites {
+			if from.created > 0 || len(from.waiting) > 0 {
+				b.addGoSite(from, owner)
+			}
+		}
+	}
+}
+
+func (b *builder) addGoSite(from *goSite, owner Process) {
+	scope := b.scopes[processKey{owner.PID, owner.Start}]
+	if b.tracer.scopes.muted(scope) {
+		return
+	}
+	key := siteKey{Goroutine, from.fingerprint, scope}
+	s := b.sites[key]
+	if s == nil {
+		s = &siteBuilder{Site: Site{
+			Kind: Goroutine, Scope: b.tracer.scopes.get(scope), Fingerprint: from.fingerprint,
+			Stack: from.stack, Role: Started,
+		}}
+		b.sites[key] = s
+	}
+	s.Created += from.created
+	s.Released += from.released
+	for i := range from.waiting {
+		o := from.waiting[i]
+		o.Owner = owner
+		s.Outstanding = append(s.Outstanding, o)
+	}
+}
