@@ -49,10 +49,10 @@ func (s Sample) describe(kind tracer.Kind, ended bool) []string {
 		return []string{fmt.Sprintf("pid %d %s", s.PID, quote(s.Name)), s.ended(), age + " ago"}
 	case s.SocketSample != nil:
 		return s.socket(age)
-	case s.ThreadSample == nil: // of a kind that this version does not know
-		return []string{quote(s.Name), "outstanding for " + age}
 	case s.GoroutineSample != nil:
 		return s.wait(age)
+	case s.ThreadSample == nil: // of a kind that this version does not know
+		return []string{quote(s.Name), "outstanding for " + age}
 	case kind == tracer.UnjoinedThread:
 		return []string{fmt.Sprintf("tid %d %s", s.TID, quote(s.Name)), "ended " + age + " ago"}
 	case ended:

@@ -35,7 +35,7 @@ thread Pool::grow(std::vector<int> const&)   #  one thread per shard
 func TestBadSuppressions(t *testing.T) {
 	const form = "expected KIND FUNCTION # REASON, as in: thread Pool::grow* # keeps one thread per shard"
 	tests := map[string]struct{ file, want string }{
-		"kind":        {"threads f # r", `f:1: kind "threads": expected * or one of zombie, thread, unjoined-thread, close-wait`},
+		"kind":        {"threads f # r", `f:1: kind "threads": expected * or one of zombie, thread, unjoined-thread, close-wait, goroutine`},
 		"no function": {"\nthread # r", "f:2: no function: " + form},
 		"no reason":   {"thread Pool::grow", "f:1: no reason: " + form},
 		"empty":       {"thread Pool::grow #  ", "f:1: no reason: " + form},
@@ -44,7 +44,7 @@ func TestBadSuppressions(t *testing.T) {
 		"alone":       {"thread", "f:1: no function: " + form},
 		"bytes":       {"thread \xff # r", "f:1: not UTF-8 text"},
 		"long":        {"* " + strings.Repeat("f", 4097) + " # r", "f:1: function of 4097 bytes: expected at most 4096; shorten it with *"},
-		"two":         {"a b # c\n* f # r\nthread\n", "f:1: kind \"a\": expected * or one of zombie, thread, unjoined-thread, close-wait\nf:3: no function: " + form},
+		"two":         {"a b # c\n* f # r\nthread\n", "f:1: kind \"a\": expected * or one of zombie, thread, unjoined-thread, close-wait, goroutine\nf:3: no function: " + form},
 		"many":        {strings.Repeat("thread\n", 12), strings.Repeat("f:N: no function: "+form+"\n", 10) + "and 2 more bad lines"},
 		"huge":        {strings.Repeat("\n", 1<<20+1), "read suppressions: f is larger than 1 MiB; is it a suppression file?"},
 	}

@@ -159,7 +159,7 @@ func (s Site) telling() string {
 func (s Site) nameless() string {
 	what := "no stack captured"
 	switch {
-	case s.Group == tracer.NotSampled:
+	case s.Group == tracer.NotSampled, s.Group == tracer.GoThreads:
 		return "(" + s.Group + ")"
 	case s.before():
 		what = "before tracing"

@@ -62,11 +62,11 @@ func (t *Tracer) grow(lost uint64) {
 func (t *Tracer) retire(id uint64, n *tally) {
 	n.settle()
 	n.each(id, func(kind Kind, created, released uint64) {
-		from := countedAt(id)
+		from := t.stacks.countedAt(kind, id)
 		key := siteKey{kind, t.stacks.fingerprint(kind, from), t.stacks.scope(id)}
 		t.past.add(key, Site{
 			Kind: kind, Scope: t.scopes.get(key.scope), Fingerprint: key.fingerprint, Role: from.role, Group: from.group,
-			Stack: t.stacks.get(id), Created: created, Released: released,
+			Stack: t.stacks.get(from.stack), Created: created, Released: released,
 		}, t.age)
 	})
 	delete(t.tallies, id)

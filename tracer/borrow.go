@@ -131,7 +131,7 @@ func (b *builder) origin(s *socket, info *SocketInfo) origin {
 	case created.unknown() && !used.unknown():
 		return origin{stack: s.UseStack, role: LastUsed, frame: used.Site}
 	case unsampled(s.Birth.Stack):
-		return countedAt(s.Birth.Stack)
+		return b.tracer.stacks.countedAt(CloseWait, s.Birth.Stack)
 	case created.unknown():
 		made.role, made.group = "", info.group()
 	case s.Accepted == uint8(ledgerLeakAcceptedLEAK_ACCEPTED_AT_ACCEPT):

@@ -125,12 +125,26 @@ func (b *builder) isGoing(o *Object) bool {
 // createdBy is the origin of a task.
 func (b *builder) createdBy(stack uint64, o *Object) origin {
 	if unsampled(stack) {
-		return countedAt(stack)
+		return b.tracer.stacks.countedAt(o.Kind, stack)
+	}
+	if o.Kind == Thread && b.ofGoRuntime(stack, o) {
+		return origin{frame: -1, group: GoThreads}
 	}
 	if len(b.tracer.stacks.get(stack).Frames) == 0 {
 		return origin{stack: stack, frame: -1, group: o.group()}
 	}
 	return origin{stack: stack, role: Created, frame: -1}
+}
+
+// ofGoRuntime tells whether a thread is one of the Go runtime's: by where it was
+// created or, where that was not seen, by what its process is.
+func (b *builder) ofGoRuntime(stack uint64, o *Object) bool {
+	known := b.tracer.stacks.known[stack]
+	if known != nil && len(known.Frames) > 0 {
+		return known.goThread
+	}
+	owner := b.tracer.processes[o.Owner.PID]
+	return owner != nil && owner.space != nil && owner.space.goOnly()
 }
 
 // object fills in what all kinds have.
@@ -249,9 +263,12 @@ func (b *builder) addPast() {
 }
 
 // countedAt is the origin of what a stack created.
-func countedAt(stack uint64) origin {
+func (ss *stacks) countedAt(kind Kind, stack uint64) origin {
 	if unsampled(stack) {
 		return origin{stack: stack, frame: -1, group: NotSampled}
+	}
+	if known := ss.known[stack]; kind == Thread && known != nil && known.goThread {
+		return origin{frame: -1, group: GoThreads}
 	}
 	return origin{stack: stack, role: Created, frame: -1}
 }
@@ -261,8 +278,9 @@ func (b *builder) count(kind Kind, id, created, released uint64) {
 	if created == 0 || !b.tracer.wants(kind) || b.tracer.scopes.muted(scope) {
 		return
 	}
-	s := b.site(kind, countedAt(id), scope)
-	s.byStack[id] += 0 // shows this stack if no object has one
+	from := b.tracer.stacks.countedAt(kind, id)
+	s := b.site(kind, from, scope)
+	s.byStack[from.stack] += 0 // shows this stack if no object has one
 	s.Created += created
 	s.Released += released
 }

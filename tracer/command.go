@@ -53,6 +53,7 @@ func (t *Tracer) hold(pid int) error {
 		return nil // it ended in its dynamic linker
 	}
 	t.mu.Lock()
+	t.target.ours = true
 	err = t.sync(t.target)
 	t.mu.Unlock()
 	return errors.Join(err, unix.PtraceDetach(pid))

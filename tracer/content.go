@@ -13,10 +13,15 @@ type content struct {
 	Stack
 	application  []int32 // the frames that are the application's own, from the root
 	fingerprints map[fingerprintKey]string
+	// goThread tells that the Go runtime created a thread there.
+	goThread bool
 }
 
 func newContent(known Stack) *content {
-	return &content{known, application(known.Frames), make(map[fingerprintKey]string)}
+	return &content{
+		known, application(known.Frames), make(map[fingerprintKey]string),
+		slices.ContainsFunc(known.Frames, createsGoThread),
+	}
 }
 
 // contents finds the content of stacks that are alike. What no stack refers to

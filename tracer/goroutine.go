@@ -40,6 +40,7 @@ func newGoroutines() *goroutines {
 // goProcess is the goroutines of one image of a process.
 type goProcess struct {
 	startStack uint64
+	young      bool               // the process is not older than tracing, or not its image
 	runtime    *goroutine.Runtime // nil while it is not found
 	err        error              // why it never will be
 	looks      uint32
@@ -102,7 +103,8 @@ func (t *Tracer) goProcess(key processKey) *goProcess {
 	p := t.goroutines.byProcess[key]
 	if p == nil || p.startStack != owner.space.startStack {
 		p = &goProcess{
-			startStack: owner.space.startStack, known: make(map[uint64]*goWait),
+			startStack: owner.space.startStack,
+			young:      p != nil || owner.ours || t.clock.time(key.start).After(t.started), known: make(map[uint64]*goWait),
 			starts: make(map[goStart]*goSite), stacks: make(map[string]*goStack),
 		}
 		t.goroutines.byProcess[key] = p
@@ -181,7 +183,7 @@ func (l *goLook) see(g *goroutine.Goroutine, stack []uint64) {
 			l.left++
 			return
 		}
-		l.known[g.ID] = &goWait{now: *g, since: l.now, before: l.looks == 1, look: l.looks}
+		l.known[g.ID] = &goWait{now: *g, since: l.now, before: l.looks == 1 && !l.young, look: l.looks}
 		return
 	}
 	known.look = l.looks

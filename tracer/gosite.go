@@ -119,20 +119,37 @@ func (l *goLook) parked(addresses []uint64) *goStack {
 }
 
 // site returns the site of a goroutine. Where it began in a library, as those that
-// serve connections do, the application's function that it came to tells more.
+// serve connections do, the application's function that it came to tells more; and
+// what the compiler wraps around the call of a go statement tells nothing.
 func (l *goLook) site(g *goroutine.Goroutine, where *goStack) *goSite {
 	s := l.start(g)
-	if s.application || where.entry < 0 {
+	entry, wrapped := where.entry, isWrapper(s.name)
+	if wrapped {
+		entry = slices.IndexFunc(where.Frames, func(f symbol.Frame) bool { return f.Function == s.name }) - 1
+	}
+	if s.application && !wrapped || entry < 0 {
 		return s
 	}
-	entry := where.Frames[where.entry]
-	key := goStart{g.Creator, g.Start, entry.Function}
+	first := where.Frames[entry]
+	key := goStart{g.Creator, g.Start, first.Function}
 	known := l.starts[key]
 	if known == nil {
-		known = newGoSite(append([]symbol.Frame{entry}, l.frames(g.Start+1)...), l.frames(g.Creator))
+		first.Inlined = false // of what is inlined into the wrapper this is left
+		began := []symbol.Frame{first}
+		if !wrapped {
+			began = append(began, l.frames(g.Start+1)...)
+		}
+		known = newGoSite(began, l.frames(g.Creator))
 		l.keep(key, known)
 	}
 	return known
+}
+
+// isWrapper tells the functions that the compiler makes of go statements whose call
+// has arguments: main.restart.gowrap1.
+func isWrapper(function string) bool {
+	_, number, ok := strings.Cut(function, ".gowrap")
+	return ok && strings.Trim(number, "0123456789") == ""
 }
 
 // collect lists what each site has waiting.

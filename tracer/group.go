@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/leaktrace/leaktrace/tracer/symbol"
 )
 
 // Objects without a stack are told apart by what else they have in common, so
@@ -14,6 +16,20 @@ import (
 // creations (see Sampling), for want of room, or since a cgroup of a traced node has
 // its part of all stacks. They may be of any number of sites.
 const NotSampled = "stack not sampled"
+
+// GoThreads is the Group of the threads that the Go runtime starts: it does so from
+// wherever there is work and no thread for it, so that the stack of one tells nothing.
+const GoThreads = "threads of the Go runtime"
+
+// createsGoThread tells the functions by which the Go runtime creates threads: by
+// itself or, with cgo, by way of pthread_create.
+func createsGoThread(f symbol.Frame) bool {
+	switch f.Function {
+	case "runtime.newm", "runtime.newm1", "runtime.newosproc", "x_cgo_thread_start", "_cgo_sys_thread_start":
+		return true
+	}
+	return false
+}
 
 // unsampled tells the ids that stand for a stack that was left out.
 func unsampled(id uint64) bool { return uint32(id)&^stackIDMask == idUnsampled }

@@ -30,6 +30,8 @@ type process struct {
 	startStack uint64
 	read       time.Time // when its mappings were read last
 	seen       footprint // at the last snapshot
+	// ours says that it was started to be traced: nothing in it is older.
+	ours bool
 	// unreadable says that nobody may see the mappings of its image, not even root.
 	unreadable bool
 	// headless says that the main thread has ended. /proc/PID/maps is empty then:

@@ -189,6 +189,9 @@ func (h *History) judge(s *tracer.Site) Site {
 	if j.State == Leaking && !s.Kind.Live() {
 		from = lowest(r.column(&h.axis, func(p *point) float64 { return float64(p.low) }), 0)
 	}
+	if j.State == Leaking && s.Group == tracer.GoThreads {
+		j.State, j.Reason = Suspect, j.Reason+"; Go starts threads for goroutines that are blocked in C or in system calls, or lock theirs"
+	}
 	if j.State == Leaking && s.Group == tracer.NotSampled {
 		// What is usual at one site tells nothing of another's objects.
 		j.State, j.Reason = Suspect, j.Reason+"; they may be of several sites"
