@@ -22,7 +22,7 @@ func TestParseOwn(t *testing.T) {
 		"empty": {[]string{""}, nil,
 			`--limit "": expected KIND=NUMBER, such as close-wait=1024`},
 		"unknown kind": {[]string{"socket=5"}, nil,
-			`--limit "socket=5": no kind "socket"; the kinds are zombie, thread, unjoined-thread, close-wait`},
+			`--limit "socket=5": no kind "socket"; the kinds are zombie, thread, unjoined-thread, close-wait, goroutine`},
 		"empty number": {[]string{"zombie="}, nil,
 			`--limit "zombie=": expected a whole number from 1 on after zombie=`},
 		"zero":     {[]string{"zombie=0"}, nil, `--limit "zombie=0": expected a whole number from 1 on after zombie=`},
@@ -31,7 +31,7 @@ func TestParseOwn(t *testing.T) {
 		"too many": {[]string{"zombie=4611686018427387904"}, nil,
 			`--limit "zombie=4611686018427387904": expected a whole number from 1 on after zombie=`},
 		"hostile": {[]string{"\x1b[2J=1"}, nil,
-			`--limit "\x1b[2J=1": no kind "\x1b[2J"; the kinds are zombie, thread, unjoined-thread, close-wait`},
+			`--limit "\x1b[2J=1": no kind "\x1b[2J"; the kinds are zombie, thread, unjoined-thread, close-wait, goroutine`},
 		"twice": {[]string{"zombie=1", "zombie=2"}, nil,
 			`--limit "zombie=2": zombie was given a limit of 1 before`},
 	}

@@ -1,0 +1,88 @@
+// Command agents is a service that supervises agents. Each restart of an agent starts
+// a goroutine that waits for the agent's end, and forgets the one before: nobody will
+// ever tell that it has ended. `go N` restarts N agents, and prints:
+//
+//	{"restarts":N,"goroutines":N}
+//
+// Beside it there is what must not be accused: a pool of workers without work, some of
+// which get some now and then, goroutines that sleep, that tick, and that end.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"log"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+)
+
+type agent struct{ ended chan struct{} }
+
+type supervisor struct {
+	agents   map[string]*agent
+	restarts int
+}
+
+//go:noinline
+func (a *agent) await() { <-a.ended }
+
+//go:noinline
+func (s *supervisor) restart(name string) {
+	a := &agent{ended: make(chan struct{})}
+	s.agents[name] = a // the goroutine of the one before waits for good
+	go a.await()
+	s.restarts++
+}
+
+//go:noinline
+func work(jobs <-chan *sync.WaitGroup) {
+	for done := range jobs {
+		done.Done()
+	}
+}
+
+//go:noinline
+func sleep() {
+	for {
+		time.Sleep(time.Hour)
+	}
+}
+
+//go:noinline
+func tick() {
+	for range time.Tick(10 * time.Millisecond) {
+	}
+}
+
+func main() {
+	s := &supervisor{agents: make(map[string]*agent)}
+	jobs := make(chan *sync.WaitGroup)
+	for range 20 {
+		go work(jobs)
+		go sleep()
+		go tick()
+	}
+	fmt.Println("ready", os.Getpid())
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		var count int
+		if _, err := fmt.Sscanf(lines.Text(), "go %d", &count); err != nil {
+			log.Fatalf("not a command: %q", lines.Text())
+		}
+		var done sync.WaitGroup
+		for range count {
+			s.restart("agent")
+			done.Add(1)
+			jobs <- &done
+		}
+		done.Wait()
+		out, err := json.Marshal(map[string]any{"restarts": s.restarts, "goroutines": runtime.NumGoroutine()})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(string(out))
+	}
+}
