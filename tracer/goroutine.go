@@ -37,6 +37,14 @@ func newGoroutines() *goroutines {
 	return &goroutines{byProcess: make(map[processKey]*goProcess), room: goroutine.NewRoom()}
 }
 
+// count is how many are known.
+func (g *goroutines) count() (n int) {
+	for _, p := range g.byProcess {
+		n += len(p.known)
+	}
+	return n
+}
+
 // goProcess is the goroutines of one image of a process.
 type goProcess struct {
 	startStack uint64

@@ -147,7 +147,7 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint6
 	b.addPast()
 	out := &Snapshot{
 		Time: l.taken, Sites: b.finish(), Processes: processes,
-		Tracked: len(l.tasks) + len(l.sockets) + len(threads.held),
+		Tracked: len(l.tasks) + len(l.sockets) + len(threads.held) + t.goroutines.count(),
 	}
 	t.seen, t.infos = b.seen, b.infos
 	totals, err := t.readTotals()
