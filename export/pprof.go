@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/symbol"
 )
 
@@ -101,6 +102,9 @@ func (b *profileBuilder) addSite(s *Site) error {
 			setLabel(sample, "comm", w.Comm)
 		}
 		setLabel(sample, "thread", g.Thread)
+		if s.Role == tracer.Started && len(s.Stack) > 0 {
+			setLabel(sample, "goroutine", s.Stack[0].Function)
+		}
 		setLabel(sample, "peer", g.Peer)
 		b.p.Sample = append(b.p.Sample, sample)
 	}
@@ -113,11 +117,21 @@ func setLabel(s *profile.Sample, key, value string) {
 	}
 }
 
+// beginning is the first frame of a site that a profile has: of goroutines the go
+// statement. pprof could not drop what they began at, for it takes all methods of a
+// package for the same function.
+func (s *Site) beginning() int {
+	if s.Role == tracer.Started {
+		return max(0, s.SiteFrame)
+	}
+	return 0
+}
+
 // stack makes one location of each frame together with those inlined into it,
 // which come before it.
 func (b *profileBuilder) stack(s *Site) []*profile.Location {
 	var stack []*profile.Location
-	for rest := s.Stack; len(rest) > 0; {
+	for rest := s.Stack[s.beginning():]; len(rest) > 0; {
 		n := 1 + max(0, slices.IndexFunc(rest, func(f symbol.Frame) bool { return !f.Inlined }))
 		stack = append(stack, b.location(rest[:n]))
 		rest = rest[n:]

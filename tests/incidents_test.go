@@ -22,6 +22,7 @@ func TestIncidents(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, i := range []incident{
+		{"agents", "agents/main.go", "goroutine", "main.(*supervisor).restart"},
 		{"analytics", "analytics.cc", "thread", "acme::AnalyticsClient::send"},
 		{"deadlines", "deadlines.c", "unjoined-thread", "with_deadline"},
 		{"imaging", "imaging.c", "zombie", "imaging_convert"},
@@ -30,7 +31,7 @@ func TestIncidents(t *testing.T) {
 		t.Run(i.program, func(t *testing.T) {
 			t.Parallel()
 			text, top := i.replay(t, leaktrace)
-			place := fmt.Sprintf(`%s(\(\))? \(%s:%d\)`, regexp.QuoteMeta(i.culprit), regexp.QuoteMeta(i.source), i.line(t))
+			place := fmt.Sprintf(`%s(\(\))? \(%s:%d\)`, regexp.QuoteMeta(i.culprit), regexp.QuoteMeta(filepath.Base(i.source)), i.line(t))
 			i.checkText(t, text, place)
 			i.checkTop(t, top, place)
 		})

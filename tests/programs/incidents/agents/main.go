@@ -1,6 +1,7 @@
 // Command agents is a service that supervises agents. Each restart of an agent starts
 // a goroutine that waits for the agent's end, and forgets the one before: nobody will
-// ever tell that it has ended. `go N` restarts N agents, and prints:
+// ever tell that it has ended. With SECONDS it restarts twenty a second for so long;
+// without, `go N` restarts N agents, and prints:
 //
 //	{"restarts":N,"goroutines":N}
 //
@@ -15,6 +16,7 @@ import (
 	"log"
 	"os"
 	"runtime"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -33,7 +35,7 @@ func (a *agent) await() { <-a.ended }
 func (s *supervisor) restart(name string) {
 	a := &agent{ended: make(chan struct{})}
 	s.agents[name] = a // the goroutine of the one before waits for good
-	go a.await()
+	go a.await()       /* to blame */
 	s.restarts++
 }
 
@@ -64,6 +66,17 @@ func main() {
 		go work(jobs)
 		go sleep()
 		go tick()
+	}
+	if len(os.Args) > 1 {
+		seconds, err := strconv.Atoi(os.Args[1])
+		if err != nil {
+			log.Fatal(err)
+		}
+		for range 20 * seconds {
+			s.restart("agent")
+			time.Sleep(time.Second / 20)
+		}
+		return
 	}
 	fmt.Println("ready", os.Getpid())
 	lines := bufio.NewScanner(os.Stdin)
