@@ -42,6 +42,8 @@ type Report struct {
 
 	Lost         map[string]uint64         `json:"lost"`
 	StackQuality map[tracer.Quality]uint64 `json:"stack_quality"`
+	// Notes says what could not be looked at, and why.
+	Notes []string `json:"notes,omitempty"`
 	// Sampling is nil as long as the stack of every creation was captured.
 	Sampling *Sampling `json:"sampling,omitempty"`
 	Overhead Overhead  `json:"overhead"`

@@ -237,6 +237,9 @@ func (r *Report) writeFooter(t text) {
 	t.line("")
 	t.sentence("", "%s", r.qualityLine())
 	r.writeSampling(t)
+	for _, note := range r.Notes {
+		t.sentence("", "%s", Escape(note))
+	}
 	r.writeLosses(t)
 	o := r.Overhead
 	cost := fmt.Sprintf("leaktrace used %.2fs of CPU", o.CPUSeconds)

@@ -3,6 +3,7 @@ package tracer
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +30,6 @@ type goroutines struct {
 	byProcess map[processKey]*goProcess
 	room      *goroutine.Room
 	due       time.Time // for the next look
-	refused   uint64    // processes whose runtime is not understood
 	omitted   uint64    // goroutines that were too many in the last look
 }
 
@@ -43,6 +43,20 @@ func (g *goroutines) count() (n int) {
 		n += len(p.known)
 	}
 	return n
+}
+
+// maxNotes is how many processes are named that are not understood.
+const maxNotes = 5
+
+// notes says whose goroutines are not read, and why.
+func (g *goroutines) notes() (notes []string) {
+	for _, p := range g.byProcess {
+		if p.err != nil {
+			notes = append(notes, p.err.Error())
+		}
+	}
+	slices.Sort(notes)
+	return notes[:min(len(notes), maxNotes)]
 }
 
 // goProcess is the goroutines of one image of a process.
@@ -149,8 +163,7 @@ func (t *Tracer) look(pid int, p *goProcess, now time.Time) {
 	if p.runtime == nil {
 		err := t.find(pid, p)
 		if err != nil && !errors.Is(err, goroutine.ErrEarly) {
-			p.err = fmt.Errorf("read goroutines of process %d: %w", pid, err)
-			t.goroutines.refused++
+			p.err = fmt.Errorf("goroutines of %s (pid %d) are not read: %w", t.processes[pid].comm, pid, err)
 		}
 		if err != nil {
 			return

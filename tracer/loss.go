@@ -41,7 +41,6 @@ func (t *Tracer) addCounters(s *Snapshot, totals map[ledgerLeakCounter]uint64, l
 		Counter{"queued_connections_unseen", l.unqueued},
 		Counter{"processes_unreadable", t.problems},
 		Counter{"unwind_tables_full", t.files.untabled},
-		Counter{"go_runtimes_unknown", t.goroutines.refused},
 		Counter{"goroutines_too_many", t.goroutines.omitted},
 	)
 	s.StackQuality = make(map[Quality]uint64)

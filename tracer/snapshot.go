@@ -46,6 +46,9 @@ type Snapshot struct {
 	Refused []Refusal
 	// Maps is how full the kernel's maps are.
 	Maps []MapFill
+	// Notes says what could not be looked at for another reason than a loss: one line
+	// for each process whose goroutines are not read.
+	Notes []string
 	// Corrected counts the processes that no event had told of and that a look at
 	// the kernel's list found.
 	Corrected uint64
@@ -162,7 +165,7 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint6
 	if out.Refused, err = t.settle(there); err != nil {
 		return nil, fmt.Errorf("take snapshot: %w", err)
 	}
-	out.Corrected, out.Maps = t.corrected, t.fill(l, there)
+	out.Corrected, out.Maps, out.Notes = t.corrected, t.fill(l, there), t.goroutines.notes()
 	return out, t.addCounters(out, totals, l, threads.unjudged)
 }
 

@@ -3,6 +3,7 @@ package goroutine
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -43,6 +44,18 @@ func release(version string) string {
 	}
 	return major + "." + minor
 }
+
+// oldest is the minor number of the oldest release whose goroutines are read.
+const oldest = 22
+
+// old tells the versions of releases before that.
+func old(version string) bool {
+	minor, err := strconv.Atoi(strings.TrimPrefix(release(version), "1."))
+	return err == nil && minor < oldest
+}
+
+// errOld is returned for releases whose goroutines have other fields.
+var errOld = fmt.Errorf("goroutines of Go 1.%d and later are known", oldest)
 
 // errLayout is returned where the goroutines do not show where their fields are.
 var errLayout = errors.New("its goroutines are not like those of any known release of Go")

@@ -37,6 +37,17 @@ func TestLayout(t *testing.T) {
 	}
 }
 
+// TestOld gives a program versions that are not read.
+func TestOld(t *testing.T) {
+	program, pages := record(t)
+	for version, refused := range map[string]bool{"go1.19.8": true, "go1.21.13": true, "go1.26.0": false, "": false} {
+		program.Version = version
+		if _, err := Open(program, pages, NewRoom()); errors.Is(err, errOld) != refused {
+			t.Errorf("as %q: %v", version, err)
+		}
+	}
+}
+
 // TestReasons compares with what programs print: the texts are in every one.
 func TestReasons(t *testing.T) {
 	program, pages := record(t)

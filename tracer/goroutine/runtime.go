@@ -53,6 +53,9 @@ func NewRoom() *Room {
 // A program that has just begun may have none of them yet: then the error is ErrEarly,
 // and it is worth to try again.
 func Open(program Program, memory Memory, room *Room) (*Runtime, error) {
+	if old(program.Version) {
+		return nil, fmt.Errorf("find the Go runtime: %w, and it is built with %s", errOld, program.Version)
+	}
 	address, ok := program.Table.Module()
 	if !ok {
 		return nil, errors.New("find the Go runtime: the program's file does not say where")
