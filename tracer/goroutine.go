@@ -19,10 +19,13 @@ const (
 	// goroutinePause bounds the pause after a first look, which costs more than all
 	// others.
 	goroutinePause = 10 * time.Second
-	// maxGoroutines is how many of one process are followed, maxGoSites how many
-	// places they come from and wait at.
-	maxGoroutines = 1 << 20
-	maxGoSites    = 1 << 12
+	// maxGoroutines is how many are followed where one process is traced. Of a node it
+	// is maxNodeGoroutines of all processes, and maxEachGoroutines of each.
+	maxGoroutines     = 1 << 20
+	maxNodeGoroutines = 1 << 18
+	maxEachGoroutines = 1 << 16
+	// maxGoSites is how many places those of a process come from, and wait at.
+	maxGoSites = 1 << 12
 )
 
 // goroutines reads the goroutines of the traced processes that are Go programs.
@@ -30,7 +33,7 @@ type goroutines struct {
 	byProcess map[processKey]*goProcess
 	room      *goroutine.Room
 	due       time.Time // for the next look
-	omitted   uint64    // goroutines that were too many in the last look
+	omitted   uint64    // most goroutines that were too many in one look
 }
 
 func newGoroutines() *goroutines {
@@ -101,14 +104,15 @@ func (t *Tracer) readGoroutines(processes []ProcessActivity, now time.Time) {
 		return
 	}
 	began, first := time.Now(), false
-	t.goroutines.omitted = 0
+	omitted := 0
 	for key := range alive {
 		if p := t.goProcess(key); p != nil && p.err == nil {
 			first = first || p.looks < 2
 			t.look(key.pid, p, now)
-			t.goroutines.omitted += uint64(p.omitted)
+			omitted += p.omitted
 		}
 	}
+	t.goroutines.omitted = max(t.goroutines.omitted, uint64(omitted))
 	pause := goroutineShare * time.Since(began)
 	if first {
 		pause = min(pause, goroutinePause)
@@ -169,7 +173,11 @@ func (t *Tracer) look(pid int, p *goProcess, now time.Time) {
 			return
 		}
 	}
-	l := goLook{tracer: t, goProcess: p, space: t.processes[pid].space, now: now}
+	l := goLook{tracer: t, goProcess: p, space: t.processes[pid].space, now: now, most: maxGoroutines}
+	if t.scopes != nil {
+		others := t.goroutines.count() - len(p.known)
+		l.most = min(maxEachGoroutines, maxNodeGoroutines-others)
+	}
 	p.looks++
 	omitted, err := p.runtime.Scan(l.wants, l.see)
 	p.omitted = omitted + l.left
@@ -186,6 +194,7 @@ type goLook struct {
 	tracer *Tracer
 	space  *space
 	now    time.Time
+	most   int // how many may be known
 	left   int // how many new ones there was no room for
 }
 
@@ -200,7 +209,7 @@ func (l *goLook) wants(g *goroutine.Goroutine) bool {
 func (l *goLook) see(g *goroutine.Goroutine, stack []uint64) {
 	known := l.known[g.ID]
 	if known == nil {
-		if len(l.known) >= maxGoroutines {
+		if len(l.known) >= l.most {
 			l.left++
 			return
 		}

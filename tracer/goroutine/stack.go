@@ -10,7 +10,7 @@ const (
 	// maxRemembered is how many places of the program are remembered, and maxFresh how
 	// many are looked up in one scan: a table of a few bytes says it, but a corrupt one
 	// may be long.
-	maxRemembered, maxFresh = 1 << 16, 1 << 13
+	maxRemembered, maxFresh = 1 << 16, 1 << 10
 )
 
 // frame is how to get from a frame to its caller's.
