@@ -202,7 +202,7 @@ type goLook struct {
 // last look, and it is not known yet where it waits.
 func (l *goLook) wants(g *goroutine.Goroutine) bool {
 	known := l.known[g.ID]
-	return known != nil && known.now == *g && known.site == nil && l.counts(g)
+	return known != nil && g.Waits(&known.now) && known.site == nil && l.counts(g)
 }
 
 // see takes over what a goroutine does now.
@@ -217,7 +217,7 @@ func (l *goLook) see(g *goroutine.Goroutine, stack []uint64) {
 		return
 	}
 	known.look = l.looks
-	if known.now != *g {
+	if !g.Waits(&known.now) {
 		known.leave()
 		known.now, known.since = *g, l.now
 		return

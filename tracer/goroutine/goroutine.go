@@ -53,6 +53,12 @@ type Goroutine struct {
 	low, high uint64 // its stack
 }
 
+// Waits tells whether a goroutine is in the same wait as before. Its stack may have
+// been moved meanwhile: the garbage collector shrinks those that are too large.
+func (g *Goroutine) Waits(before *Goroutine) bool {
+	return g.ID == before.ID && g.Seq == before.Seq && g.Status == before.Status && g.Reason == before.Reason && g.PC == before.PC
+}
+
 // decode reads a goroutine from its runtime.g.
 func decode(b []byte, address uint64, l layout) (g Goroutine, ok bool) {
 	g = Goroutine{
