@@ -22,7 +22,7 @@ const maxReport = 256 << 20
 // know. Errors say where in the file, and what was expected. What a reader may rely
 // on: the states are known, each site frame is in its stack, and times and counts are
 // in a sensible range. Strings are as they were: escape them. A recording that is
-// damaged is read up to there: see Report.SitesMissing.
+// damaged is read up to there: see Report.Damaged and Report.SitesMissing.
 func ReadReport(r io.Reader) (*Report, error) {
 	buffered := bufio.NewReader(r)
 	if magic, _ := buffered.Peek(len(zstdMagic)); bytes.Equal(magic, zstdMagic) {
@@ -44,6 +44,9 @@ func parseReport(raw []byte, limit int) (*Report, error) {
 	case text[0] != '{':
 		return nil, errors.New("neither a recording of leaktrace nor a report in JSON")
 	}
+	if _, err := spend(maxValues, raw); err != nil {
+		return nil, err
+	}
 	var head struct {
 		Version *int             `json:"version"`
 		Sites   *json.RawMessage `json:"sites"`
@@ -62,6 +65,19 @@ func parseReport(raw []byte, limit int) (*Report, error) {
 		return nil, err
 	}
 	return report, report.check()
+}
+
+// maxValues bounds what is in a report: a value of two bytes can take 100 in memory. A
+// site has some hundreds.
+const maxValues = 4 << 20
+
+// spend takes the values of a document from those that are left.
+func spend(left int, raw []byte) (int, error) {
+	left -= 1 + bytes.Count(raw, []byte{','})
+	if left < 0 {
+		return left, fmt.Errorf("more than %s values", humanCount(maxValues))
+	}
+	return left, nil
 }
 
 // decode is json.Unmarshal with errors for people.
@@ -115,13 +131,18 @@ const (
 	maxSeconds = 9e9 // 285 years: a time.Duration holds no more
 	maxRate    = 1e9
 	maxCount   = 1 << 40
+	maxListed  = 4096 // elements of a list of a site
 )
 
 var states = []verdict.State{verdict.Leaking, verdict.Suspect, verdict.Unknown, verdict.Steady, verdict.Draining}
 
 // check is for what the types do not say.
 func (r *Report) check() error {
-	err := cmp.Or(within("duration_s", r.DurationS, 0, maxSeconds), within("min_age_s", r.MinAgeS, 0, maxSeconds))
+	err := cmp.Or(
+		within("duration_s", r.DurationS, 0, maxSeconds),
+		within("min_age_s", r.MinAgeS, 0, maxSeconds),
+		within("sites_missing", float64(r.SitesMissing), 0, maxCount),
+	)
 	if err != nil {
 		return err
 	}
@@ -149,6 +170,12 @@ func (s Site) check() error {
 		within("median_age_s", s.MedianS, 0, maxSeconds),
 		within("site_frame", float64(s.SiteFrame), -1, float64(len(s.Stack)-1)),
 	)
+	for field, n := range map[string]int{
+		"stack": len(s.Stack), "samples": len(s.Samples), "history": len(s.History), "names": len(s.Names),
+		"limits": len(s.Limits), "parked": len(s.Parked), "created_by": len(s.CreatedBy), "last_used_by": len(s.LastUsedBy),
+	} {
+		err = cmp.Or(err, within("number of "+field, float64(n), 0, maxListed))
+	}
 	for i, p := range s.Parked {
 		err = cmp.Or(err, within(fmt.Sprintf("parked[%d].site_frame", i), float64(p.SiteFrame), -1, float64(len(p.Stack)-1)))
 	}

@@ -33,6 +33,9 @@ type Report struct {
 	// that held them ended.
 	Unjudged int    `json:"unjudged"`
 	Sites    []Site `json:"sites"`
+	// Damaged says that the recording was not as it was written: what is here may be
+	// wrong.
+	Damaged bool `json:"damaged,omitempty"`
 	// SitesMissing is how many sites the recording had beyond the end of its file.
 	SitesMissing int `json:"sites_missing,omitempty"`
 	// OwnLimits is the limits that the user knows of.

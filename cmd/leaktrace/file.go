@@ -93,9 +93,8 @@ func readReport(e env, path string) (*export.Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read report %s: %w", path, err)
 	}
-	if r.SitesMissing > 0 {
-		fmt.Fprintf(e.stderr, "leaktrace: %s is damaged or cut off: %d of its %d sites are missing\n",
-			export.Escape(path), r.SitesMissing, r.SitesMissing+len(r.Sites))
+	if damage := r.Damage(); damage != "" {
+		fmt.Fprintf(e.stderr, "leaktrace: %s is %s\n", export.Escape(path), damage)
 	}
 	return r, nil
 }
