@@ -168,14 +168,10 @@ func (s Site) check() error {
 		within("growth_per_s", s.GrowthPerS, -maxRate, maxRate),
 		within("oldest_s", s.OldestS, 0, maxSeconds),
 		within("median_age_s", s.MedianS, 0, maxSeconds),
+		few("stack", s.Stack), few("samples", s.Samples), few("history", s.History), few("names", s.Names), few("limits", s.Limits),
+		few("parked", s.Parked), few("created_by", s.CreatedBy), few("last_used_by", s.LastUsedBy),
 		within("site_frame", float64(s.SiteFrame), -1, float64(len(s.Stack)-1)),
 	)
-	for field, n := range map[string]int{
-		"stack": len(s.Stack), "samples": len(s.Samples), "history": len(s.History), "names": len(s.Names),
-		"limits": len(s.Limits), "parked": len(s.Parked), "created_by": len(s.CreatedBy), "last_used_by": len(s.LastUsedBy),
-	} {
-		err = cmp.Or(err, within("number of "+field, float64(n), 0, maxListed))
-	}
 	for i, p := range s.Parked {
 		err = cmp.Or(err, within(fmt.Sprintf("parked[%d].site_frame", i), float64(p.SiteFrame), -1, float64(len(p.Stack)-1)))
 	}
@@ -183,6 +179,13 @@ func (s Site) check() error {
 		err = cmp.Or(err, within(fmt.Sprintf("related[%d].site_frame", i), float64(other.SiteFrame), -1, float64(len(other.Stack)-1)))
 	}
 	return err
+}
+
+func few[T any](field string, list []T) error {
+	if len(list) > maxListed {
+		return fmt.Errorf("%s: expected a list of %d at most, found %d", field, maxListed, len(list))
+	}
+	return nil
 }
 
 func within(field string, x, least, most float64) error {
