@@ -47,6 +47,11 @@ type group struct {
 // the most important part remains. They are compressed by zstd (RFC 8878), whose wide
 // window finds the frames that sites have in common.
 func (r *Report) WriteRecording(w io.Writer) error {
+	for i := range r.Sites {
+		if err := r.Sites[i].checkObjects(); err != nil {
+			return err
+		}
+	}
 	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return err
@@ -70,6 +75,14 @@ func (r *Report) WriteRecording(w io.Writer) error {
 		}
 	}
 	return z.Close()
+}
+
+// checkObjects refuses a site of which a profile, and so a recording, cannot be made.
+func (s *Site) checkObjects() error {
+	if len(s.objects)+len(s.groups) == 0 && s.Outstanding > 0 {
+		return errors.New("a report in JSON does not have all that a profile shows: use a recording (leaktrace record)")
+	}
+	return nil
 }
 
 // grouped is the objects of a site as a profile shows them: those of a recording, or

@@ -295,8 +295,11 @@ func TestProfileOfJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Profile(); err == nil || !strings.Contains(err.Error(), "use a recording") {
-		t.Errorf("error %v", err)
+	for _, format := range []string{"pprof", "ltz"} {
+		var out bytes.Buffer
+		if err := r.Write(&out, format); err == nil || !strings.Contains(err.Error(), "use a recording") || out.Len() > 0 {
+			t.Errorf("%s: error %v, and %d bytes are written", format, err, out.Len())
+		}
 	}
 }
 

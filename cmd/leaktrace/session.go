@@ -88,7 +88,7 @@ func (s *session) begin() error {
 func (s *session) openView() (err error) {
 	s.view = blocks{s.env.stderr}
 	if s.options.fullScreen {
-		s.view, err = openScreen(s.env)
+		s.view, err = openScreen(s.env, s.options.source)
 	}
 	return err
 }

@@ -33,6 +33,9 @@ func trace(e env, o runOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, junit.Close()) }()
+	if err := apart(o.output, o.junit); err != nil {
+		return err
+	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, caught...)
 	defer signal.Stop(signals)
