@@ -24,6 +24,10 @@ func (d *Diff) judge(before, after *Level) (Change, string) {
 	switch {
 	case after != nil && after.Suppressed != "":
 		return Suppressed, after.Suppressed
+	case before == nil && d.Old.SitesMissing > 0:
+		return Unclear, fmt.Sprintf("%s; it may be among the sites that are missing of the old run", after.verdict())
+	case after == nil && d.New.SitesMissing > 0:
+		return Unclear, "not seen, but it may be among the sites that are missing of the new run"
 	case before == nil && d.tooShort(d.Old, d.New, after):
 		return New, fmt.Sprintf("%s; the old run may have been too short to show it", after.verdict())
 	case before == nil:

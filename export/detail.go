@@ -11,7 +11,7 @@ import (
 
 // detail writes all there is to know of a site, behind its number and kind.
 func (t text) detail(number string, s Site) {
-	number += string(s.Kind) + "  "
+	number += s.kind() + "  "
 	t.line("%s%s", number, s.title(t.o.width()-len(number)))
 	t.owner(s)
 	blame := s.blame()

@@ -31,6 +31,12 @@ type Run struct {
 	MinAgeS   float64   `json:"min_age_s"`
 	// Lossy says that not everything was seen.
 	Lossy bool `json:"lossy"`
+	// SitesMissing is how many sites could not be read, and Damaged that what could be
+	// may be wrong.
+	SitesMissing int  `json:"sites_missing,omitempty"`
+	Damaged      bool `json:"damaged,omitempty"`
+
+	damage string // of the recording, in words
 }
 
 // Change is what became of a site from one run to the next.
@@ -42,7 +48,7 @@ const (
 	New Change = "new"
 	// Worse sites leak now, or faster, or more.
 	Worse Change = "worse"
-	// Unclear sites could not be judged in one of the runs.
+	// Unclear sites could not be judged in one of the runs, or may be missing of it.
 	Unclear Change = "unclear"
 	// Same sites have the same verdict, and what leaks does so as fast.
 	Same Change = "same"
@@ -124,7 +130,7 @@ type siteID struct {
 }
 
 func (r *Report) run() Run {
-	return Run{r.Target, r.Started, r.DurationS, r.MinAgeS, r.lossy()}
+	return Run{r.Target, r.Started, r.DurationS, r.MinAgeS, r.lossy(), r.SitesMissing, r.Damaged, r.Damage()}
 }
 
 func addLevels(pairs map[siteID]*Pair, sites []Site, side func(*Pair) **Level) {

@@ -129,7 +129,10 @@ func deploys() map[string]*Diff {
 	backwards.New.Target.Comm, backwards.New.MinAgeS = "other\x1b[2J", 1
 	hostile := reports()["hostile"]
 	hostile.Sites[0].Kind, hostile.Sites[0].Reason = "new\x1bkind", "\x1b]0;"
+	cut := *previous
+	cut.Sites, cut.SitesMissing, cut.Damaged = previous.Sites[:2], len(previous.Sites)-2, true
 	return map[string]*Diff{
+		"cut":       NewDiff(&cut, previous),
 		"deploy":    NewDiff(previous, next),
 		"same":      NewDiff(previous, previous),
 		"backwards": backwards,

@@ -39,8 +39,16 @@ func (d *Diff) WriteText(w io.Writer, o TextOptions) error {
 	return t.Flush()
 }
 
-// headline says first whether the new run is worse.
+// headline says first whether the new run is worse, and that it may not be true.
 func (d *Diff) headline() string {
+	if d.Old.damage != "" || d.New.damage != "" {
+		return "of what is left of damaged recordings: " + d.change()
+	}
+	return d.change()
+}
+
+// change says whether the new run is worse.
+func (d *Diff) change() string {
 	more := d.count(New) + d.count(Worse)
 	rest := d.counts(Unclear, Same, Better, Gone, Suppressed)
 	headline := plural(more, "site leaks more than before: ", "sites leak more than before: ") + d.counts(New, Worse)
@@ -84,6 +92,8 @@ func (d *Diff) notes() (notes []string) {
 		{d.New.Started.Before(d.Old.Started), "the new run started before the old one: are they the right way round?"},
 		{d.Old.MinAgeS != d.New.MinAgeS, fmt.Sprintf("--min-age was %s and is %s, so the verdicts differ",
 			humanSpan(d.Old.MinAgeS), humanSpan(d.New.MinAgeS))},
+		{d.Old.damage != "", "the recording of the old run is " + d.Old.damage},
+		{d.New.damage != "", "the recording of the new run is " + d.New.damage},
 		{d.Old.Lossy, "the old run did not see everything: sites and counts may be missing"},
 		{d.New.Lossy, "the new run did not see everything: sites and counts may be missing"},
 	} {

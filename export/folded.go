@@ -24,7 +24,7 @@ func (r *Report) WriteFolded(w io.Writer) error {
 }
 
 func (s Site) folded() string {
-	frames := []string{string(s.Kind)}
+	frames := []string{foldedName(string(s.Kind))}
 	for _, f := range slices.Backward(s.Stack) {
 		name := foldedName(frameName(f))
 		if f.Inlined {

@@ -88,7 +88,7 @@ func (t text) parked(s Site) {
 	if s.Ended {
 		is, are, when = " was", " were", "last"
 	}
-	one, many := string(s.Kind)+is, string(s.Kind)+"s"+are
+	one, many := s.kind()+is, s.kind()+"s"+are
 	stuck := slices.IndexFunc(s.Parked, func(p Parked) bool { return !p.Running })
 	for i, p := range s.Parked {
 		who := plural(p.Count, one, many)

@@ -1,7 +1,6 @@
 package export
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -84,10 +83,10 @@ type profileBuilder struct {
 
 // addSite adds one sample for each set of labels.
 func (b *profileBuilder) addSite(s *Site) error {
-	groups := s.grouped()
-	if len(groups) == 0 && s.Outstanding > 0 {
-		return errors.New("a report in JSON does not have all that a profile shows: use a recording (leaktrace record)")
+	if err := s.checkObjects(); err != nil {
+		return err
 	}
+	groups := s.grouped()
 	stack := b.stack(s)
 	for _, g := range groups {
 		sample := &profile.Sample{

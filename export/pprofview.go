@@ -18,7 +18,7 @@ func (r *Report) comments() []string {
 	all := []string{r.headline()}
 	for _, s := range leaking[:min(len(leaking), maxComments)] {
 		all = append(all, fmt.Sprintf("LEAK: %s  %s  %s outstanding, %s",
-			s.Kind, s.title(80), humanCount(s.Outstanding), humanGrowth(s.GrowthPerS)))
+			s.kind(), s.title(80), humanCount(s.Outstanding), humanGrowth(s.GrowthPerS)))
 	}
 	if n := len(leaking) - maxComments; n > 0 {
 		all = append(all, "... and "+plural(n, "more site", "more sites"))

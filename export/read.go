@@ -22,7 +22,7 @@ const maxReport = 256 << 20
 // know. Errors say where in the file, and what was expected. What a reader may rely
 // on: the states are known, each site frame is in its stack, and times and counts are
 // in a sensible range. Strings are as they were: escape them. A recording that is
-// damaged is read up to there: see Report.SitesMissing.
+// damaged is read up to there: see Report.Damaged and Report.SitesMissing.
 func ReadReport(r io.Reader) (*Report, error) {
 	buffered := bufio.NewReader(r)
 	if magic, _ := buffered.Peek(len(zstdMagic)); bytes.Equal(magic, zstdMagic) {
@@ -44,6 +44,9 @@ func parseReport(raw []byte, limit int) (*Report, error) {
 	case text[0] != '{':
 		return nil, errors.New("neither a recording of leaktrace nor a report in JSON")
 	}
+	if _, err := spend(maxValues, raw); err != nil {
+		return nil, err
+	}
 	var head struct {
 		Version *int             `json:"version"`
 		Sites   *json.RawMessage `json:"sites"`
@@ -62,6 +65,19 @@ func parseReport(raw []byte, limit int) (*Report, error) {
 		return nil, err
 	}
 	return report, report.check()
+}
+
+// maxValues bounds what is in a report: a value of two bytes can take 100 in memory. A
+// site has some hundreds.
+const maxValues = 4 << 20
+
+// spend takes the values of a document from those that are left.
+func spend(left int, raw []byte) (int, error) {
+	left -= 1 + bytes.Count(raw, []byte{','})
+	if left < 0 {
+		return left, fmt.Errorf("more than %s values", humanCount(maxValues))
+	}
+	return left, nil
 }
 
 // decode is json.Unmarshal with errors for people.
@@ -115,13 +131,18 @@ const (
 	maxSeconds = 9e9 // 285 years: a time.Duration holds no more
 	maxRate    = 1e9
 	maxCount   = 1 << 40
+	maxListed  = 4096 // elements of a list of a site
 )
 
 var states = []verdict.State{verdict.Leaking, verdict.Suspect, verdict.Unknown, verdict.Steady, verdict.Draining}
 
 // check is for what the types do not say.
 func (r *Report) check() error {
-	err := cmp.Or(within("duration_s", r.DurationS, 0, maxSeconds), within("min_age_s", r.MinAgeS, 0, maxSeconds))
+	err := cmp.Or(
+		within("duration_s", r.DurationS, 0, maxSeconds),
+		within("min_age_s", r.MinAgeS, 0, maxSeconds),
+		within("sites_missing", float64(r.SitesMissing), 0, maxCount),
+	)
 	if err != nil {
 		return err
 	}
@@ -147,6 +168,8 @@ func (s Site) check() error {
 		within("growth_per_s", s.GrowthPerS, -maxRate, maxRate),
 		within("oldest_s", s.OldestS, 0, maxSeconds),
 		within("median_age_s", s.MedianS, 0, maxSeconds),
+		few("stack", s.Stack), few("samples", s.Samples), few("history", s.History), few("names", s.Names), few("limits", s.Limits),
+		few("parked", s.Parked), few("created_by", s.CreatedBy), few("last_used_by", s.LastUsedBy),
 		within("site_frame", float64(s.SiteFrame), -1, float64(len(s.Stack)-1)),
 	)
 	for i, p := range s.Parked {
@@ -156,6 +179,13 @@ func (s Site) check() error {
 		err = cmp.Or(err, within(fmt.Sprintf("related[%d].site_frame", i), float64(other.SiteFrame), -1, float64(len(other.Stack)-1)))
 	}
 	return err
+}
+
+func few[T any](field string, list []T) error {
+	if len(list) > maxListed {
+		return fmt.Errorf("%s: expected a list of %d at most, found %d", field, maxListed, len(list))
+	}
+	return nil
 }
 
 func within(field string, x, least, most float64) error {

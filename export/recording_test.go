@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/limit"
 )
 
 // rendered is a report in every format that has all of it.
@@ -109,15 +113,116 @@ func TestDamagedRecording(t *testing.T) {
 	if want == 0 {
 		t.Error("nothing was read of any part")
 	}
-	// Whatever is broken, nothing breaks that reads it.
-	for i := 0; i < len(raw); i += 23 {
+}
+
+// Whatever is broken, nothing breaks that reads it, and nothing is taken for whole.
+func TestBrokenRecording(t *testing.T) {
+	whole := reports()["leaks"]
+	raw, want := record(t, whole), rendered(t, whole)["json"]
+	var damaged []*Report
+	for i := 0; i < len(raw); i += 11 {
 		broken := slices.Clone(raw)
-		broken[i] ^= 0x40
-		if r, err := ReadReport(bytes.NewReader(broken)); err == nil {
-			writeAll(r)
+		broken[i] ^= 1 << (i % 8)
+		r, err := ReadReport(bytes.NewReader(broken))
+		switch {
+		case err != nil:
+		case r.Damaged:
+			damaged = append(damaged, r)
+		case rendered(t, r)["json"] != want:
+			t.Errorf("bit %d of byte %d: not noticed", i%8, i)
+		}
+	}
+	for i := 0; i < len(damaged); i += 40 {
+		writeAll(damaged[i])
+	}
+	if len(damaged) == 0 {
+		t.Error("nothing was read of any")
+	}
+}
+
+// What is small when packed does not become large.
+func TestHugeRecording(t *testing.T) {
+	lines := strings.SplitAfter(unpack(t, record(t, reports()["leaks"])), "\n")
+	many := strings.Repeat("{},", 1<<21)
+	for name, line := range map[string]string{
+		"a line":   strings.Replace(lines[1], `"samples":[`, `"samples":[`+many+many, 1),
+		"in lines": strings.Repeat(strings.Replace(lines[1], `"samples":[`, `"samples":[`+many, 1), 8),
+	} {
+		var before, after runtime.MemStats
+		raw := pack(t, lines[0]+line)
+		runtime.ReadMemStats(&before)
+		r, err := ReadReport(bytes.NewReader(raw))
+		runtime.ReadMemStats(&after)
+		if err != nil || !r.Damaged || r.Damage() == "" {
+			t.Errorf("%s: error %v, or not said", name, err)
+		}
+		if taken := after.TotalAlloc - before.TotalAlloc; taken > 1<<30 {
+			t.Errorf("%s: of %d bytes it took %s", name, len(raw), humanBytes(taken))
 		}
 	}
 }
+
+// A report of a part says so whenever it is recorded again.
+func TestDamageIsRecorded(t *testing.T) {
+	lines := strings.SplitAfter(unpack(t, record(t, reports()["leaks"])), "\n")
+	cut, err := ReadReport(bytes.NewReader(pack(t, strings.Join(lines[:3], ""))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := ReadReport(bytes.NewReader(record(t, cut)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Damage() == "" || again.Damage() != cut.Damage() || again.SitesMissing != len(reports()["leaks"].Sites)-2 {
+		t.Errorf("%q became %q", cut.Damage(), again.Damage())
+	}
+}
+
+// What a file says is shown, not done, on terminals and in what others read.
+func TestHostileRecording(t *testing.T) {
+	for name, r := range reports() {
+		for i := range r.Sites {
+			s := &r.Sites[i]
+			s.Kind, s.Reason, s.Assumed = tracer.Kind(hostile(s.Kind)), hostile(s.Reason), hostile(s.Assumed)
+			for j := range s.Limits {
+				s.Limits[j].Resource = limit.Resource(hostile(s.Limits[j].Resource))
+			}
+		}
+		for i := range r.OwnLimits {
+			r.OwnLimits[i].Resource = limit.Resource(hostile(r.OwnLimits[i].Resource))
+		}
+		read, err := ReadReport(bytes.NewReader(record(t, r)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := rendered(t, read)
+		delete(out, "json") // escapes as JSON does
+		delete(out, "pprof")
+		p, err := read.Profile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out["comments"] = strings.Join(append(p.Comments, read.Headline()...), "\n")
+		var block, site strings.Builder
+		if err := read.WriteBlock(&block, TextOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range read.Sites {
+			fmt.Fprintf(&site, "%+v\n", s.Row())
+			if err := read.WriteSite(&site, s, TextOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		out["block"], out["site"] = block.String(), site.String()
+		for format, text := range out {
+			if strings.ContainsAny(text, "\x1b\x00\a") {
+				t.Errorf("%s: %s has control characters:\n%q", name, format, text)
+			}
+		}
+	}
+}
+
+func hostile[S ~string](s S) string { return string(s) + "\x1b[2J\x00\x1b]0;owned\a" }
 
 // writeAll is for reports that may not make sense: it must not panic.
 func writeAll(r *Report) {
@@ -161,8 +266,11 @@ func TestRecordingRefuses(t *testing.T) {
 		"other text":          {pack(t, "root:x:0"), "not a recording of leaktrace"},
 		"other JSON":          {pack(t, `{"a": 1}`), "not a recording of leaktrace"},
 		"newer":               {change(`{"leaktrace_recording":1`, `{"leaktrace_recording":2`), "a recording of version 2, and this leaktrace reads up to 1; use the one that wrote it, or a newer one"},
+		"type":                {change(`"duration_s":15`, `"duration_s":"15"`), "line 1, column 145: report.duration_s: expected a number, found string"},
+		"missing":             {change(`"report":{`, `"report":{"sites_missing":-3,`), "sites_missing: expected a number from 0 to 1.099511627776e+12, found -3"},
+		"long line":           {change(`"report":{`, `"a":"`+strings.Repeat(" ", 9<<20)+`","report":{`), "nothing can be read of it: a line is longer than 8.0 MiB"},
 		"duration":            {change(`"duration_s":`, `"duration_s":-`), "duration_s: expected a number from 0 to 9e+09, found -15"},
-		"number of sites":     {change(`"leaktrace_recording":1,"sites":`, `"leaktrace_recording":1,"sites":-`), "sites: expected a number from 0 to 1.099511627776e+12, found -2"},
+		"number of sites":     {change(`"leaktrace_recording":1,"sites":`, `"leaktrace_recording":1,"sites":-`), "sites: expected a number from 0 to 65536, found -2"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -187,8 +295,11 @@ func TestProfileOfJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Profile(); err == nil || !strings.Contains(err.Error(), "use a recording") {
-		t.Errorf("error %v", err)
+	for _, format := range []string{"pprof", "ltz"} {
+		var out bytes.Buffer
+		if err := r.Write(&out, format); err == nil || !strings.Contains(err.Error(), "use a recording") || out.Len() > 0 {
+			t.Errorf("%s: error %v, and %d bytes are written", format, err, out.Len())
+		}
 	}
 }
 

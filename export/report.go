@@ -33,6 +33,9 @@ type Report struct {
 	// that held them ended.
 	Unjudged int    `json:"unjudged"`
 	Sites    []Site `json:"sites"`
+	// Damaged says that the recording was not as it was written: what is here may be
+	// wrong.
+	Damaged bool `json:"damaged,omitempty"`
 	// SitesMissing is how many sites the recording had beyond the end of its file.
 	SitesMissing int `json:"sites_missing,omitempty"`
 	// OwnLimits is the limits that the user knows of.
@@ -190,11 +193,16 @@ func (r *Report) Write(w io.Writer, format string) error {
 	return fmt.Errorf("unknown format %q", format)
 }
 
-// Keep leaves out the sites of all other kinds, unless there are none of kinds.
+// Keep leaves out the sites of all other kinds, and what is only for these, unless
+// there are none of kinds.
 func (r *Report) Keep(kinds []tracer.Kind) {
-	if len(kinds) > 0 {
-		r.Sites = slices.DeleteFunc(r.Sites, func(s Site) bool { return !slices.Contains(kinds, s.Kind) })
+	if len(kinds) == 0 {
+		return
 	}
+	r.Sites = slices.DeleteFunc(r.Sites, func(s Site) bool { return !slices.Contains(kinds, s.Kind) })
+	r.UnusedSuppressions = slices.DeleteFunc(r.UnusedSuppressions, func(s Suppression) bool {
+		return s.Kind != "*" && !slices.Contains(kinds, tracer.Kind(s.Kind))
+	})
 }
 
 // Leaking returns how many sites leak and are not suppressed. They come first.

@@ -16,10 +16,14 @@ type Row struct {
 	Kind, Outstanding, Growth, OldestAge string
 }
 
+// kind is the site's kind, escaped: in a recording it may be one that this leaktrace
+// does not know.
+func (s Site) kind() string { return Escape(string(s.Kind)) }
+
 // Row returns the site's cells.
 func (s Site) Row() Row {
 	row := Row{
-		Verdict: string(s.State), Kind: string(s.Kind),
+		Verdict: string(s.State), Kind: s.kind(),
 		Outstanding: humanCount(s.Outstanding), Growth: humanGrowth(s.GrowthPerS), OldestAge: s.oldest(),
 	}
 	switch {

@@ -119,6 +119,7 @@ func (r *Report) Suppress(list []Suppression) {
 	if len(list) == 0 {
 		return
 	}
+	r.UnusedSuppressions = nil // those that a recording came with are of another list
 	used := make([]bool, len(list))
 	for i := range r.Sites {
 		s := &r.Sites[i]

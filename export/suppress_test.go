@@ -161,3 +161,22 @@ func TestSuppressedLeaksAreNotMarkedInBlocks(t *testing.T) {
 		t.Errorf("%d marks, want 3; %d suppressed sites, want 2:\n%s", marks, rows, out.String())
 	}
 }
+
+// The suppressions of a report that was read are of another list, and of other kinds.
+func TestUnusedSuppressionsOfARecording(t *testing.T) {
+	thread := Suppression{Line: 7, Kind: "thread", Function: "f", Reason: "r"}
+	recorded := []Suppression{{Line: 3, Kind: "zombie", Function: "f", Reason: "r"}, thread, {Line: 9, Kind: "*", Function: "f", Reason: "r"}}
+	r := &Report{UnusedSuppressions: slices.Clone(recorded)}
+	r.Suppress(nil)
+	if !slices.Equal(r.UnusedSuppressions, recorded) {
+		t.Errorf("without a list: %v", r.UnusedSuppressions)
+	}
+	r.Keep([]tracer.Kind{tracer.Thread})
+	if !slices.Equal(r.UnusedSuppressions, recorded[1:]) {
+		t.Errorf("of one kind: %v", r.UnusedSuppressions)
+	}
+	r.Suppress([]Suppression{{Line: 1, Kind: "*", Function: "g", Reason: "r"}})
+	if len(r.UnusedSuppressions) != 1 || r.UnusedSuppressions[0].Line != 1 {
+		t.Errorf("with a list: %v", r.UnusedSuppressions)
+	}
+}

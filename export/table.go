@@ -47,7 +47,7 @@ func width(columns []column) int {
 func numbers(sites, all []Site) []column {
 	columns := []column{{title: "KIND"}, {"OUTSTANDING", true, nil}, {"GROWTH", true, nil}, {"OLDEST", true, nil}}
 	for i, cell := range []func(Site) string{
-		func(s Site) string { return string(s.Kind) },
+		Site.kind,
 		func(s Site) string { return humanCount(s.Outstanding) },
 		func(s Site) string { return humanGrowth(s.GrowthPerS) },
 		Site.oldest,
@@ -84,7 +84,7 @@ func (t text) table(sites, all []Site) {
 		t.rows(append(columns, siteColumn(sites, rest)))
 		return
 	}
-	verdicts := column{title: "VERDICT", cells: cells(sites, func(s Site) string { return string(s.State) + ": " + s.Reason })}
+	verdicts := column{title: "VERDICT", cells: cells(sites, func(s Site) string { return string(s.State) + ": " + Escape(s.Reason) })}
 	if verdicts.width()+len(gap)+leastSite > rest {
 		verdicts.cells = cells(sites, func(s Site) string { return string(s.State) })
 	}
@@ -101,7 +101,7 @@ func (t text) scant(sites []Site) {
 	for _, s := range sites {
 		if s.State == verdict.Unknown && !said[s.Reason] {
 			said[s.Reason] = true
-			t.sentence("", "unknown: %s", s.Reason)
+			t.sentence("", "unknown: %s", Escape(s.Reason))
 		}
 	}
 }

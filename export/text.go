@@ -184,9 +184,8 @@ func (r *Report) writeHeadline(t text) {
 	} else {
 		r.writeDoubts(t, len(suspect))
 	}
-	if n := r.SitesMissing; n > 0 {
-		t.sentence("", "the recording is damaged or cut off: %s of %s missing here",
-			plural(n, "site", "sites"), humanCount(n+len(r.Sites)))
+	if damage := r.Damage(); damage != "" {
+		t.sentence("", "the recording is %s", damage)
 	}
 	if n := r.Unjudged; n > 0 {
 		t.sentence("", "%s younger than --min-age %s when %s process ended: not judged; give a shorter --min-age",

@@ -2,12 +2,14 @@ package tests
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -30,8 +32,8 @@ func TestIncidents(t *testing.T) {
 	} {
 		t.Run(i.program, func(t *testing.T) {
 			t.Parallel()
-			text, top := i.replay(t, leaktrace)
 			place := fmt.Sprintf(`%s(\(\))? \(%s:%d\)`, regexp.QuoteMeta(i.culprit), regexp.QuoteMeta(filepath.Base(i.source)), i.line(t))
+			text, top := i.replay(t, leaktrace, place)
 			i.checkText(t, text, place)
 			i.checkTop(t, top, place)
 		})
@@ -59,7 +61,7 @@ func (i incident) line(t *testing.T) int {
 }
 
 // replay records the program, and renders that as a report and as a profile.
-func (i incident) replay(t *testing.T, leaktrace string) (text, top string) {
+func (i incident) replay(t *testing.T, leaktrace, place string) (text, top string) {
 	t.Helper()
 	service := exec.Command(filepath.Join(programs, "incidents", i.program), "600")
 	if err := service.Start(); err != nil {
@@ -79,9 +81,27 @@ func (i incident) replay(t *testing.T, leaktrace string) (text, top string) {
 		}
 		return string(output)
 	}
-	run(leaktrace, "record", "--pid", fmt.Sprint(service.Process.Pid), "--duration", "6s", "--min-age", "1s", "--limit", "close-wait=1024")
+	i.record(t, dir, leaktrace, service.Process.Pid, place)
 	run(leaktrace, "report", "--format", "pprof", "--output", "profile", "leaktrace.ltz")
 	return run(leaktrace, "report", "leaktrace.ltz"), run("go", "tool", "pprof", "-top", "profile")
+}
+
+// record records for six seconds, in which leaktrace could accuse the wrong, and for as
+// long as it takes to find the leak: on a machine that is busy there are few snapshots.
+func (i incident) record(t *testing.T, dir, leaktrace string, pid int, place string) {
+	t.Helper()
+	found := regexp.MustCompile(`(?m)after (?:[6-9]|\d\d|.*m\d\d)s: (?:.*\n)*?LEAK +` + i.kind + ` .*\+[\d.]+/s .*` + place + `$`)
+	cmd := exec.Command(leaktrace, "record", "--pid", fmt.Sprint(pid), "--interval", "500ms", "--min-age", "1s", "--limit", "close-wait=1024")
+	output := new(stream)
+	cmd.Dir, cmd.Stderr, cmd.WaitDelay = dir, output, patience
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	awaited := output.await(found)
+	err := errors.Join(awaited, cmd.Process.Signal(syscall.SIGINT), cmd.Wait())
+	if err != nil {
+		t.Fatalf("record: %v\n%s", err, output)
+	}
 }
 
 func (i incident) checkText(t *testing.T, text, place string) {

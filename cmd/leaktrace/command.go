@@ -12,8 +12,6 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/leaktrace/leaktrace/tracer"
 )
 
 // command is the traced command of run -- COMMAND. It stays in leaktrace's
@@ -24,7 +22,7 @@ type command struct {
 	ended chan struct{}
 }
 
-func startCommand(e env, t *tracer.Tracer, argv []string) (*command, error) {
+func startCommand(e env, t targetTracer, argv []string) (*command, error) {
 	path, err := exec.LookPath(argv[0])
 	if err != nil {
 		return nil, cannotRun(argv[0], err)

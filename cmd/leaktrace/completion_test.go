@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/urfave/cli/v2"
 )
 
 // scriptOf writes the completion script of a shell to a file.
@@ -172,8 +174,13 @@ func TestEveryValueIsCompleted(t *testing.T) {
 			if known := o.Arg != "FORMAT" && o.Arg != "KIND" || len(o.Values) > 0; !known {
 				t.Errorf("%s --%s: no values", c.Name, o.Long)
 			}
-			if takes := strings.Contains(o.Usage, "`"); takes || o.Long == "" || o.Usage == "" {
+			if o.Long == "" || o.Usage == "" {
 				t.Errorf("%s: flag %+v", c.Name, o)
+			}
+		}
+		for _, f := range c.Flags {
+			if documented, ok := f.(cli.DocGenerationFlag); !ok || documented.TakesValue() != (newOption(f, c.Name).Arg != "") {
+				t.Errorf("%s: what %v takes has no name", c.Name, f.Names())
 			}
 		}
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +25,7 @@ func diffCommand(e env) *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "write the difference as `FORMAT` (" + strings.Join(export.DiffFormats(), ", ") + ")"},
 			sourceURLFlag(),
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the difference to `FILE` instead of standard output"},
 		},
 		Action: func(c *cli.Context) error {
 			format := c.String("format")
@@ -32,16 +35,20 @@ func diffCommand(e env) *cli.Command {
 			case !slices.Contains(export.DiffFormats(), format):
 				return notOneOf("format", format, "formats", export.DiffFormats())
 			}
-			source, err := parseSourceURL(c, format)
+			output, err := parseOutput(c, format, e)
 			if err != nil {
 				return err
 			}
-			return diff(e, c.Args().Get(0), c.Args().Get(1), format, source)
+			source, err := parseSourceURL(c, format == "html")
+			if err != nil {
+				return err
+			}
+			return diff(e, c.Args().Get(0), c.Args().Get(1), output, format, source)
 		},
 	}
 }
 
-func diff(e env, oldPath, newPath, format string, source export.SourceURL) error {
+func diff(e env, oldPath, newPath, outputPath, format string, source export.SourceURL) (err error) {
 	before, err := readReport(e, oldPath)
 	if err != nil {
 		return err
@@ -50,11 +57,19 @@ func diff(e env, oldPath, newPath, format string, source export.SourceURL) error
 	if err != nil {
 		return err
 	}
+	output, err := openOutput(outputPath, e.stdout)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, output.Close()) }()
+	if err := cmp.Or(apart(outputPath, oldPath), apart(outputPath, newPath)); err != nil {
+		return err
+	}
 	d := export.NewDiff(before, after)
 	if format == "html" {
-		err = d.WriteHTML(e.stdout, export.HTMLOptions{Source: source})
+		err = d.WriteHTML(output, export.HTMLOptions{Source: source})
 	} else {
-		err = d.Write(e.stdout, format)
+		err = d.Write(output, format)
 	}
 	if err != nil {
 		return fmt.Errorf("write difference: %w", err)

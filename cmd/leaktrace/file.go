@@ -8,9 +8,42 @@ import (
 	"os"
 	"slices"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/leaktrace/leaktrace/export"
 	"github.com/leaktrace/leaktrace/tracer"
 )
+
+// parseOutput is what --output says. What nobody can read on a terminal needs it.
+func parseOutput(c *cli.Context, format string, e env) (string, error) {
+	path := c.String("output")
+	switch {
+	case path != "":
+		return path, nil
+	case c.IsSet("output"):
+		return "", usageError("--output needs the name of a file")
+	case slices.Contains([]string{"html", "pprof", recording}, format) && isTerminal(e.stdout):
+		return "", usageError("--format %s is not for a terminal: give --output FILE", format)
+	}
+	return "", nil
+}
+
+// apart refuses to write two outputs into one file, or one over what was read, by
+// whatever names. An empty name is none.
+func apart(paths ...string) error {
+	var files []os.FileInfo
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if path == "" || err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		if slices.ContainsFunc(files, func(f os.FileInfo) bool { return os.SameFile(f, info) }) {
+			return usageError("%s is one file, and it cannot be written and be something else too", path)
+		}
+		files = append(files, info)
+	}
+	return nil
+}
 
 // openOutput opens a report's file before anything is traced, so that a wrong
 // name costs no run. Without a name it is standard.
@@ -93,9 +126,8 @@ func readReport(e env, path string) (*export.Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read report %s: %w", path, err)
 	}
-	if r.SitesMissing > 0 {
-		fmt.Fprintf(e.stderr, "leaktrace: %s is damaged or cut off: %d of its %d sites are missing\n",
-			export.Escape(path), r.SitesMissing, r.SitesMissing+len(r.Sites))
+	if damage := r.Damage(); damage != "" {
+		fmt.Fprintf(e.stderr, "leaktrace: %s is %s\n", export.Escape(path), damage)
 	}
 	return r, nil
 }

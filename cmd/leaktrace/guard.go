@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"os"
@@ -105,9 +104,9 @@ const restoreScreen = "\x1b[<u\x1b[>4m\x1b[?2026l\x1b[?2027l\x1b[?2004l\x1b[m\x1
 // printable escapes what Go says of a crash, which may quote the target.
 func printable(text string) string {
 	var b strings.Builder
-	lines := bufio.NewScanner(strings.NewReader(text))
-	for lines.Scan() {
-		fmt.Fprintln(&b, export.Escape(strings.ReplaceAll(lines.Text(), "\t", "    ")))
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		fmt.Fprintln(&b, export.Escape(strings.ReplaceAll(line, "\t", "    ")))
 	}
 	return b.String()
 }

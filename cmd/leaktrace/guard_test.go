@@ -15,6 +15,10 @@ func TestRestoreEscapes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer read.Close()
+	long := strings.Repeat("a", 1<<17)
+	if printable(long+"\nmain") != long+"\nmain\n" {
+		t.Error("a long line, and what comes after, is lost")
+	}
 	restore(write, new(unix.Termios), "panic: \x1b]0;owned\a\n\tmain.go:7\xff\n")
 	if err := write.Close(); err != nil {
 		t.Fatal(err)

@@ -193,5 +193,6 @@ func setHelp(app *cli.App, columns int) {
 	app.CustomAppHelpTemplate = appHelp(app, width)
 	for _, c := range app.Commands {
 		c.CustomHelpTemplate = commandHelp(c, width)
+		c.HideHelpCommand = true // help may be a file, or a command to trace
 	}
 }

@@ -24,13 +24,14 @@ func ownsTerminal(e env) bool {
 }
 
 // openScreen takes the terminal over. If it crashes its guard gives it back.
-func openScreen(e env) (screen, error) {
+func openScreen(e env, source export.SourceURL) (screen, error) {
 	if err := reportCrashes(); err != nil {
 		return screen{}, fmt.Errorf("tell the terminal's guard of crashes: %w", err)
 	}
 	return screen{live.Start(live.Options{
 		Input: e.stdin, Output: e.stdout, Environ: os.Environ(),
-		Write: keepReport, JobControl: hasJobControl(),
+		Write:      func(r *export.Report) (string, error) { return keepReport(r, source) },
+		JobControl: hasJobControl(),
 	})}, nil
 }
 
@@ -51,15 +52,11 @@ func hasJobControl() bool {
 
 // keepReport writes a report for the user who asks for it at the live view: into
 // the current directory, as the page for a browser, never over another file.
-func keepReport(r *export.Report) (path string, err error) {
-	format, extension := "text", "txt"
-	if slices.Contains(export.Formats(), "html") {
-		format, extension = "html", "html"
-	}
-	path = fmt.Sprintf("leaktrace-%d-%s.%s", r.Target.PID, time.Now().Format("20060102-150405"), extension)
+func keepReport(r *export.Report, source export.SourceURL) (path string, err error) {
+	path = fmt.Sprintf("leaktrace-%d-%s.html", r.Target.PID, time.Now().Format("20060102-150405"))
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return "", err
 	}
-	return path, errors.Join(r.Write(f, format), f.Close())
+	return path, errors.Join(r.WriteHTML(f, export.HTMLOptions{Source: source}), f.Close())
 }

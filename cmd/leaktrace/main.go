@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -56,18 +57,35 @@ func commands(e env) []*cli.Command {
 	}
 }
 
+// firstError keeps the first error of writing help, which the library drops.
+type firstError struct {
+	io.Writer
+	err error
+}
+
+func (w *firstError) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if err != nil && w.err == nil {
+		w.err = fmt.Errorf("write help: %w", err)
+	}
+	return n, err
+}
+
 // start runs the command line and returns the exit status.
 func start(args []string, e env) int {
+	help := &firstError{Writer: e.stdout}
 	app := &cli.App{
 		Name:            "leaktrace",
 		Usage:           usage,
 		Version:         version(),
 		HideHelpCommand: true,
-		Writer:          e.stdout,
+		Writer:          help,
 		ErrWriter:       e.stderr,
 		Commands:        commands(e),
 		OnUsageError:    onUsageError,
 		ExitErrHandler:  func(*cli.Context, error) {}, // decided below
+		// The library takes what follows --help for what help is wanted of.
+		CommandNotFound: func(c *cli.Context, _ string) { _ = showHelp(c, c.Command.Name) },
 		Action: func(c *cli.Context) error {
 			if c.Args().First() == "help" {
 				return showHelp(c, c.Args().Get(1))
@@ -79,7 +97,7 @@ func start(args []string, e env) int {
 		},
 	}
 	setHelp(app, terminalWidth(e.stdout))
-	err := app.Run(args)
+	err := cmp.Or(app.Run(args), help.err)
 	if err == nil {
 		return 0
 	}

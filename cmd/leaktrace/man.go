@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 )
@@ -19,7 +21,7 @@ func manCommand(e env) *cli.Command {
 			if c.Args().Present() {
 				return usageError("man takes no arguments")
 			}
-			if _, err := io.WriteString(e.stdout, manual(c.App.VisibleCommands(), version(), committed())); err != nil {
+			if _, err := io.WriteString(e.stdout, manual(c.App.VisibleCommands(), version(), dated())); err != nil {
 				return fmt.Errorf("write manual page: %w", err)
 			}
 			return nil
@@ -27,18 +29,21 @@ func manCommand(e env) *cli.Command {
 	}
 }
 
-// committed is the day of the commit that was built, as far as it is known.
-func committed() string {
-	info, _ := debug.ReadBuildInfo()
-	if info == nil {
-		return ""
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.time" && len(s.Value) >= len("2006-01-02") {
-			return s.Value[:len("2006-01-02")]
+// dated is the day of the commit that was built or, where that is not known, of the
+// build: a manual page without a date is none.
+func dated() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.time" && len(s.Value) >= len(time.DateOnly) {
+				return s.Value[:len(time.DateOnly)]
+			}
 		}
 	}
-	return ""
+	built := time.Now()
+	if file, err := os.Stat("/proc/self/exe"); err == nil {
+		built = file.ModTime()
+	}
+	return built.UTC().Format(time.DateOnly)
 }
 
 // file is a file that leaktrace reads or writes by itself.

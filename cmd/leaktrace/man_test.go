@@ -10,7 +10,7 @@ import (
 // The manual page has all there is in it, and neither groff nor mandoc complains.
 func TestManual(t *testing.T) {
 	all := commands(env{})
-	page := manual(all, "v1.2.3", "2026-11-21")
+	page := manual(all, "v1.2.3", dated())
 	for name, args := range map[string][]string{
 		"groff":  {"-man", "-Tutf8", "-ww", "-b", "-rLL=78n"},
 		"mandoc": {"-T", "lint", "-W", "style"},

@@ -35,12 +35,5 @@ func recordCommand(e env) *cli.Command {
 
 // recorded says what is in a recording, and what to do with it.
 func (s *session) recorded(report *export.Report) {
-	found := fmt.Sprintf("%d sites leak", report.Leaking())
-	switch report.Leaking() {
-	case 0:
-		found = "no leak found"
-	case 1:
-		found = "1 site leaks"
-	}
-	fmt.Fprintf(s.env.stderr, "%s; recorded in %s: leaktrace report %[2]s\n", found, export.Escape(s.options.output))
+	fmt.Fprintf(s.env.stderr, "%s; recorded in %s: leaktrace report %[2]s\n", report.Headline()[0], export.Escape(s.options.output))
 }

@@ -42,12 +42,9 @@ func reportCommand(e env) *cli.Command {
 			&cli.StringFlag{Name: "suppress", Usage: "accept the leaks listed in `FILE`, one a line: KIND FUNCTION # REASON"},
 		},
 		Action: func(c *cli.Context) error {
-			options, err := parseReport(c)
+			options, err := parseReport(c, e)
 			if err != nil {
 				return err
-			}
-			if options.format == recording && options.output == "" && isTerminal(e.stdout) {
-				return usageError("--format %s is not for a terminal: give --output FILE", recording)
 			}
 			return report(e, options)
 		},
@@ -55,11 +52,10 @@ func reportCommand(e env) *cli.Command {
 }
 
 // parseReport checks the flags. Everything wrong with them is a usage error.
-func parseReport(c *cli.Context) (o reportOptions, err error) {
+func parseReport(c *cli.Context, e env) (o reportOptions, err error) {
 	o = reportOptions{
 		path:     c.Args().First(),
 		format:   c.String("format"),
-		output:   c.String("output"),
 		junit:    c.String("junit"),
 		suppress: c.String("suppress"),
 	}
@@ -68,12 +64,13 @@ func parseReport(c *cli.Context) (o reportOptions, err error) {
 		return o, usageError("nothing to render: give the FILE that leaktrace record wrote")
 	case c.NArg() > 1:
 		return o, usageError("report renders one file, after its flags: leaktrace report [--format FORMAT] FILE")
-	case o.junit != "" && o.junit == o.output:
-		return o, usageError("--output and --junit name the same file %s", o.junit)
 	case !slices.Contains(export.Formats(), o.format):
 		return o, notOneOf("format", o.format, "formats", export.Formats())
 	}
-	if o.source, err = parseSourceURL(c, o.format); err != nil {
+	if o.output, err = parseOutput(c, o.format, e); err != nil {
+		return o, err
+	}
+	if o.source, err = parseSourceURL(c, o.format == "html"); err != nil {
 		return o, err
 	}
 	o.kinds, err = parseKinds(c)
@@ -102,6 +99,9 @@ func report(e env, o reportOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, junit.Close()) }()
+	if err := apart(o.output, o.junit, o.path); err != nil {
+		return err
+	}
 	width := 0
 	if o.output == "" {
 		width = terminalWidth(e.stdout)

@@ -54,9 +54,6 @@ func runCommand(e env) *cli.Command {
 			if err != nil {
 				return withCandidates(e, err)
 			}
-			if options.format == recording && options.output == "" && isTerminal(e.stdout) {
-				return usageError("--format %s is not for a terminal: give --output FILE", recording)
-			}
 			return trace(e, options)
 		},
 	}
@@ -89,7 +86,6 @@ func parseRun(c *cli.Context, format string, e env) (runOptions, error) {
 		interval:   c.Duration("interval"),
 		minAge:     c.Duration("min-age"),
 		format:     format,
-		output:     c.String("output"),
 		junit:      c.String("junit"),
 		suppress:   c.String("suppress"),
 		failOnLeak: c.Bool("fail-on-leak"),
@@ -103,26 +99,25 @@ func parseRun(c *cli.Context, format string, e env) (runOptions, error) {
 		return o, usageError("--pid %d: a pid is a positive number", o.pid)
 	case o.duration < 0 || o.interval < 0 || o.minAge < 0:
 		return o, usageError("--duration, --interval and --min-age cannot be negative")
-	case o.junit != "" && o.junit == o.output:
-		return o, usageError("--output and --junit name the same file %s", o.junit)
 	case !slices.Contains(export.Formats(), o.format):
 		return o, notOneOf("format", o.format, "formats", export.Formats())
 	}
 	var err error
+	if o.output, err = parseOutput(c, o.format, e); err != nil {
+		return o, err
+	}
 	if o.kinds, err = parseKinds(c); err != nil {
 		return o, err
 	}
 	if o.limits, err = limit.ParseOwn(c.StringSlice("limit")); err != nil {
 		return o, usageError("%v", err)
 	}
-	if o.source, err = parseSourceURL(c, o.format); err != nil {
-		return o, err
-	}
 	if len(o.command) > 0 && !c.IsSet("follow") {
 		o.follow = true
 	}
 	o.chooseView(c, e)
-	return o, nil
+	o.source, err = parseSourceURL(c, o.format == "html" || o.fullScreen)
+	return o, err
 }
 
 // chooseView says how a run is shown while it goes on: on a whole terminal, in

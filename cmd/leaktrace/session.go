@@ -1,8 +1,8 @@
 package main
 
 import (
-	"errors"
 	"os"
+	"os/exec"
 	"syscall"
 	"time"
 
@@ -27,11 +27,23 @@ const (
 	sampleAtAll = time.Minute // however long one takes
 )
 
+// targetTracer is what a session needs of a tracer.
+type targetTracer interface {
+	Trace(pid int) error
+	Start(cmd *exec.Cmd) error
+	Target() tracer.Process
+	Exited() <-chan struct{}
+	Snapshot() (*tracer.Snapshot, error)
+	Parked(threads []tracer.Object) ([]tracer.Parked, error)
+	Costs() []tracer.Cost
+	Close() error
+}
+
 // session is one run of a tracer.
 type session struct {
 	env     env
 	options runOptions
-	tracer  *tracer.Tracer
+	tracer  targetTracer
 	command *command // nil with --pid
 	started time.Time
 	history *verdict.History
@@ -39,18 +51,14 @@ type session struct {
 	cost    time.Duration // of the last snapshot, in processor time
 	seen    inspection
 	view    view
+	// viewFailed is why the view ended, if that was neither the user nor the end.
+	viewFailed error
 	// suppressions are the leaks that the user accepts.
 	suppressions []export.Suppression
 }
 
 // run traces from the beginning to the end.
 func (s *session) run(signals <-chan os.Signal) error {
-	if err := s.begin(); err != nil {
-		return err
-	}
-	if err := s.openView(); err != nil {
-		return err
-	}
 	if err := s.watch(signals); err != nil {
 		return err
 	}
@@ -80,15 +88,15 @@ func (s *session) begin() error {
 func (s *session) openView() (err error) {
 	s.view = blocks{s.env.stderr}
 	if s.options.fullScreen {
-		s.view, err = openScreen(s.env)
+		s.view, err = openScreen(s.env, s.options.source)
 	}
 	return err
 }
 
-// watch samples and shows until the run ends.
-func (s *session) watch(signals <-chan os.Signal) (err error) {
+// watch samples and shows until the run ends. That the view fails costs no report.
+func (s *session) watch(signals <-chan os.Signal) error {
 	// Also when this panics.
-	defer func() { err = errors.Join(err, s.view.close()) }()
+	defer func() { s.viewFailed = s.view.close() }()
 	next := firstSample
 	sample := time.NewTimer(next)
 	defer sample.Stop()

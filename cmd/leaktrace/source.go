@@ -15,13 +15,13 @@ func sourceURLFlag() cli.Flag {
 	}
 }
 
-// parseSourceURL reads the flag. With another format than html it is wrong usage.
-func parseSourceURL(c *cli.Context, format string) (export.SourceURL, error) {
+// parseSourceURL reads the flag. Where no page is written it is wrong usage.
+func parseSourceURL(c *cli.Context, pages bool) (export.SourceURL, error) {
 	source, err := export.ParseSourceURL(c.String("source-url"))
 	switch {
 	case err != nil:
 		return source, usageError("--source-url %v", err)
-	case c.IsSet("source-url") && format != "html":
+	case c.IsSet("source-url") && !pages:
 		return source, usageError("--source-url is for --format html")
 	}
 	return source, nil

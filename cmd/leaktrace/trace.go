@@ -33,6 +33,9 @@ func trace(e env, o runOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, junit.Close()) }()
+	if err := apart(o.output, o.junit); err != nil {
+		return err
+	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, caught...)
 	defer signal.Stop(signals)
@@ -43,12 +46,24 @@ func trace(e env, o runOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
 	s := &session{env: e, options: o, tracer: t, suppressions: suppressions}
+	err = s.begin()
+	if err == nil {
+		err = s.openView()
+	}
+	if err != nil {
+		return s.abandon(err, signals)
+	}
+	return s.finish(output, junit, signals)
+}
+
+// finish traces what has begun, and reports.
+func (s *session) finish(output, junit io.Writer, signals <-chan os.Signal) error {
 	if err := s.run(signals); err != nil {
 		return s.abandon(err, signals)
 	}
 	leaks, err := s.report(output, junit)
 	// A command may go on for long after --duration: without us.
-	if err := errors.Join(err, t.Close()); err != nil {
+	if err := errors.Join(err, s.viewFailed, s.tracer.Close()); err != nil {
 		return s.abandon(err, signals)
 	}
 	return s.status(leaks, signals)

@@ -43,7 +43,7 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 // showHelp is for who types help before a command, or alone.
 func showHelp(c *cli.Context, command string) error {
 	switch {
-	case command == "":
+	case command == "", command == c.App.Name:
 		return cli.ShowAppHelp(c)
 	case c.App.Command(command) == nil:
 		return unknownCommand(command, c.App.Commands)
