@@ -38,6 +38,13 @@ func pages() map[string]func(io.Writer) error {
 			return NewDiff(reports()["nothing"], evil()).WriteHTML(w, HTMLOptions{})
 		},
 		"goroutine": func(w io.Writer) error { return goroutines().WriteHTML(w, HTMLOptions{}) },
+		"suspects": func(w io.Writer) error {
+			r := reports()["leaks"]
+			for i := range r.Sites {
+				r.Sites[i].Leaking, r.Sites[i].State = false, verdict.Suspect
+			}
+			return r.WriteHTML(w, HTMLOptions{})
+		},
 	}
 	for name, r := range reports() {
 		all[name] = func(w io.Writer) error { return r.WriteHTML(w, HTMLOptions{Source: source}) }
