@@ -33,8 +33,8 @@ async function replay({ program }) {
 }
 
 before(async () => {
-  [browser] = await Promise.all([
-    launch(),
+  browser = await launch();
+  await Promise.all([
     leaktrace(file, "--duration", "15s", "--min-age", "3s", "--", at("build/programs/demo"), "16"),
     ...incidents.map(replay),
   ]);
