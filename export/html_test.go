@@ -37,6 +37,14 @@ func pages() map[string]func(io.Writer) error {
 		"evildiff": func(w io.Writer) error {
 			return NewDiff(reports()["nothing"], evil()).WriteHTML(w, HTMLOptions{})
 		},
+		"goroutine": func(w io.Writer) error { return goroutines().WriteHTML(w, HTMLOptions{}) },
+		"suspects": func(w io.Writer) error {
+			r := reports()["leaks"]
+			for i := range r.Sites {
+				r.Sites[i].Leaking, r.Sites[i].State = false, verdict.Suspect
+			}
+			return r.WriteHTML(w, HTMLOptions{})
+		},
 	}
 	for name, r := range reports() {
 		all[name] = func(w io.Writer) error { return r.WriteHTML(w, HTMLOptions{Source: source}) }
@@ -134,6 +142,26 @@ func crowd(sites int) *Report {
 	return r
 }
 
+// goroutines is a report of some that wait for what is never sent, and for a lock.
+func goroutines() *Report {
+	wait := func(function string, line int) *tracer.Stack {
+		s := stack(1, frame("runtime.gopark", "/usr/lib/go/src/runtime/proc.go", 435, 0x4300), frame(function, "/srv/orders/main.go", line, 0x9100))
+		return &s
+	}
+	sending, locked := wait("main.(*Cache).refresh", 61), wait("main.(*Cache).lock", 77)
+	objects := threads(tracer.Goroutine, "refresh", born(16, 1))
+	for i := range objects {
+		objects[i].Goroutine = &tracer.GoroutineInfo{Parent: 1, Reason: "chan send", Parked: sending}
+		if i%4 == 3 {
+			objects[i].Goroutine.Reason, objects[i].Goroutine.Parked = "sync.Mutex.Lock", locked
+		}
+	}
+	return watch([]tracer.Site{{
+		Kind: tracer.Goroutine, Fingerprint: "60a1", Role: tracer.Created, Created: 16, Outstanding: objects,
+		Stack: stack(0, frame("main.(*Server).handle", "/srv/orders/main.go", 42, 0x9000)),
+	}}, 15, clean)
+}
+
 // evil is a report in which every text that the target can choose tries to get out of it.
 func evil() *Report {
 	attacks := []string{
@@ -210,7 +238,7 @@ func payloadOf(t *testing.T, page []byte) []byte {
 
 // What the script reads is compared in full; what is to be read without it, too.
 func TestPageGolden(t *testing.T) {
-	for _, name := range []string{"judged", "network", "past", "node", "hostile", "diff"} {
+	for _, name := range []string{"judged", "network", "past", "node", "goroutine", "hostile", "diff"} {
 		var out bytes.Buffer
 		if err := pages()[name](&out); err != nil {
 			t.Fatal(err)
