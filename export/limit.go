@@ -61,7 +61,7 @@ func (l Limit) wait() float64 {
 // String says how near the limit is: 312 of 1,024 descriptors (30%), full in
 // 2 h 22 min at this rate.
 func (l Limit) String() string {
-	used, most, what := humanCount(l.Used), humanCount(l.Max), " "+string(l.Resource)
+	used, most, what := humanCount(l.Used), humanCount(l.Max), " "+Escape(string(l.Resource))
 	switch l.Resource {
 	case limit.AddressSpace:
 		used, most, what = humanBytes(l.Used), humanBytes(l.Max), " of address space"
