@@ -21,9 +21,6 @@ type SourceURL struct {
 // refusedSchemes run what their URL says.
 var refusedSchemes = []string{"javascript", "data", "vbscript"}
 
-// hosted schemes take what follows, whatever number of slashes there is, for the host.
-var hosted = []string{"http", "https"}
-
 // ParseSourceURL reads [PREFIX=]URL, where {file} and {line} in the URL stand for a
 // frame's: https://example.com/app/blob/v1.2/{file}#L{line}. With a PREFIX only files
 // below that directory are linked, by their path in it; that of "." is for files of a
@@ -60,6 +57,7 @@ func (u SourceURL) check() error {
 		return fmt.Errorf("a %s URL is not where source can be", scheme)
 	case !strings.Contains(rest, "{file}"):
 		return errors.New("{file} is missing")
+	// To a browser the host of http:///x is x.
 	case strings.Contains(host, "{"), host == "" && strings.HasPrefix(scheme, "http"):
 		return errors.New("expected a host and a / before {file} and {line}: the traced program chooses these, and must not choose the host")
 	}
