@@ -360,7 +360,7 @@ func TestPageListsWithoutScript(t *testing.T) {
 		if n := strings.Count(static, `scope="row"`); n != tt.rows {
 			t.Errorf("%+v: %d rows", tt, n)
 		}
-		if n := strings.Count(static, "<td>suspect</td>"); n != min(tt.suspect, maxSuspects) {
+		if n := strings.Count(static, ">suspect</td>"); n != min(tt.suspect, maxSuspects) {
 			t.Errorf("%+v: %d rows of suspects", tt, n)
 		}
 		if more := tt.more != ""; more != strings.Contains(static, "…") || !strings.Contains(static, "<p>"+tt.more+"</p>") && more {
