@@ -68,11 +68,9 @@ type stackData struct {
 func (r *Report) payload(o HTMLOptions) payload {
 	t := newTables("report", o)
 	t.Duration = r.DurationS
-	for _, kind := range tracer.Kinds() {
-		if slices.ContainsFunc(r.Sites, func(s Site) bool { return s.Kind == kind }) {
-			t.kind(string(kind))
-		}
-	}
+	t.order(func(kind tracer.Kind) bool {
+		return slices.ContainsFunc(r.Sites, func(s Site) bool { return s.Kind == kind })
+	})
 	numbers := make(map[*Site]int, len(r.Sites))
 	for i := range r.Sites {
 		numbers[&r.Sites[i]] = i + 1
@@ -110,8 +108,10 @@ func (t *tables) site(s Site, sampled bool) siteData {
 			data.Facts = append(data.Facts, shown(fact))
 		}
 	}
-	for _, l := range s.Limits {
-		data.Limits = append(data.Limits, limitData{shown(l.line()), round(min(1, l.Share()), 1e4)})
+	if !s.Ended { // what has ended fills nothing
+		for _, l := range s.Limits {
+			data.Limits = append(data.Limits, limitData{shown(l.line()), round(min(1, l.Share()), 1e4)})
+		}
 	}
 	t.relations(&data, s)
 	return data

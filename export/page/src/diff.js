@@ -33,7 +33,7 @@ class Difference extends Overview {
 
   groups(found) {
     return [
-      { title: "leaking in either run", items: found.filter((p) => p.leaks), columns: this.columns },
+      { title: "leaking or suspect in either run", items: found.filter((p) => p.leaks), columns: this.columns },
       { title: "leaking in neither", items: found.filter((p) => !p.leaks), columns: this.columns },
     ];
   }
