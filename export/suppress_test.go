@@ -120,7 +120,7 @@ func TestSuppressKeepsOrder(t *testing.T) {
 	for _, s := range r.Sites {
 		got = append(got, s.Fingerprint)
 	}
-	want := []string{"77e0", "c0de", "b1a7", "77e1", "77e2", "c0df", "90aa", "b1a6"}
+	want := []string{"77e0", "c0de", "b1a7", "77e1", "c0df", "77e2", "90aa", "b1a6"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

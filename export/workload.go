@@ -88,6 +88,7 @@ func SitesOf(parts []Part) iter.Seq[*verdict.Site] {
 func (s Site) compare(other Site) int {
 	return cmp.Or(
 		verdict.CompareStates(s.State, other.State),
+		cmp.Compare(min(1, len(other.Stack)), min(1, len(s.Stack))),
 		cmp.Compare(other.Outstanding, s.Outstanding),
 		cmp.Compare(other.OldestS, s.OldestS),
 	)

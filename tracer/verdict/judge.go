@@ -82,8 +82,8 @@ type Site struct {
 }
 
 // Sites judges every site of the last snapshot, and those that processes took
-// with them that have ended. The worst come first, and among equals those that
-// hold most.
+// with them that have ended. The worst come first, and among equals those with a stack, and
+// then those that hold most.
 func (h *History) Sites() []Site {
 	judged := make([]Site, 0, len(h.sites)+len(h.kept))
 	shown := make(map[key]bool, len(h.sites))
@@ -154,9 +154,12 @@ func CompareStates(a, b State) int {
 	return cmp.Compare(slices.Index(states, a), slices.Index(states, b))
 }
 
+// compare puts what has a stack before what is older than tracing, however much there is
+// of that: only the former says where to look.
 func compare(a, b Site) int {
 	return cmp.Or(
 		CompareStates(a.State, b.State),
+		cmp.Compare(min(1, len(b.Stack.Frames)), min(1, len(a.Stack.Frames))),
 		cmp.Compare(len(b.Outstanding), len(a.Outstanding)),
 		cmp.Compare(b.Oldest, a.Oldest),
 		cmp.Compare(a.Kind, b.Kind),
