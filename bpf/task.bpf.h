@@ -113,12 +113,13 @@ static __always_inline void thread_of_child(struct task_struct *thread)
 		count(LEAK_LOST_STORAGE);
 }
 
-static __always_inline void task_born(struct task_struct *task, __u64 clone_flags)
+SEC("tp_btf/task_newtask")
+int BPF_PROG(task_newtask, struct task_struct *task, __u64 clone_flags)
 {
 	struct leak_proc *proc = marked(bpf_get_current_task_btf()->group_leader);
 
 	if (task->flags & LEAK_PF_KERNEL_WORKER)
-		return;
+		return 0;
 	if (clone_flags & CLONE_THREAD) {
 		if (proc && !proc->muted)
 			thread_born(task, proc);
@@ -130,14 +131,7 @@ static __always_inline void task_born(struct task_struct *task, __u64 clone_flag
 		if (proc->follow)
 			child_followed(task, proc);
 	}
-}
-
-SEC("tp_btf/task_newtask")
-int BPF_PROG(task_newtask, struct task_struct *task, __u64 clone_flags)
-{
-	hook_begin();
-	task_born(task, clone_flags);
-	return hook_end();
+	return 0;
 }
 
 /* thread_held remembers a finished thread that may yet have to be joined. */
@@ -209,12 +203,11 @@ static __always_inline void process_ended(struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(sched_process_exit, struct task_struct *task)
 {
-	hook_begin();
 	if (task->pid != task->tgid && marked(task->group_leader))
 		thread_ended(task);
 	if (!task->signal->live.counter)
 		process_ended(task);
-	return hook_end();
+	return 0;
 }
 
 /*
@@ -248,13 +241,12 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, pid_t old_pid)
 {
 	struct leak_proc *proc;
 
-	hook_begin();
 	if (old_pid != task->pid)
 		thread_became_process(task, old_pid);
 	proc = marked(task);
 	if (proc)
 		notify(LEAK_EVENT_EXEC, proc->scope, task->tgid, 0);
-	return hook_end();
+	return 0;
 }
 
 #endif

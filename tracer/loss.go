@@ -51,8 +51,9 @@ func (t *Tracer) addCounters(s *Snapshot, totals map[ledgerLeakCounter]uint64, l
 	return t.readSampling(s, totals[ledgerLeakCounterLEAK_STACK_UNSAMPLED])
 }
 
-// skipped is how often the kernel left a program out because the same one was running
-// on that processor: an interrupt came in between.
+// skipped is how often the kernel left a hook out because the same one had been
+// interrupted on that processor. Where tracing programs can be preempted (7.x) another
+// task may run in between: what it created then has no record.
 func (t *Tracer) skipped() (n uint64) {
 	for _, h := range hooks {
 		if program := t.collection.Programs[h.program]; program != nil {
