@@ -6,12 +6,16 @@ import (
 	"testing"
 
 	"github.com/leaktrace/leaktrace/export"
+	"github.com/leaktrace/leaktrace/tracer"
+	"github.com/leaktrace/leaktrace/tracer/symbol"
 )
 
 // What is kept at the live view has the links that --source-url asks for.
 func TestKeepReport(t *testing.T) {
 	t.Chdir(t.TempDir())
-	report := &export.Report{Target: export.Process{PID: 7}}
+	report := &export.Report{Target: export.Process{PID: 7}, Sites: []export.Site{{
+		Kind: tracer.Thread, Outstanding: 1, Stack: []symbol.Frame{{Function: "grow", File: "/srv/pool.c", Line: 40}},
+	}}}
 	pages := make([]string, 2)
 	for i, url := range []string{"", "https://git.example/{file}"} {
 		source, err := export.ParseSourceURL(url)
