@@ -29,4 +29,29 @@ static __always_inline int map_insert(void *map, const void *key, const void *va
 	return bpf_map_update_elem(map, key, value, BPF_NOEXIST);
 }
 
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
+
+/* Tracing programs can be preempted. Set by Go before loading. */
+const volatile bool preemptible = false;
+
+/*
+ * hook_begin and hook_end keep a hook on its processor. Were another task to run there
+ * meanwhile, the kernel would not run the same hook for it (prog->active), and what it
+ * creates or gives back would not be seen. A hook that an interrupt brings in between
+ * is left out all the same, and counted by the kernel.
+ */
+static __always_inline void hook_begin(void)
+{
+	if (preemptible)
+		bpf_preempt_disable();
+}
+
+static __always_inline int hook_end(void)
+{
+	if (preemptible)
+		bpf_preempt_enable();
+	return 0;
+}
+
 #endif

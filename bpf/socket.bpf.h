@@ -100,7 +100,7 @@ static __always_inline void use_record(struct leak_sock *record, enum leak_direc
  * was not seen to be connected or accepted: accept has no tracepoint, and may be
  * out of reach. The first use runs in its user's context.
  */
-static __always_inline int socket_used(struct sock *sk, enum leak_direction direction, bool took, bool eof)
+static __always_inline void socket_used(struct sock *sk, enum leak_direction direction, bool took, bool eof)
 {
 	struct leak_sock *record = bpf_sk_storage_get(&socks, sk, 0, 0);
 	struct leak_proc *proc;
@@ -111,10 +111,10 @@ static __always_inline int socket_used(struct sock *sk, enum leak_direction dire
 	} else {
 		proc = traced();
 		if (!proc || !is_tcp(sk))
-			return 0;
+			return;
 		record = socket_born(sk, proc, LEAK_ACCEPTED_AT_USE);
 		if (!record)
-			return 0;
+			return;
 		record->use_stack = record->birth.stack;
 		record->used = record->birth.created;
 	}
@@ -122,30 +122,35 @@ static __always_inline int socket_used(struct sock *sk, enum leak_direction dire
 		record->was_read = 1;
 	if (eof)
 		record->eof_read = 1;
-	return 0;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(inet_sock_set_state, struct sock *sk, int old_state, int new_state)
+static __always_inline void state_set(struct sock *sk, int old_state, int new_state)
 {
 	struct leak_sock *record;
 	struct leak_proc *proc;
 
 	if (!is_tcp(sk))
-		return 0;
+		return;
 	if (new_state == TCP_CLOSE_WAIT) {
 		record = bpf_sk_storage_get(&socks, sk, 0, 0);
 		if (record)
 			record->close_wait = bpf_ktime_get_ns();
-		return 0;
+		return;
 	}
 	/* Only this transition is certain to run in the caller's context. */
 	if (old_state != TCP_CLOSE || new_state != TCP_SYN_SENT)
-		return 0;
+		return;
 	proc = traced();
 	if (proc)
 		socket_born(sk, proc, LEAK_NOT_ACCEPTED);
-	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(inet_sock_set_state, struct sock *sk, int old_state, int new_state)
+{
+	hook_begin();
+	state_set(sk, old_state, new_state);
+	return hook_end();
 }
 
 /*
@@ -182,11 +187,13 @@ SEC("fexit/inet_csk_accept")
 int inet_csk_accept(__u64 *context)
 {
 	struct sock *sk = accepted_sock(context);
-	struct leak_proc *proc = traced();
+	struct leak_proc *proc;
 
+	hook_begin();
+	proc = traced();
 	if (proc && sk && is_tcp(sk) && !is_subflow(sk))
 		socket_born(sk, proc, LEAK_ACCEPTED_AT_ACCEPT);
-	return 0;
+	return hook_end();
 }
 
 /* From 6.3 on. Who only peeks, or finds nothing, does not use the connection. */
@@ -195,22 +202,27 @@ int BPF_PROG(sock_recv_length, struct sock *sk, int length, int flags)
 {
 	bool took = length >= 0 && !(flags & LEAK_MSG_PEEK);
 
-	return socket_used(sk, LEAK_READ, took,
-			   took && !length && sk->__sk_common.skc_state == TCP_CLOSE_WAIT);
+	hook_begin();
+	socket_used(sk, LEAK_READ, took, took && !length && sk->__sk_common.skc_state == TCP_CLOSE_WAIT);
+	return hook_end();
 }
 
 /* From 6.3 on. */
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(sock_send_length, struct sock *sk, int length)
 {
-	return socket_used(sk, LEAK_WRITE, length >= 0, false);
+	hook_begin();
+	socket_used(sk, LEAK_WRITE, length >= 0, false);
+	return hook_end();
 }
 
 /* Before 6.3: sees reads only. */
 SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(tcp_rcv_space_adjust, struct sock *sk)
 {
-	return socket_used(sk, LEAK_READ, true, false);
+	hook_begin();
+	socket_used(sk, LEAK_READ, true, false);
+	return hook_end();
 }
 
 #endif

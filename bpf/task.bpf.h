@@ -113,13 +113,12 @@ static __always_inline void thread_of_child(struct task_struct *thread)
 		count(LEAK_LOST_STORAGE);
 }
 
-SEC("tp_btf/task_newtask")
-int BPF_PROG(task_newtask, struct task_struct *task, __u64 clone_flags)
+static __always_inline void task_born(struct task_struct *task, __u64 clone_flags)
 {
 	struct leak_proc *proc = marked(bpf_get_current_task_btf()->group_leader);
 
 	if (task->flags & LEAK_PF_KERNEL_WORKER)
-		return 0;
+		return;
 	if (clone_flags & CLONE_THREAD) {
 		if (proc && !proc->muted)
 			thread_born(task, proc);
@@ -131,7 +130,14 @@ int BPF_PROG(task_newtask, struct task_struct *task, __u64 clone_flags)
 		if (proc->follow)
 			child_followed(task, proc);
 	}
-	return 0;
+}
+
+SEC("tp_btf/task_newtask")
+int BPF_PROG(task_newtask, struct task_struct *task, __u64 clone_flags)
+{
+	hook_begin();
+	task_born(task, clone_flags);
+	return hook_end();
 }
 
 /* thread_held remembers a finished thread that may yet have to be joined. */
@@ -203,11 +209,12 @@ static __always_inline void process_ended(struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(sched_process_exit, struct task_struct *task)
 {
+	hook_begin();
 	if (task->pid != task->tgid && marked(task->group_leader))
 		thread_ended(task);
 	if (!task->signal->live.counter)
 		process_ended(task);
-	return 0;
+	return hook_end();
 }
 
 /*
@@ -241,12 +248,13 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, pid_t old_pid)
 {
 	struct leak_proc *proc;
 
+	hook_begin();
 	if (old_pid != task->pid)
 		thread_became_process(task, old_pid);
 	proc = marked(task);
 	if (proc)
 		notify(LEAK_EVENT_EXEC, proc->scope, task->tgid, 0);
-	return 0;
+	return hook_end();
 }
 
 #endif

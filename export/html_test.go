@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"html"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -36,6 +37,14 @@ func pages() map[string]func(io.Writer) error {
 		"diff":  func(w io.Writer) error { return deploys()["deploy"].WriteHTML(w, HTMLOptions{}) },
 		"evildiff": func(w io.Writer) error {
 			return NewDiff(reports()["nothing"], evil()).WriteHTML(w, HTMLOptions{})
+		},
+		"goroutine": func(w io.Writer) error { return goroutines().WriteHTML(w, HTMLOptions{}) },
+		"suspects": func(w io.Writer) error {
+			r := reports()["leaks"]
+			for i := range r.Sites {
+				r.Sites[i].Leaking, r.Sites[i].State = false, verdict.Suspect
+			}
+			return r.WriteHTML(w, HTMLOptions{})
 		},
 	}
 	for name, r := range reports() {
@@ -134,6 +143,26 @@ func crowd(sites int) *Report {
 	return r
 }
 
+// goroutines is a report of some that wait for what is never sent, and for a lock.
+func goroutines() *Report {
+	wait := func(function string, line int) *tracer.Stack {
+		s := stack(1, frame("runtime.gopark", "/usr/lib/go/src/runtime/proc.go", 435, 0x4300), frame(function, "/srv/orders/main.go", line, 0x9100))
+		return &s
+	}
+	sending, locked := wait("main.(*Cache).refresh", 61), wait("main.(*Cache).lock", 77)
+	objects := threads(tracer.Goroutine, "refresh", born(16, 1))
+	for i := range objects {
+		objects[i].Goroutine = &tracer.GoroutineInfo{Parent: 1, Reason: "chan send", Parked: sending}
+		if i%4 == 3 {
+			objects[i].Goroutine.Reason, objects[i].Goroutine.Parked = "sync.Mutex.Lock", locked
+		}
+	}
+	return watch([]tracer.Site{{
+		Kind: tracer.Goroutine, Fingerprint: "60a1", Role: tracer.Created, Created: 16, Outstanding: objects,
+		Stack: stack(0, frame("main.(*Server).handle", "/srv/orders/main.go", 42, 0x9000)),
+	}}, 15, clean)
+}
+
 // evil is a report in which every text that the target can choose tries to get out of it.
 func evil() *Report {
 	attacks := []string{
@@ -158,8 +187,21 @@ func evil() *Report {
 		}
 		return frames
 	}
+	bound := func() Limit {
+		l := Limit{Used: 9, Max: 10, FullInS: new(60.0)}
+		attack(&l.Name)
+		attack((*string)(&l.Resource))
+		return l
+	}
+	for range attacks {
+		r.OwnLimits = append(r.OwnLimits, bound())
+	}
+	r.OwnLimits[0].Name, r.OwnLimits[0].FullInS = attacks[len(attacks)-1], new(1.0) // reached first
 	for i := range r.Sites {
 		s := &r.Sites[i]
+		s.Limits = []Limit{bound()}
+		s.GrowsWith = []GrowsWith{{Per: 1, R: 1}}
+		attack(&s.GrowsWith[0].Activity)
 		s.Stack = stack(s.Stack)
 		s.Parked = append(s.Parked, Parked{Count: 1, SiteFrame: 0, Stack: stack(s.Stack)})
 		for n := range s.CreatedBy {
@@ -208,9 +250,28 @@ func payloadOf(t *testing.T, page []byte) []byte {
 	return raw
 }
 
+// staticOf is what is to be read of a page without a script.
+func staticOf(page string) string {
+	_, static, _ := strings.Cut(page, "<body>")
+	static, _, _ = strings.Cut(static, `<script type="application/gzip"`)
+	return static
+}
+
+// pageOf is what a report or a difference writes.
+func pageOf(t *testing.T, r interface {
+	WriteHTML(io.Writer, HTMLOptions) error
+}) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := r.WriteHTML(&out, HTMLOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
 // What the script reads is compared in full; what is to be read without it, too.
 func TestPageGolden(t *testing.T) {
-	for _, name := range []string{"judged", "network", "past", "node", "hostile", "diff"} {
+	for _, name := range []string{"judged", "network", "past", "node", "goroutine", "hostile", "diff"} {
 		var out bytes.Buffer
 		if err := pages()[name](&out); err != nil {
 			t.Fatal(err)
@@ -220,9 +281,7 @@ func TestPageGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden(t, name+".payload.json", indented.Bytes())
-		_, static, _ := strings.Cut(out.String(), "<body>")
-		static, _, _ = strings.Cut(static, `<script type="application/gzip"`)
-		golden(t, name+".static.html", []byte(static))
+		golden(t, name+".static.html", []byte(staticOf(out.String())))
 	}
 }
 
@@ -239,6 +298,11 @@ func TestPageOfHostileNames(t *testing.T) {
 		}
 		if strings.Contains(page, "<img") || strings.Contains(page, "long<b>") {
 			t.Errorf("%s: markup of the target is in the page", name)
+		}
+		for _, found := range regexp.MustCompile(">[^<]*").FindAllString(staticOf(page), -1) {
+			if n := len([]rune(html.UnescapeString(found))); n > 3*maxShown {
+				t.Errorf("%s: a text of %d characters: %.60s", name, n, found)
+			}
 		}
 		payload := string(payloadOf(t, out.Bytes()))
 		for _, text := range []string{page, payload} {
@@ -281,29 +345,100 @@ func TestPagePolicyIsOfThePage(t *testing.T) {
 	}
 }
 
-func TestFirstFull(t *testing.T) {
-	at := func(used, most uint64, in float64) Limit {
-		l := Limit{Name: fmt.Sprint("limit ", in), Used: used, Max: most}
-		if in > 0 {
-			l.FullInS = &in
+// What is first reached is said of suspects and of the user's own limits too.
+func TestPageSaysWhatIsFullFirst(t *testing.T) {
+	r := reports()["clean"]
+	for limit, want := range map[Limit]string{
+		{Name: "a<b", Used: 1, Max: 2, FullInS: new(8520.0)}: `<p class="limit">a&lt;b is reached in 2 h 22 min at this rate</p>`,
+		{Name: "a", Used: 2, Max: 2, FullInS: new(0.0)}:      `<p class="limit">a is reached</p>`,
+		{Name: "a", Used: 1, Max: 2}:                         "",
+	} {
+		r.OwnLimits = []Limit{limit}
+		static := staticOf(pageOf(t, r))
+		if !strings.Contains(static, want) || want == "" && strings.Contains(static, `class="limit"`) {
+			t.Errorf("%+v: expected %q in\n%s", limit, want, static)
 		}
-		return l
 	}
-	tests := map[string]struct {
-		sites []Site
-		want  string
+}
+
+// With neither script nor leaks there are the suspects; of many sites, a word on the rest.
+func TestPageListsWithoutScript(t *testing.T) {
+	for _, tt := range []struct {
+		leaking, suspect, rows int
+		more                   string
 	}{
-		"none":          {nil, ""},
-		"never":         {[]Site{{Limits: []Limit{at(1, 2, 0)}}}, ""},
-		"in years":      {[]Site{{Limits: []Limit{at(1, 2, 1e9)}}}, ""},
-		"soonest":       {[]Site{{Limits: []Limit{at(1, 2, 9000)}}, {Limits: []Limit{at(1, 2, 0), at(1, 2, 8520)}}}, "limit 8520 is reached in 2 h 22 min at this rate"},
-		"full":          {[]Site{{Limits: []Limit{at(1, 2, 60), at(2, 2, 0)}}}, "limit 0 is reached"},
-		"of what ended": {[]Site{{Ended: true, Limits: []Limit{at(2, 2, 0)}}}, ""},
-	}
-	for name, tt := range tests {
-		if got := firstFull(tt.sites); got != tt.want {
-			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		{0, 0, 0, ""},
+		{0, 1, 1, ""},
+		{maxStatic, maxSuspects, maxStatic + maxSuspects, ""},
+		{maxStatic + 1, 1, maxStatic + 1, "… and 1 more site leaks"},
+		{1, maxSuspects + 2, 1 + maxSuspects, "… and 2 more sites are suspect"},
+		{maxStatic + 3, maxSuspects + 1, maxStatic + maxSuspects, "… and 3 more sites leak and 1 more site is suspect"},
+	} {
+		r := reports()["clean"]
+		steady := r.Sites[0]
+		for i := range tt.leaking + tt.suspect {
+			s := steady
+			s.State, s.Leaking = verdict.Suspect, false
+			if i < tt.leaking {
+				s.State, s.Leaking = verdict.Leaking, true
+			}
+			r.Sites = append(r.Sites, s)
 		}
+		static := staticOf(pageOf(t, r))
+		if n := strings.Count(static, `scope="row"`); n != tt.rows {
+			t.Errorf("%+v: %d rows", tt, n)
+		}
+		if n := strings.Count(static, ">suspect</td>"); n != min(tt.suspect, maxSuspects) {
+			t.Errorf("%+v: %d rows of suspects", tt, n)
+		}
+		if more := tt.more != ""; more != strings.Contains(static, "…") || !strings.Contains(static, "<p>"+tt.more+"</p>") && more {
+			t.Errorf("%+v:\n%s", tt, static)
+		}
+	}
+}
+
+// A difference that is too long says so.
+func TestPageOfLongDiff(t *testing.T) {
+	d := NewDiff(reports()["nothing"], crowd(4*(maxStatic+3))) // every fourth leaks
+	static := staticOf(pageOf(t, d))
+	if n := strings.Count(static, `scope="row"`); n != maxStatic || !strings.Contains(static, "… and 3 more sites leak or are suspect in either run") {
+		t.Errorf("%d rows in\n%s", n, static)
+	}
+}
+
+// The tabs of a difference are in the order of those of a report.
+func TestPageOrdersKinds(t *testing.T) {
+	for name, page := range map[string]string{"report": pageOf(t, reports()["leaks"]), "diff": pageOf(t, deploys()["deploy"])} {
+		var read struct {
+			Kinds []tracer.Kind `json:"kinds"`
+		}
+		if err := json.Unmarshal(payloadOf(t, []byte(page)), &read); err != nil {
+			t.Fatal(err)
+		}
+		want := []tracer.Kind{tracer.Zombie, tracer.Thread, tracer.UnjoinedThread, tracer.CloseWait}
+		if !slices.Equal(read.Kinds, want) {
+			t.Errorf("%s: %q, want %q", name, read.Kinds, want)
+		}
+	}
+}
+
+// As in the text, nothing bounds what has ended.
+func TestPageOmitsLimitsOfTheEnded(t *testing.T) {
+	bound := []Limit{{Name: "n", Used: 9, Max: 10}}
+	for ended, want := range map[bool]int{true: 0, false: 1} {
+		s := Site{SiteFrame: -1, Ended: ended, Limits: bound}
+		if got := newTables("report", HTMLOptions{}).site(s, false); len(got.Limits) != want {
+			t.Errorf("ended %t: %+v, want %d limits", ended, got.Limits, want)
+		}
+	}
+}
+
+func TestPageListsUnusedSuppressions(t *testing.T) {
+	r := reports()["leaks"]
+	r.Suppress([]Suppression{{3, "zombie", "Nobody::at(int)", "<b>"}})
+	static := staticOf(pageOf(t, r))
+	if !strings.Contains(static, "<p>unused suppression, line 3: zombie Nobody::at(int) # &lt;b&gt;</p>") {
+		t.Error(static)
 	}
 }
 

@@ -3,6 +3,9 @@ package export
 import (
 	"io"
 	"math"
+	"slices"
+
+	"github.com/leaktrace/leaktrace/tracer"
 )
 
 // pairData is a site of a difference as the page shows it.
@@ -41,12 +44,23 @@ func (d *Diff) WriteHTML(w io.Writer, o HTMLOptions) error {
 		p.Notes = append(p.Notes, "note: "+note)
 	}
 	t := newTables("diff", o)
+	t.order(func(kind tracer.Kind) bool {
+		return slices.ContainsFunc(d.Sites, func(p Pair) bool { return p.Kind == kind })
+	})
+	more := 0
 	for _, pair := range d.Sites {
 		data := t.pair(pair)
 		t.Pairs = append(t.Pairs, data)
-		if data.Leaks && len(p.Rows) < maxStatic {
+		switch {
+		case !data.Leaks:
+		case len(p.Rows) == maxStatic:
+			more++
+		default:
 			p.Rows = append(p.Rows, pageRow{data.Name, data.Location, []string{t.Kinds[data.Kind], data.Change, data.Counts, data.Rates}})
 		}
+	}
+	if more > 0 {
+		p.More = "… and " + plural(more, "more site leaks or is suspect", "more sites leak or are suspect") + " in either run"
 	}
 	return p.write(w, t.payload)
 }

@@ -4,70 +4,61 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"math"
 	"path"
+	"slices"
 )
 
 func newText(w io.Writer, r *Report, o TextOptions) text { return text{bufio.NewWriter(w), r, o} }
 
-// maxStatic is how many leaking sites are listed without a script.
+// maxStatic is how many leaking sites are listed without a script, beside maxSuspects.
 const maxStatic = 20
 
 // WriteHTML writes the report as a page of one file that needs no network: the verdict
 // and the sites that leak first, then a flame graph and all there is to know of each site.
 func (r *Report) WriteHTML(w io.Writer, o HTMLOptions) error {
 	head := lines(r, r.writeHeadline)
-	leaking, _, _ := r.split()
+	leaking, suspect, _ := r.split()
 	p := page{
 		Title:    head[0],
 		Headline: head[0],
 		Notes:    append(head[1:], "tracing began "+instant(r.Started)),
+		Limit:    r.firstFull(),
 		Leaking:  len(leaking) > 0,
-		Footer:   lines(r, r.writeFooter),
+		Titles:   []string{"site", "kind", "outstanding", "growth", "oldest", "verdict"},
+		Footer:   slices.Concat(lines(r, r.writeFooter), lines(r, r.writeUnused)),
 	}
-	p.Limit = firstFull(leaking)
-	p.Titles = []string{"site", "kind", "outstanding", "growth", "oldest"}
-	for _, s := range leaking[:min(len(leaking), maxStatic)] {
-		p.Rows = append(p.Rows, s.row())
-	}
-	if n := len(leaking) - maxStatic; n > 0 {
-		p.More = "… and " + plural(n, "more site leaks", "more sites leak")
-	}
+	p.list(leaking, suspect)
 	return p.write(w, r.payload(o))
 }
 
-// firstFull says which limit the leaks reach first, and when: of those that are near.
-func firstFull(leaking []Site) string {
-	var first *Limit
-	wait := math.Inf(1)
-	for _, s := range leaking {
-		for i := range s.Limits {
-			l := &s.Limits[i]
-			switch left := l.left(); {
-			case s.Ended, math.IsInf(left, 1):
-			case first == nil, left < wait, left == wait && l.Share() > first.Share():
-				first, wait = l, left
-			}
-		}
+// list fills the table, which is without a script all there is of a site.
+func (p *page) list(leaking, suspect []Site) {
+	for _, s := range slices.Concat(leaking[:min(len(leaking), maxStatic)], suspect[:min(len(suspect), maxSuspects)]) {
+		p.Rows = append(p.Rows, s.row())
 	}
-	switch {
-	case first == nil, wait > farWait:
-		return ""
-	case wait == 0:
-		return Escape(first.Name) + " is reached"
+	var more []string
+	if n := len(leaking) - maxStatic; n > 0 {
+		more = append(more, plural(n, "more site leaks", "more sites leak"))
 	}
-	return fmt.Sprintf("%s is reached in %s at this rate", Escape(first.Name), humanWait(wait))
+	if n := len(suspect) - maxSuspects; n > 0 {
+		more = append(more, plural(n, "more site is suspect", "more sites are suspect"))
+	}
+	if len(more) > 0 {
+		p.More = "… and " + enumerate(more)
+	}
 }
 
-// farWait is from when on a limit is none to hurry for, in seconds.
-const farWait = 100 * 86400
-
-// left is how long it takes until the limit is reached, in seconds.
-func (l Limit) left() float64 {
-	if l.Used >= l.Max {
-		return 0
+// firstFull says which limit is reached first, and when. Empty if none is near.
+func (r *Report) firstFull() string {
+	l := r.nextLimit()
+	if l == nil {
+		return ""
 	}
-	return l.wait()
+	name := shown(Escape(l.Name))
+	if l.wait() <= 0 {
+		return name + " is reached"
+	}
+	return fmt.Sprintf("%s is reached in %s at this rate", name, humanWait(l.wait()))
 }
 
 func (s Site) row() pageRow {
@@ -76,7 +67,7 @@ func (s Site) row() pageRow {
 		location += " of " + shown(s.Workload.String())
 	}
 	return pageRow{name, location, []string{
-		shown(Escape(string(s.Kind))), humanCount(s.Outstanding), humanGrowth(s.GrowthPerS), s.oldest(),
+		shown(Escape(string(s.Kind))), humanCount(s.Outstanding), humanGrowth(s.GrowthPerS), s.oldest(), string(s.State),
 	}}
 }
 

@@ -129,3 +129,38 @@ func TestOwnLimitsOfNothing(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestNextLimit(t *testing.T) {
+	at := func(name string, used uint64, in float64) []Limit {
+		return []Limit{{Name: name, Used: used, Max: 10, FullInS: &in}}
+	}
+	leak := func(limits []Limit) Site { return Site{State: verdict.Leaking, Leaking: true, Limits: limits} }
+	never := leak([]Limit{{Name: "never", Used: 9, Max: 10}})
+	suspect := Site{State: verdict.Suspect, Limits: at("suspect", 5, 60)}
+	ended, accepted, steady := leak(at("ended", 10, 0)), leak(at("accepted", 5, 1)), Site{State: verdict.Steady, Limits: at("steady", 10, 0)}
+	ended.Ended, accepted.Suppressed = true, "known"
+	tests := map[string]struct {
+		sites []Site
+		own   []Limit
+		want  string
+	}{
+		"none":                               {nil, nil, ""},
+		"never":                              {[]Site{never}, nil, ""},
+		"too far off":                        {[]Site{leak(at("a", 5, 8*86400))}, nil, ""},
+		"in six days":                        {[]Site{never, leak(at("a", 5, 6*86400))}, nil, "a"},
+		"soonest":                            {[]Site{leak(at("a", 5, 90)), leak(at("b", 1, 80))}, nil, "b"},
+		"of suspects":                        {[]Site{leak(at("a", 5, 90)), suspect}, nil, "suspect"},
+		"the user's own":                     {[]Site{leak(at("a", 5, 90)), suspect}, at("own", 5, 50), "own"},
+		"the fullest of those full":          {[]Site{leak(at("a", 10, 0)), leak(at("b", 12, 0)), leak(at("c", 11, 0))}, nil, "b"},
+		"neither ended, accepted nor steady": {[]Site{ended, accepted, steady}, nil, ""},
+	}
+	for name, tt := range tests {
+		got := ""
+		if l := (&Report{Sites: tt.sites, OwnLimits: tt.own}).nextLimit(); l != nil {
+			got = l.Name
+		}
+		if got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}

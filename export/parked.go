@@ -84,32 +84,37 @@ func waits(objects []tracer.Object) (all []Parked) {
 // parked writes where the threads are stuck: of most of those that are, the
 // stack, of the others a line.
 func (t text) parked(s Site) {
-	is, are, when := " is", " are", "now"
-	if s.Ended {
-		is, are, when = " was", " were", "last"
-	}
-	one, many := s.kind()+is, s.kind()+"s"+are
 	stuck := slices.IndexFunc(s.Parked, func(p Parked) bool { return !p.Running })
 	for i, p := range s.Parked {
-		who := plural(p.Count, one, many)
 		switch {
 		case p.Running:
-			t.line("\n    %s running %s", who, when)
+			t.line("\n    %s", p.among(s))
 		case i == stuck:
-			t.line("\n    %s blocked %s%s in", who, when, p.why())
+			t.line("\n    %s in", p.among(s))
 			t.frames(p.Stack, p.SiteFrame)
 		default:
-			t.line("\n    %s blocked %s%s in %s", who, when, p.why(), blockedIn(p, t.o.width()))
+			t.line("\n    %s in %s", p.among(s), blockedIn(p, t.o.width()))
 		}
 	}
 }
 
-// why says for what goroutines wait.
-func (p Parked) why() string {
-	if p.Reason == "" {
-		return ""
+// among says how many of a site's these are, that they run or are blocked, and why:
+// 88 goroutines are blocked now (chan send).
+func (p Parked) among(s Site) string {
+	is, are, when := " is ", " are ", " now"
+	if s.Ended {
+		is, are, when = " was ", " were ", " last"
 	}
-	return " (" + Escape(p.Reason) + ")"
+	kind := s.kind()
+	said := plural(p.Count, kind+is, kind+"s"+are)
+	if p.Running {
+		return said + "running" + when
+	}
+	said += "blocked" + when
+	if p.Reason != "" {
+		said += " (" + Escape(p.Reason) + ")"
+	}
+	return said
 }
 
 // blockedIn names a place by the application's function and the call it is in.

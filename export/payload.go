@@ -3,6 +3,7 @@ package export
 import (
 	"path"
 
+	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/symbol"
 )
 
@@ -64,6 +65,15 @@ func (t *tables) kind(name string) int {
 	}
 	t.Kinds = append(t.Kinds, name)
 	return len(t.Kinds) - 1
+}
+
+// order numbers the kinds that are there, as a reader of other reports knows them.
+func (t *tables) order(there func(tracer.Kind) bool) {
+	for _, kind := range tracer.Kinds() {
+		if there(kind) {
+			t.kind(string(kind))
+		}
+	}
 }
 
 // Bounds of what is shown of a site, beyond what the tracer finds: reports are read from

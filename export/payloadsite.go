@@ -17,13 +17,14 @@ type siteData struct {
 	Location string `json:"at,omitempty"`
 	Workload string `json:"workload,omitempty"`
 	// Suppressed is why the leak is accepted.
-	Suppressed  string  `json:"suppressed,omitempty"`
-	Ended       bool    `json:"ended,omitempty"`
-	Outstanding int     `json:"n"`
-	Growth      string  `json:"growth"`
-	Oldest      string  `json:"oldest"`
-	MedianS     float64 `json:"median"`
-	Median      string  `json:"half"`
+	Suppressed  string `json:"suppressed,omitempty"`
+	Ended       bool   `json:"ended,omitempty"`
+	Outstanding int    `json:"n"`
+	Growth      string `json:"growth"`
+	Oldest      string `json:"oldest"`
+	// MedianS is 0 where it is not known.
+	MedianS float64 `json:"median"`
+	Median  string  `json:"half"`
 	// Times and Counts are how many objects were outstanding when: from 0, as tracing
 	// began, to 255, now.
 	Times  []int `json:"t,omitempty"`
@@ -55,21 +56,21 @@ type limitData struct {
 
 // stackData is a stack that so many objects of a site have in common.
 type stackData struct {
-	Count   int  `json:"n"`
-	Running bool `json:"running,omitempty"`
-	Stack   int  `json:"stack"`
-	Frame   int  `json:"frame"`
+	Count int `json:"n"`
+	// Title says what the objects do there, of those that are somewhere now.
+	Title   string `json:"title,omitempty"`
+	Running bool   `json:"running,omitempty"`
+	Stack   int    `json:"stack"`
+	Frame   int    `json:"frame"`
 }
 
 // payload is what the page of a report draws.
 func (r *Report) payload(o HTMLOptions) payload {
 	t := newTables("report", o)
 	t.Duration = r.DurationS
-	for _, kind := range tracer.Kinds() {
-		if slices.ContainsFunc(r.Sites, func(s Site) bool { return s.Kind == kind }) {
-			t.kind(string(kind))
-		}
-	}
+	t.order(func(kind tracer.Kind) bool {
+		return slices.ContainsFunc(r.Sites, func(s Site) bool { return s.Kind == kind })
+	})
 	numbers := make(map[*Site]int, len(r.Sites))
 	for i := range r.Sites {
 		numbers[&r.Sites[i]] = i + 1
@@ -90,7 +91,7 @@ func (t *tables) site(s Site, sampled bool) siteData {
 		Kind: t.kind(string(s.Kind)), State: shown(Escape(string(s.State))), Name: name, Location: location,
 		Suppressed: shown(Escape(s.Suppressed)), Ended: s.Ended, Outstanding: s.Outstanding,
 		Growth: humanGrowth(s.GrowthPerS), Oldest: s.oldest(),
-		MedianS: s.MedianS, Median: humanAge(s.MedianS),
+		MedianS: s.median(), Median: humanAge(s.MedianS),
 		Role: shown(Escape(string(s.Role))), Title: roleTitles[s.Role], Note: qualityNotes[s.Quality],
 		Stack: t.stack(s.Stack), Frame: s.SiteFrame, Band: s.band(),
 	}
@@ -107,11 +108,22 @@ func (t *tables) site(s Site, sampled bool) siteData {
 			data.Facts = append(data.Facts, shown(fact))
 		}
 	}
-	for _, l := range s.Limits {
-		data.Limits = append(data.Limits, limitData{shown(l.line()), round(min(1, l.Share()), 1e4)})
+	if !s.Ended { // what has ended fills nothing
+		for _, l := range s.Limits {
+			data.Limits = append(data.Limits, limitData{shown(l.line()), round(min(1, l.Share()), 1e4)})
+		}
 	}
 	t.relations(&data, s)
 	return data
+}
+
+// median is the median age. None is known where half of the objects are older than tracing,
+// and in reports of before there were any.
+func (s Site) median() float64 {
+	if len(s.Samples) > 0 && s.Samples[0].atLeast(s.Kind) && s.MedianS >= s.OldestS {
+		return 0
+	}
+	return s.MedianS
 }
 
 // relations are who must act, other stacks and sample objects.
@@ -129,7 +141,15 @@ func (t *tables) relations(data *siteData, s Site) {
 		data.Used = append(data.Used, stackData{Count: u.Count, Stack: t.stack(u.Stack), Frame: u.SiteFrame})
 	}
 	for _, p := range s.Parked {
-		data.Parked = append(data.Parked, stackData{p.Count, p.Running, t.stack(p.Stack), p.SiteFrame})
+		title := p.among(s)
+		switch {
+		case p.Running:
+		case len(p.Stack) == 0:
+			title += " in an unknown place"
+		default:
+			title += " in"
+		}
+		data.Parked = append(data.Parked, stackData{p.Count, shown(title), p.Running, t.stack(p.Stack), p.SiteFrame})
 	}
 	for _, sample := range s.Samples {
 		parts := sample.describe(s.Kind, s.Ended)

@@ -61,12 +61,16 @@ func (r *Report) Headline() []string {
 	return parts
 }
 
-// nextLimit is the limit that is reached first, nil if none is near.
+// nextLimit is the limit that is reached first, nil if none is near. Of several that
+// are reached already it is the fullest.
 func (r *Report) nextLimit() *Limit {
 	var next *Limit
 	consider := func(limits []Limit) {
 		for i := range limits {
-			if l := &limits[i]; l.wait() <= nearWait.Seconds() && (next == nil || l.wait() < next.wait()) {
+			l := &limits[i]
+			switch {
+			case l.wait() > nearWait.Seconds():
+			case next == nil, l.wait() < next.wait(), l.wait() == next.wait() && l.Share() > next.Share():
 				next = l
 			}
 		}

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"path"
@@ -22,25 +23,45 @@ var refusedSchemes = []string{"javascript", "data", "vbscript"}
 
 // ParseSourceURL reads [PREFIX=]URL, where {file} and {line} in the URL stand for a
 // frame's: https://example.com/app/blob/v1.2/{file}#L{line}. With a PREFIX only files
-// below that directory are linked, by their path in it. An empty text links nothing.
+// below that directory are linked, by their path in it; that of "." is for files of a
+// relative path. An empty text links nothing.
 func ParseSourceURL(text string) (SourceURL, error) {
 	if text == "" {
 		return SourceURL{}, nil
 	}
 	u := SourceURL{template: text}
-	if prefix, rest, ok := strings.Cut(text, "="); ok && !strings.Contains(prefix, "://") {
-		u = SourceURL{path.Clean(prefix), rest}
+	beforeURL, _, _ := strings.Cut(text, "://")
+	switch end := strings.LastIndex(beforeURL, "="); {
+	case end == 0:
+		return SourceURL{}, fmt.Errorf("%q: expected a directory before the =, or no =", text)
+	case end > 0:
+		u = SourceURL{path.Clean(text[:end]), text[end+1:]}
 	}
-	scheme, rest, ok := strings.Cut(u.template, "://")
-	switch {
-	case !ok || !isScheme(scheme):
-		return SourceURL{}, fmt.Errorf("%q: expected a URL such as https://example.com/app/blob/v1.2/{file}#L{line}", u.template)
-	case slices.Contains(refusedSchemes, strings.ToLower(scheme)):
-		return SourceURL{}, fmt.Errorf("%q: a %s URL is not where source can be", u.template, scheme)
-	case !strings.Contains(rest, "{file}"):
-		return SourceURL{}, fmt.Errorf("%q: {file} is missing", u.template)
+	if err := u.check(); err != nil {
+		return SourceURL{}, fmt.Errorf("%q: %w", u.template, err)
 	}
 	return u, nil
+}
+
+func (u SourceURL) check() error {
+	scheme, rest, ok := strings.Cut(u.template, "://")
+	scheme = strings.ToLower(scheme)
+	host := rest
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		host = rest[:end]
+	}
+	switch {
+	case !ok || !isScheme(scheme):
+		return errors.New("expected a URL such as https://example.com/app/blob/v1.2/{file}#L{line}")
+	case slices.Contains(refusedSchemes, scheme):
+		return fmt.Errorf("a %s URL is not where source can be", scheme)
+	case !strings.Contains(rest, "{file}"):
+		return errors.New("{file} is missing")
+	// To a browser the host of http:///x is x.
+	case strings.Contains(host, "{"), host == "" && strings.HasPrefix(scheme, "http"):
+		return errors.New("expected a host and a / before {file} and {line}: the traced program chooses these, and must not choose the host")
+	}
+	return nil
 }
 
 func isScheme(s string) bool {
@@ -63,7 +84,13 @@ func (u SourceURL) Of(f symbol.Frame) string {
 		return ""
 	}
 	file := path.Clean(f.File)
-	if u.prefix != "" {
+	switch u.prefix {
+	case "":
+	case ".":
+		if path.IsAbs(file) {
+			return ""
+		}
+	default:
 		rest, below := strings.CutPrefix(file, strings.TrimSuffix(u.prefix, "/")+"/")
 		if !below {
 			return ""

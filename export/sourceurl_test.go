@@ -28,6 +28,13 @@ func TestSourceURL(t *testing.T) {
 		{web, "/{line}/{file}", "https://git.example/app/blob/v1/%7Bline%7D/%7Bfile%7D#L7"},
 		{web, "/" + strings.Repeat("x", 64<<10), ""},
 		{"vscode://file/{file}:{line}", "/build/main.c", "vscode://file/build/main.c:7"},
+		{"file:///{file}", "/build/main.c", "file:///build/main.c"},
+		{"/build/v=2/app=" + web, "/build/v=2/app/main.c", "https://git.example/app/blob/v1/main.c#L7"},
+		{".=" + web, "src/main.c", "https://git.example/app/blob/v1/src/main.c#L7"},
+		{".=" + web, "./main.c", "https://git.example/app/blob/v1/main.c#L7"},
+		{".=" + web, "../main.c", ""},
+		{".=" + web, "/build/main.c", ""},
+		{"https://x.example?f={file}", "/.evil.example/main.c", "https://x.example?f=.evil.example/main.c"},
 		{"https://x.example/?f={file}&n={line}", "/a&n=9/b", "https://x.example/?f=a%26n%3D9/b&n=7"},
 		{"https://x.example/?u=https://y.example/{file}", "/b", "https://x.example/?u=https://y.example/b"},
 	}
@@ -59,6 +66,13 @@ func TestSourceURLRefused(t *testing.T) {
 		" javascript://x{file}":            "expected a URL such as",
 		"https://git.example/app#L{line}":  "{file} is missing",
 		"{file}://x":                       "expected a URL such as",
+		"https://git.example{file}":        "must not choose the host",
+		"https://{file}":                   "must not choose the host",
+		"HTTPS:///{file}":                  "must not choose the host",
+		"https://git.example{file}/{file}": "must not choose the host",
+		"https://git{line}.example/{file}": "must not choose the host",
+		"/b=https://x:{file}":              "must not choose the host",
+		"=https://git.example/{file}":      "expected a directory before the =",
 	} {
 		if _, err := ParseSourceURL(template); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", template, err, want)

@@ -206,6 +206,11 @@ func (r *Report) writeSuppressed(t text) {
 		t.line("      %s", Escape(s.Suppressed))
 	}
 	t.more(len(suppressed) - t.o.rows())
+	r.writeUnused(t)
+}
+
+// writeUnused lists the suppressions that had no effect.
+func (r *Report) writeUnused(t text) {
 	unused := r.UnusedSuppressions
 	if len(unused) > 0 {
 		t.line("")

@@ -374,6 +374,7 @@ const (
 	ledgerVarEventType          = "event_type"
 	ledgerVarLostEvent          = "lost_event"
 	ledgerVarParkedType         = "parked_type"
+	ledgerVarPreemptible        = "preemptible"
 	ledgerVarProcessRecordType  = "process_record_type"
 	ledgerVarRescueAll          = "rescue_all"
 	ledgerVarRescueRate         = "rescue_rate"
@@ -482,6 +483,7 @@ type ledgerVariableSpecs struct {
 	EventType         *ebpf.VariableSpec `ebpf:"event_type"`
 	LostEvent         *ebpf.VariableSpec `ebpf:"lost_event"`
 	ParkedType        *ebpf.VariableSpec `ebpf:"parked_type"`
+	Preemptible       *ebpf.VariableSpec `ebpf:"preemptible"`
 	ProcessRecordType *ebpf.VariableSpec `ebpf:"process_record_type"`
 	RescueAll         *ebpf.VariableSpec `ebpf:"rescue_all"`
 	RescueRate        *ebpf.VariableSpec `ebpf:"rescue_rate"`
@@ -574,6 +576,7 @@ type ledgerVariables struct {
 	EventType         *ebpf.Variable `ebpf:"event_type"`
 	LostEvent         *ebpf.Variable `ebpf:"lost_event"`
 	ParkedType        *ebpf.Variable `ebpf:"parked_type"`
+	Preemptible       *ebpf.Variable `ebpf:"preemptible"`
 	ProcessRecordType *ebpf.Variable `ebpf:"process_record_type"`
 	RescueAll         *ebpf.Variable `ebpf:"rescue_all"`
 	RescueRate        *ebpf.Variable `ebpf:"rescue_rate"`

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/prometheus/procfs"
@@ -66,7 +67,11 @@ func (t *Tracer) configure(spec *ebpf.CollectionSpec, kernel *btf.Spec) error {
 		threads := spec.Maps[ledgerMapThreads]
 		threads.MaxEntries = min(threads.MaxEntries, uint32(max[0]))
 	}
-	if err := spec.Variables[ledgerVarSeesUses].Set(hasTracepoint(kernel, "sock_recv_length")); err != nil {
+	err = errors.Join(
+		spec.Variables[ledgerVarSeesUses].Set(hasTracepoint(kernel, "sock_recv_length")),
+		spec.Variables[ledgerVarPreemptible].Set(preemptible(kernel)),
+	)
+	if err != nil {
 		return fmt.Errorf("configure BPF programs: %w", err)
 	}
 	if err := t.options.Tuning.apply(spec); err != nil {
@@ -78,6 +83,16 @@ func (t *Tracer) configure(spec *ebpf.CollectionSpec, kernel *btf.Spec) error {
 		return fmt.Errorf("configure BPF programs: %w", err)
 	}
 	return nil
+}
+
+// preemptible tells whether programs on tracepoints can be preempted, as they can from
+// Linux 7 on, and can forbid it. To forbid it before is needless, and is not allowed
+// to programs with global functions such as ours on 6.12 (verifier).
+func preemptible(kernel *btf.Spec) bool {
+	const linux7 = 7 << 16
+	var kfunc *btf.Func
+	version, err := features.LinuxVersionCode()
+	return err == nil && version >= linux7 && kernel.TypeByName("bpf_preempt_disable", &kfunc) == nil
 }
 
 // attachRefusable attaches what the kernel lets. What it refuses, the others

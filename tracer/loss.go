@@ -42,12 +42,26 @@ func (t *Tracer) addCounters(s *Snapshot, totals map[ledgerLeakCounter]uint64, l
 		Counter{"processes_unreadable", t.problems},
 		Counter{"unwind_tables_full", t.files.untabled},
 		Counter{"goroutines_too_many", t.goroutines.omitted},
+		Counter{"hooks_skipped", t.skipped()},
 	)
 	s.StackQuality = make(map[Quality]uint64)
 	for counter, quality := range qualities {
 		s.StackQuality[quality] = totals[counter] + t.rescued[quality]
 	}
 	return t.readSampling(s, totals[ledgerLeakCounterLEAK_STACK_UNSAMPLED])
+}
+
+// skipped is how often the kernel left a program out because the same one was running
+// on that processor: an interrupt came in between.
+func (t *Tracer) skipped() (n uint64) {
+	for _, h := range hooks {
+		if program := t.collection.Programs[h.program]; program != nil {
+			if stats, err := program.Stats(); err == nil {
+				n += stats.RecursionMisses
+			}
+		}
+	}
+	return n
 }
 
 func (t *Tracer) readSampling(s *Snapshot, leftOut uint64) error {

@@ -1,6 +1,7 @@
 package goroutine
 
 import (
+	"cmp"
 	"errors"
 
 	"golang.org/x/sys/unix"
@@ -29,11 +30,8 @@ const (
 )
 
 // ErrEarly is returned for a program whose runtime has not begun yet, or that has
-// no list of goroutines where it should be.
+// no list of goroutines where it should be, or not one alone.
 var ErrEarly = errors.New("its list of goroutines was not found")
-
-// errLists is returned where more than one list could be it.
-var errLists = errors.New("it has two lists of goroutines; one of them is not the runtime's")
 
 // list is a slice header.
 type list struct{ first, len, cap uint64 }
@@ -45,28 +43,32 @@ func (l list) plausible() bool {
 }
 
 // findList finds runtime.allgs in .bss: the slice of whose elements each points to
-// itself.
+// itself. While the garbage collector marks it has another one (work.stackRoots), which
+// is the first as it was when that began: it has fewer goroutines, or at least no room
+// for more. As long as the two are alike it is too early to tell.
 func findList(m Memory, bss section) (uint64, error) {
-	var found, looked int
+	var best list
 	var at uint64
+	looked, alike := 0, false
 	search(m, bss, 24, func(address uint64, b []byte) bool {
 		l := decodeList(b)
 		if !l.plausible() {
 			return false
 		}
 		if looked++; l.holds(m) {
-			at = address
-			found++
+			switch order := cmp.Or(cmp.Compare(l.len, best.len), cmp.Compare(l.cap, best.cap)); {
+			case order > 0:
+				best, at, alike = l, address, false
+			case order == 0:
+				alike = true
+			}
 		}
-		return found > 1 || looked == maxLists
+		return looked == maxLists
 	})
-	switch found {
-	case 0:
+	if at == 0 || alike {
 		return 0, ErrEarly
-	case 1:
-		return at, nil
 	}
-	return 0, errLists
+	return at, nil
 }
 
 // holds tells whether the elements of a list are goroutines.

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
@@ -160,6 +161,9 @@ func biasOf(t testing.TB, pid int, e *elf.File) uint64 {
 func open(t testing.TB, pid int) *Runtime {
 	t.Helper()
 	r, err := Open(programOf(t, pid), live(pid), NewRoom())
+	for deadline := time.Now().Add(10 * time.Second); errors.Is(err, ErrEarly) && time.Now().Before(deadline); {
+		r, err = Open(programOf(t, pid), live(pid), NewRoom())
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

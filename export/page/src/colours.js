@@ -1,25 +1,26 @@
 // What the colours of the flame graph mean. They are classes of the style sheet.
 import { element } from "./element.js";
 
-const states = ["leaking", "suspect", "unknown", "steady", "draining"];
+const states = ["draining", "steady", "unknown", "suppressed", "suspect", "leaking"]; // as a frame has the last one below it
 const ages = [[10, "under 10 s"], [60, "under 1 min"], [600, "under 10 min"], [3600, "under 1 h"], [Infinity, "1 h and more"]];
 
 const stateOf = (site) => (site.suppressed ? "suppressed" : site.state);
-const ageOf = (site) => ages.findIndex(([limit]) => site.median < limit);
+const ageOf = (site) => (site.median > 0 ? ages.findIndex(([limit]) => site.median < limit) : -1);
+const ageName = (rank) => (rank < 0 ? "age-unknown" : `age-${rank}`);
 
 // The ways to colour: a rank for each site, of which a frame has the highest below it.
 const ways = {
   verdict: {
-    rank: (site) => ["draining", "steady", "unknown", "suppressed", "suspect", "leaking"].indexOf(stateOf(site)),
-    name: (rank) => ["draining", "steady", "unknown", "suppressed", "suspect", "leaking"][rank] ?? "unknown",
+    rank: (site) => states.indexOf(stateOf(site)),
+    name: (rank) => states[rank] ?? "unknown",
     text: (name) => (name === "suppressed" ? "leaking, accepted" : name),
-    order: [...states.slice(0, 2), "suppressed", ...states.slice(2)],
+    order: [...states].reverse(),
   },
   age: {
     rank: ageOf,
-    name: (rank) => `age-${rank}`,
-    text: (name) => ages[Number(name.slice(4))][1],
-    order: ages.map((_, i) => `age-${i}`),
+    name: ageName,
+    text: (name) => ages[Number(name.slice(4))]?.[1] ?? "age not known",
+    order: [...ages.keys(), -1].map(ageName),
   },
 };
 
@@ -67,5 +68,7 @@ export function shades() {
   };
   const colour = (n) => name(n.paths);
   const used = (root) => new Set([...root.paths.map((path) => name([path])), colour(root)]);
-  return { colour, describe: (n) => text[colour(n)], legend: (root) => legend(Object.keys(text).filter((t) => used(root).has(t)), (t) => text[t]) };
+  const both = ({ paths }) => paths.some(({ item }) => item.shade > 0) && paths.some(({ item }) => item.shade < 0);
+  const describe = (n) => (colour(n) === "same" && both(n) ? "worse and better" : text[colour(n)]);
+  return { colour, describe, legend: (root) => legend(Object.keys(text).filter((t) => used(root).has(t)), (t) => text[t]) };
 }

@@ -29,9 +29,10 @@ export function detail(payload, site, go) {
 /** A site's name with its place. */
 export const named = (site) => (site.at ? `${site.name} (${site.at})` : site.name);
 
-function heading(payload, site) {
+/** The heading of what is said of a site. It has the focus where one is led to it. */
+export function heading(payload, site) {
   const frame = frameOf(payload, site);
-  return element("h2", {}, element("small", {}, payload.kinds[site.kind]), " ", element("span", {}, breakable(site.name)), site.at && " ",
+  return element("h2", { tabindex: -1 }, element("small", {}, payload.kinds[site.kind]), " ", element("span", {}, breakable(site.name)), site.at && " ",
     site.at && (frame?.url ? link(frame, site.at) : element("span", { class: "at" }, site.at)));
 }
 
@@ -44,9 +45,11 @@ function chart(payload, site) {
   if (!site.c || site.c.length < 2) return undefined;
   const most = Math.max(...site.c);
   return element("figure", {}, spark(site),
-    element("figcaption", {}, element("span", {}, `${plural(site.n, "object", "objects")} now${most > site.n ? `, ${count(most)} at most` : ""}, growing ${site.growth}`.replace("growing 0", "not growing")),
+    element("figcaption", {}, element("span", {}, `${plural(site.n, "object", "objects")} ${site.ended ? "at the end" : "now"}${most > site.n ? `, ${count(most)} at most` : ""}${growing(site)}`),
       element("span", {}, `over ${span(payload.duration)}`)));
 }
+
+const growing = ({ ended, growth }) => (ended ? "" : growth === "0" ? ", not growing" : `, growing ${growth}`);
 
 const span = (s) => (s < 120 ? `${Math.round(s)} s` : s < 7200 ? `${Math.round(s / 60)} min` : `${Math.round(s / 3600)} h`);
 
@@ -59,7 +62,7 @@ function limits(site) {
 function stack(payload, site) {
   if (site.stack < 0) return element("p", { class: "note" }, site.band ? `no stack: ${site.band}` : "no stack");
   return element("section", {},
-    element("h3", {}, `${site.title || "stack"} `, element("small", {}, "innermost call first"), copyButton(() => report(payload, site))),
+    element("h3", {}, `${site.title || "stack"} `, element("small", {}, "innermost call first"), copyButton(() => textOf(payload, site))),
     frames(payload, site.stack, site.frame), site.note && element("p", { class: "note" }, site.note));
 }
 
@@ -76,12 +79,8 @@ export function frames(payload, number, at) {
 }
 
 function parked(payload, site) {
-  return site.parked?.map((p) => {
-    const who = plural(p.n, site.ended ? "thread was" : "thread is", site.ended ? "threads were" : "threads are");
-    const when = site.ended ? "last" : "now";
-    if (p.running || p.stack < 0) return element("p", {}, p.running ? `${who} running ${when}` : `${who} blocked ${when} in an unknown place`);
-    return element("section", {}, element("h3", {}, `${who} blocked ${when} in`), frames(payload, p.stack, p.frame));
-  });
+  return site.parked?.map(({ title, stack, frame }) => (stack < 0 ? element("p", {}, title)
+    : element("section", {}, element("h3", {}, title), frames(payload, stack, frame))));
 }
 
 function related(payload, site, title, stacks) {
@@ -96,7 +95,7 @@ function samples(site) {
 }
 
 /** A site as plain text, to paste. */
-function report(payload, site) {
+export function textOf(payload, site) {
   const lines = payload.stacks[site.stack].map((frame, i) => {
     const where = place(frame);
     return `${i === site.frame ? "-> " : "   "}${frame.name}${where ? ` (${where})` : ""}${frame.inlined ? " [inlined]" : ""}`;
@@ -104,24 +103,29 @@ function report(payload, site) {
   return [`${payload.kinds[site.kind]}  ${named(site)}`, ...(site.facts ?? [site.why]), "", ...lines, ""].join("\n");
 }
 
-function copyButton(text) {
+/** A button that copies text() to the clipboard, and says whether it could. */
+export function copyButton(text) {
   const button = element("button", { type: "button", class: "copy", onclick: async () => {
-    await copy(text());
-    button.textContent = "copied";
+    button.textContent = (await copy(text())) ? "copied" : "could not copy";
+    button.focus();
     setTimeout(() => { button.textContent = "copy"; }, 2000);
   } }, "copy");
   return button;
 }
 
-// Only pages from https or a file may use the clipboard's own interface.
+// Only pages from https or a file may use the clipboard's own interface, if the reader
+// allows it.
 async function copy(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const area = element("textarea", { class: "hidden" });
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  document.execCommand("copy");
-  area.remove();
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = element("textarea", { class: "hidden" });
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const copied = document.execCommand("copy");
+    area.remove();
+    return copied;
+  }
 }
-
-export { copyButton, report as textOf };

@@ -1,7 +1,7 @@
 // Makes elements. What comes from the traced process becomes text and nothing else:
 // no other file makes elements, and none parses markup.
 
-const svgNames = new Set(["svg", "path", "title"]);
+const svgNames = new Set(["svg", "path"]);
 
 /** Makes an element of properties (on… are listeners) and of children: elements, texts, or nothing. */
 export function element(name, properties = {}, ...children) {

@@ -1,5 +1,5 @@
 // Draws a tree as a flame graph, root on top, to be used with pointer or keys.
-import { element, percent, plural } from "./element.js";
+import { element } from "./element.js";
 import { shortPlace } from "./payload.js";
 
 const rowHeight = 20; // px, as in the style sheet
@@ -7,10 +7,12 @@ const rowHeight = 20; // px, as in the style sheet
 // much wider than together: to zoom to one of these must lead somewhere.
 const least = 3, together = 60; // px
 
-/** A flame graph within a host element. Colours are classes that colour(node) returns. */
+/** A flame graph within a host element. Colours are classes that colour(node) returns;
+ * amount(node, root) says of how many objects a box is. */
 export class Flame {
-  constructor(host, { label, onfocus }) {
+  constructor(host, { label, amount, onfocus }) {
     this.host = host;
+    this.amount = amount;
     this.onfocus = onfocus;
     this.colour = () => "";
     this.describe = () => "";
@@ -33,16 +35,21 @@ export class Flame {
     this.draw();
   }
 
-  /** Zooms to what lies between x0 and x1: a node, or several beside each other. */
+  /** Zooms to what lies between x0 and x1: a node, or several children of one beside each other. */
   zoom(range) {
     this.view = range;
-    if (range.paths) this.current = range;
+    this.current = range.paths ? range : range.parent;
     this.draw();
     this.onfocus(this.current);
   }
 
   reset() {
     this.zoom(this.root);
+  }
+
+  /** Puts the focus on the box that had it last. */
+  focus() {
+    this.drawn.get(this.current).focus({ preventScroll: true });
   }
 
   get zoomed() {
@@ -60,9 +67,8 @@ export class Flame {
     if (!this.drawn.has(this.current)) this.current = this.root;
     this.box.replaceChildren(...boxes);
     this.box.style.height = `${this.rows.length * rowHeight}px`;
-    const at = this.drawn.get(this.current);
-    at.tabIndex = 0;
-    if (focused) at.focus({ preventScroll: true });
+    this.drawn.get(this.current).tabIndex = 0;
+    if (focused) this.focus();
   }
 
   // Draws nodes and what is below them; those too narrow to see become one box.
@@ -106,7 +112,7 @@ export class Flame {
 
   #drawMore(nodes, width, boxes) {
     const { x0, x1 } = this.view;
-    const range = { x0: nodes[0].x0, x1: nodes[nodes.length - 1].x1 };
+    const range = { parent: nodes[0].parent, x0: nodes[0].x0, x1: nodes[nodes.length - 1].x1 };
     const left = ((Math.max(range.x0, x0) - x0) / (x1 - x0)) * width;
     const wide = ((Math.min(range.x1, x1) - Math.max(range.x0, x0)) / (x1 - x0)) * width;
     if (wide < 1) return;
@@ -128,7 +134,7 @@ export class Flame {
   label(n) {
     const { frame, name, line } = n;
     const where = frame && (line || !frame.file) ? shortPlace(frame) : "";
-    return [where ? `${name} ${where}` : name, plural(n.value, "object", "objects"), percent(n.value, this.root.value), this.describe(n)].filter(Boolean).join(", ");
+    return [where ? `${name} ${where}` : name, this.amount(n, this.root), this.describe(n)].filter(Boolean).join(", ");
   }
 
   #click(event) {
@@ -168,8 +174,8 @@ export class Flame {
     const row = this.rows.find((boxes) => boxes.includes(box));
     const i = row.indexOf(box);
     switch (key) {
-      case "ArrowUp": return this.drawn.get((box.node ?? row[i - 1]?.node)?.parent) ?? null;
-      case "ArrowDown": return this.#below(box) ?? null;
+      case "ArrowUp": return this.drawn.get(above(box)) ?? null;
+      case "ArrowDown": return (box.node && this.rows[box.node.depth + 1]?.find((b) => above(b) === box.node)) ?? null;
       case "ArrowLeft": return row[i - 1] ?? null;
       case "ArrowRight": return row[i + 1] ?? null;
       case "Home": return this.drawn.get(this.root);
@@ -179,9 +185,7 @@ export class Flame {
     }
     return undefined;
   }
-
-  #below(box) {
-    const wide = box.node?.children.find((n) => this.drawn.has(n));
-    return wide ? this.drawn.get(wide) : undefined;
-  }
 }
+
+// The node that calls what is in a box.
+const above = (box) => (box.node ?? box.range).parent;

@@ -1,33 +1,46 @@
 // A flame graph with what belongs to it: what is under the cursor, search, legend, reset.
-import { element, percent, plural } from "./element.js";
+import { element, plural } from "./element.js";
 import { Flame } from "./flame.js";
 import { place } from "./payload.js";
 import { named } from "./detail.js";
 
-/** The part of the page with the flame graph. tools are what is above it. go(item)
- * leads to a site, show(item) shows one without leaving the graph. */
+/** The part of the page with the flame graph. width is what the width of a box means,
+ * amount(node, root) says of how many objects it is. go(item) leads to a site, show(item)
+ * shows one without leaving the graph. */
 export class Graph {
-  constructor({ label, tools, go, show, one, many }) {
+  constructor({ label, width, amount, go, show }) {
     this.go = go;
     this.showItem = show;
-    this.words = [one, many];
+    this.amount = amount;
     this.info = element("div", { class: "info" });
     this.legend = element("div");
-    this.reset = element("button", { type: "button", hidden: true, onclick: () => this.flame.reset() }, "reset zoom");
+    this.reset = element("button", { type: "button", hidden: true, onclick: () => { this.flame.reset(); this.flame.focus(); } }, "reset zoom");
+    /** What is above the graph. */
+    this.tools = element("div", { class: "tools" }, this.reset);
     const host = element("div", { class: "host" });
     this.element = element("section", { class: "graph", "aria-label": "flame graph" },
-      element("div", { class: "tools" }, tools, this.reset), this.legend, host, this.info,
-      element("p", { class: "help" }, "Width is the number of objects. Click or Enter zooms, Escape resets; arrow keys move, up to the caller."));
-    this.flame = new Flame(host, { label, onfocus: (n) => this.#focus(n) });
+      this.tools, this.legend, host, this.info,
+      element("p", { class: "help" }, `Width is ${width}. Click or Enter zooms, Escape resets; arrow keys move, up to the caller.`));
+    this.flame = new Flame(host, { label, amount, onfocus: (n) => this.#focus(n) });
   }
 
-  /** Shows a tree in colours, see colours.js. */
-  show(root, { colour, describe, legend }) {
+  /** Shows a tree, from its root on, in colours, see colours.js. */
+  show(root, colours) {
+    this.#colour(root, colours);
+    this.flame.show(root);
+    this.#focus(root);
+  }
+
+  /** Shows the same part of the same tree in other colours. */
+  paint(colours) {
+    this.#colour(this.flame.root, colours);
+    this.flame.draw();
+  }
+
+  #colour(root, { colour, describe, legend }) {
     this.flame.colour = colour;
     this.flame.describe = describe;
     this.legend.replaceChildren(legend(root));
-    this.flame.show(root);
-    this.#focus(root);
   }
 
   /** Marks frames whose names contain a text, and returns how many there are. */
@@ -51,7 +64,7 @@ export class Graph {
     if (n.parent && items.length === 1) this.showItem(items[0]);
     this.info.replaceChildren(
       element("p", {}, element("b", {}, name), " ", where && element("span", { class: "at" }, where), " ",
-        `${plural(n.value, "object", "objects")}, ${percent(n.value, this.flame.root.value)}, of ${plural(items.length, ...this.words)}`),
+        `${this.amount(n, this.flame.root)}, of ${plural(items.length, "site", "sites")}`),
       n.parent ? element("p", {}, shown.map((item) => [element("button", { type: "button", class: "link", onclick: () => this.go(item) }, named(item)), " "]),
         items.length > shown.length && `and ${plural(items.length - shown.length, "more", "more")}`) : "");
   }

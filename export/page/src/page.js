@@ -9,7 +9,7 @@ const missing = document.getElementById("missing");
 read(document.getElementById("payload").textContent).then((payload) => {
   (payload.mode === "diff" ? showDiff : showReport)(payload, main);
 }).catch((error) => {
-  missing.textContent = `The rest of this page cannot be shown: ${error.message}`;
+  missing.append(` It could not be shown: ${error.message}.`);
   main.prepend(missing);
   throw error;
 });

@@ -1,30 +1,44 @@
 // The page of a report: which sites leak, all of one of them, and the flame graph.
 import { colours } from "./colours.js";
-import { breakable, choice, count, element, plural } from "./element.js";
+import { choice, count, element, percent, plural } from "./element.js";
 import { detail } from "./detail.js";
-import { Graph, matches, searchField, tabs } from "./graph.js";
+import { matches } from "./graph.js";
+import { Overview } from "./overview.js";
 import { printed } from "./print.js";
-import { Sites } from "./sites.js";
+import { nameColumn } from "./sites.js";
 import { spark } from "./spark.js";
 import { path, treeOf } from "./tree.js";
 
 /** Shows a report in an element, in place of what is there. */
 export function showReport(payload, main) {
-  new Report(payload, main);
+  const { sites, kinds } = payload;
+  const total = (kind) => count(sites.reduce((sum, s) => sum + (kind === undefined || s.kind === kind ? s.n : 0), 0));
+  const names = [["all kinds", total()], ...kinds.map((name, i) => [name, total(i)])];
+  const state = (wanted) => sites.filter((s) => s.state === wanted && !s.suppressed);
+  const [leaking, suspect] = [state("leaking"), state("suspect")];
+  new Report(payload).show(main, names.map(([name, n]) => [`${name} `, element("small", {}, n)]), leaking.length > 0
+    ? printed(leaking, (s) => detail(payload, s), ["more site leaks", "more sites leak"])
+    : printed(suspect, (s) => detail(payload, s), ["more site may leak", "more sites may leak"]));
 }
 
-class Report {
-  constructor(payload, main) {
-    this.payload = payload;
-    this.kind = undefined;
+// What the root of each view is called, with and without objects.
+const roots = {
+  created: ["all objects", "no objects"],
+  used: ["objects by their last use", "no socket here with a known last use"],
+  parked: ["objects by where they are stuck", "no thread or goroutine here that was looked at"],
+};
+
+class Report extends Overview {
+  constructor(payload) {
+    super(payload, payload.sites, {
+      label: "outstanding objects by stack, root first",
+      width: "the number of objects", amount: (n, root) => `${plural(n.value, "object", "objects")}, ${percent(n.value, root.value)}`,
+    });
     this.view = "created";
     this.way = "verdict";
-    this.query = "";
-    this.detail = element("section", { class: "detail", "aria-label": "site", id: "detail" });
-    const list = element("section", { class: "list", "aria-label": "sites" });
+    this.graph.tools.prepend(...this.#tools());
     const columns = [
-      ["site", (s) => [element("b", {}, breakable(s.name)), s.at && " ", s.at && element("span", { class: "at" }, s.at)], "name",
-        (s) => [s.workload && element("small", {}, s.workload), s.ended && element("small", {}, "ended")]],
+      nameColumn((s) => [s.workload && element("small", {}, s.workload), s.ended && element("small", {}, "ended")]),
       ["kind", (s) => payload.kinds[s.kind], "kind"],
       ["outstanding", (s) => count(s.n), "number"],
       ["growth", (s) => element("span", { class: s.growth === "0" && "zero" }, s.growth), "number"],
@@ -32,29 +46,11 @@ class Report {
       ["oldest", (s) => s.oldest, "number"],
     ];
     this.columns = { leaking: columns, others: [...columns, ["verdict", (s) => s.state, "state"]] };
-    this.sites = new Sites(list, (s) => this.go(s));
-    this.graph = new Graph({ label: "outstanding objects by stack, root first", tools: this.#tools(), go: (s) => this.go(s), show: (s) => this.#open(s), one: "site", many: "sites" });
-    const panel = element("div", { id: "panel", role: "tabpanel", class: "columns" }, list, this.detail, this.graph.element);
-    main.replaceChildren(
-      element("div", { class: "bar" }, this.#tabs(panel), searchField((text) => this.search(text))), panel,
-      printed(payload.sites.filter((s) => s.state === "leaking" && !s.suppressed), (s) => detail(payload, s)));
-    this.update();
-    this.#open(payload.sites[0]);
-  }
-
-  #tabs(panel) {
-    const { kinds, sites } = this.payload;
-    const total = (kind) => count(sites.reduce((sum, s) => sum + (kind === undefined || s.kind === kind ? s.n : 0), 0));
-    const names = [["all kinds", total()], ...kinds.map((name, i) => [name, total(i)])];
-    return tabs("kinds", names.map(([name, n]) => [`${name} `, element("small", {}, n)]), panel, (i) => {
-      this.kind = i === 0 ? undefined : i - 1;
-      this.update();
-    });
   }
 
   #tools() {
-    const has = (field) => this.payload.sites.some((s) => s[field]?.length > 0);
-    const lastUsed = this.payload.sites.some((s) => s.role === "last-used");
+    const has = (field) => this.items.some((s) => s[field]?.length > 0);
+    const lastUsed = this.items.some((s) => s.role === "last-used");
     return [
       choice("stacks", [["created", "created by"], ["used", "last used by", !lastUsed && !has("used")], ["parked", "stuck at", !has("parked")]], this.view, (view) => {
         this.view = view;
@@ -62,47 +58,40 @@ class Report {
       }),
       choice("colour", [["verdict", "verdict"], ["kind", "kind"], ["age", "median age"]], this.way, (way) => {
         this.way = way;
-        this.draw();
+        this.graph.paint(this.colours());
       }),
     ];
   }
 
-  /** Shows the sites of the tab that contain what is searched for. */
-  update() {
-    const inTab = this.payload.sites.filter((s) => this.kind === undefined || s.kind === this.kind);
-    const found = this.query ? inTab.filter((s) => this.#contains(s)) : inTab;
+  groups(found) {
     const state = (...states) => found.filter((s) => !s.suppressed && states.includes(s.state));
     const { leaking, others } = this.columns;
-    this.sites.show([
+    return [
       { title: "leaking", items: state("leaking"), columns: leaking },
       { title: "suspect", items: state("suspect"), columns: leaking, open: true },
       { title: state("unknown").length > 0 ? "not leaking, or not enough evidence yet" : "not leaking", items: state("unknown", "steady", "draining"), columns: others },
       { title: "leaking, but accepted", items: found.filter((s) => s.suppressed), columns: leaking },
-    ]);
-    this.inTab = inTab;
-    this.found = found.length;
-    this.draw();
+    ];
   }
 
-  draw() {
-    const paths = this.inTab.flatMap((s) => this.#paths(s));
-    const root = treeOf(paths, `all ${this.kind === undefined ? "objects" : `objects: ${this.payload.kinds[this.kind]}`}`);
-    this.graph.show(root, colours(this.way, this.payload));
-    this.matched = this.graph.search(this.query);
+  tree(sites) {
+    const paths = sites.flatMap((s) => this.#paths(s));
+    const [some, none] = roots[this.view];
+    return treeOf(paths, paths.length === 0 ? none : this.kind === undefined ? some : `${some}: ${this.payload.kinds[this.kind]}`);
   }
 
-  /** Searches, and says how much was found. */
-  search(text) {
-    this.query = text.trim().toLowerCase();
-    this.update();
-    if (!this.query) return "";
-    return `${plural(this.matched, "frame", "frames")}, ${plural(this.found, "site", "sites")}`;
+  colours() {
+    return colours(this.way, this.payload);
   }
 
-  #contains(site) {
+  contains(site) {
     const stacks = [site.stack, ...(site.created ?? []).map((s) => s.stack), ...(site.used ?? []).map((s) => s.stack), ...(site.parked ?? []).map((s) => s.stack)];
     return [site.name, site.at, site.workload].some((t) => t?.toLowerCase().includes(this.query))
       || stacks.some((i) => i >= 0 && this.payload.stacks[i].some((frame) => matches({ name: frame.name, frame }, this.query)));
+  }
+
+  about(site) {
+    return detail(this.payload, site, (s) => this.go(s));
   }
 
   // The stacks of a site in the current view, each with how many objects it is of.
@@ -119,22 +108,10 @@ class Report {
       case "used": // of sockets only
         if (lastUsed) return [one(site, site.band, site.n)];
         return site.used ? several(site.used, "last use not seen") : [];
-      case "parked": // of threads only
+      case "parked": // of threads and goroutines only
         return site.parked ? several(site.parked, "not looked at") : [];
     }
     if (lastUsed) return several(site.created ?? [], site.band || "creation not seen");
     return [one(site, site.band, site.n)];
-  }
-
-  /** Shows a site, where it can be seen. */
-  go(site) {
-    this.#open(site);
-    if (matchMedia("(max-width: 1079px)").matches) this.detail.scrollIntoView({ behavior: "smooth", block: "start" });
-  }
-
-  #open(site) {
-    if (!site) return;
-    this.sites.select(site);
-    this.detail.replaceChildren(...detail(this.payload, site, (s) => this.go(s)).flat().filter(Boolean));
   }
 }

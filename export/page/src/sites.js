@@ -1,7 +1,10 @@
 // Lists sites in a table, in groups, a part of them at a time.
-import { count, element, plural } from "./element.js";
+import { breakable, count, element, plural } from "./element.js";
 
 const first = 8, more = 100; // rows
+
+/** The first column: what names a site, and its place. below is what is said below them. */
+export const nameColumn = (below) => ["site", (s) => [element("b", {}, breakable(s.name)), s.at && " ", s.at && element("span", { class: "at" }, s.at)], "name", below];
 
 /**
  * Tables of items, of which each can be chosen. Groups are {title, items, columns, open}, of
@@ -33,7 +36,11 @@ export class Sites {
     const table = element("table", { class: "sites" },
       element("thead", {}, element("tr", {}, columns.map(([name, , kind]) => element("th", { scope: "col", class: kind }, name)))), body);
     const fill = (n) => this.#fill(body, next, columns, items, n);
-    const next = element("button", { type: "button", class: "next", onclick: () => fill(more) });
+    const next = element("button", { type: "button", class: "next", onclick: () => {
+      const row = body.children.length;
+      fill(more);
+      if (next.hidden) body.children[row].querySelector("button").focus();
+    } });
     fill(first);
     if (unfolded) return element("div", {}, element("h2", { class: "group" }, title), table, next);
     const folded = element("details", { ontoggle: () => this.open[folded.open ? "add" : "delete"](title) },

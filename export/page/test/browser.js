@@ -26,9 +26,10 @@ export const launch = () => chromium.launch({
 
 /**
  * Opens a file and waits until its flame graph is drawn. Whatever is requested, logged as an
- * error, thrown or asked of the user meanwhile and later is in page.problems.
+ * error, thrown or asked of the user meanwhile and later is in page.problems. A browser without
+ * what the page needs draws none.
  */
-export async function open(browser, file, { size = sizes[0], scheme = "light", script = true } = {}) {
+export async function open(browser, file, { size = sizes[0], scheme = "light", script = true, without } = {}) {
   const context = await browser.newContext({ viewport: size, colorScheme: scheme, offline: true, javaScriptEnabled: script });
   const page = await context.newPage();
   const url = `file://${file}`;
@@ -39,8 +40,9 @@ export async function open(browser, file, { size = sizes[0], scheme = "light", s
   page.on("pageerror", (e) => page.problems.push(e.stack || e.message));
   page.on("dialog", (d) => { page.problems.push(`asked ${d.message()}`); d.dismiss(); });
   page.on("popup", (p) => page.problems.push(`opened ${p.url()}`));
+  if (without) await page.addInitScript((name) => { delete window[name]; }, without);
   await page.goto(url);
-  if (script) await page.waitForSelector(".flame [role=treeitem]");
+  if (script && !without) await page.waitForSelector(".flame [role=treeitem]");
   return page;
 }
 
@@ -49,6 +51,15 @@ export async function close(page) {
   assert.deepEqual(page.problems, []);
   await page.context().close();
 }
+
+/** Does what a browser does before it prints a page. */
+export async function print(page) {
+  await page.emulateMedia({ media: "print" });
+  await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
+}
+
+/** What has the focus: a frame, or what else it says. */
+export const focused = (page) => page.evaluate(() => document.activeElement.node?.name ?? document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent);
 
 /** The serious violations of accessibility rules, as text. */
 export async function violations(page) {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { boxes, close, launch, open, pages } from "./browser.js";
+import { boxes, close, focused, launch, open, pages } from "./browser.js";
 
 let browser;
 before(async () => { browser = await launch(); });
@@ -43,11 +43,32 @@ test("10,000 sites can be looked through", async (t) => {
   assert.equal(await page.locator("#panel .list div tbody tr").count(), 8);
   await page.locator(".next:visible").click();
   assert.equal(await page.locator("#panel .list div tbody tr").count(), 108);
+  while (await page.locator(".next:visible").count() > 0) await page.locator(".next:visible").click();
+  assert.ok(await page.evaluate(() => document.activeElement.closest("tr")), "after the last rows the focus is lost");
   // Boxes too narrow to see are zoomed to together, until they can be seen.
   const before = await boxes(page);
   assert.ok(before.some((b) => /more, narrow frames/.test(b)), before.join());
   await page.locator(".flame .more").first().click();
   assert.ok(await page.getByRole("button", { name: "reset zoom" }).isVisible());
   assert.notDeepEqual(await boxes(page), before);
+  await close(page);
+});
+
+test("what is too narrow to see is reached with keys", async () => {
+  const page = await open(browser, `${pages}crowd.html`);
+  await page.getByRole("treeitem", { name: /^all objects/ }).focus();
+  const path = [];
+  while (!/more, narrow frames/.test(await focused(page))) {
+    path.push(await focused(page));
+    await page.keyboard.press("ArrowDown");
+    assert.notEqual(await focused(page), path.at(-1), `the way down ends: ${path}`);
+  }
+  await page.keyboard.press("ArrowUp");
+  assert.equal(await focused(page), path.at(-1));
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  assert.equal(await focused(page), path.at(-1));
+  await page.keyboard.press("ArrowDown");
+  assert.doesNotMatch(await focused(page), /more, narrow frames/);
   await close(page);
 });

@@ -1,7 +1,7 @@
 // What a reader does with the page of a difference.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { close, launch, open, pages } from "./browser.js";
+import { close, launch, open, pages, print } from "./browser.js";
 
 let browser;
 before(async () => { browser = await launch(); });
@@ -27,10 +27,21 @@ test("what is worse is red, what is better blue", async () => {
   await close(page);
 });
 
+test("a box has the numbers of both runs, and says what cancels out", async () => {
+  const page = await open(browser, `${pages}diff.html`);
+  const label = await page.getByRole("treeitem", { name: /^Thumbnailer::spawn/ }).first().getAttribute("aria-label");
+  await page.getByRole("treeitem", { name: /^Thumbnailer::spawn/ }).first().click();
+  const [, before, now] = (await page.locator("#detail .facts").innerText()).match(/outstanding: (\d+) in the old run, (\d+) in the new one/);
+  assert.notEqual(before, now);
+  assert.ok(label.includes(`${before} -> ${now} objects`), label);
+  assert.ok((await page.locator(".info").innerText()).includes(`${before} -> ${now} objects, of 1 site`));
+  assert.match(await page.getByRole("treeitem", { name: /^both runs/ }).getAttribute("aria-label"), /\d+ -> \d+ objects/);
+  await close(page);
+});
+
 test("on paper there are the stacks of all that changed", async () => {
   const page = await open(browser, `${pages}diff.html`);
-  await page.emulateMedia({ media: "print" });
-  await page.waitForSelector(".printed article");
+  await print(page);
   assert.deepEqual(await page.$$eval(".printed article .verdict", (all) => all.map((v) => v.textContent.split(":")[0])), ["new", "worse", "better", "gone", "suppressed"]);
   await close(page);
 });

@@ -1,7 +1,7 @@
 // Nothing of the traced process runs in the page, and nothing of it can hide.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { boxes, close, launch, open, pages } from "./browser.js";
+import { boxes, close, launch, open, pages, print } from "./browser.js";
 
 let browser;
 before(async () => { browser = await launch(); });
@@ -43,7 +43,7 @@ for (const name of ["evil", "evildiff", "hostile"]) {
       for (let i = 0; i < Math.min(boxes, 4); i++) await page.locator(".flame [role=treeitem]").nth(i).hover();
       await check(page);
     }
-    await page.emulateMedia({ media: "print" });
+    await print(page);
     await check(page);
     await close(page);
   });

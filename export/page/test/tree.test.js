@@ -1,6 +1,7 @@
 // The tree of a flame graph, without a browser.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { shades } from "../src/colours.js";
 import { place, shortPlace, unfold } from "../src/payload.js";
 import { path, treeOf } from "../src/tree.js";
 
@@ -47,4 +48,10 @@ test("a frame's place is its line, or its module where the name does not say it"
   assert.deepEqual([place(leak), shortPlace(leak), place(nameless)], ["leak.c:7", "leak.c:7", ""]);
   assert.equal(leak.inlined, true);
   assert.equal(main.id, payload.stacks[1][2].id);
+});
+
+test("a frame with what is worse and what is better is not called unclear", () => {
+  const { describe } = shades();
+  const paths = (...all) => treeOf(all.map((shade) => path(payload, { stack: 0, frame: 0 }, { item: { shade }, weight: 1 })), "both runs");
+  assert.deepEqual([paths(1, -1), paths(0, 0), paths(1, 0.5)].map(describe), ["worse and better", "as before, or unclear", "new, or much worse"]);
 });
