@@ -69,7 +69,7 @@ func parseReport(raw []byte, limit int) (*Report, error) {
 
 // maxValues bounds what is in a report: a value of two bytes can take 100 in memory. A
 // site has some hundreds.
-const maxValues = 4 << 20
+const maxValues = 8 << 20
 
 // spend takes the values of a document from those that are left.
 func spend(left int, raw []byte) (int, error) {
