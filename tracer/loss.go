@@ -42,27 +42,12 @@ func (t *Tracer) addCounters(s *Snapshot, totals map[ledgerLeakCounter]uint64, l
 		Counter{"processes_unreadable", t.problems},
 		Counter{"unwind_tables_full", t.files.untabled},
 		Counter{"goroutines_too_many", t.goroutines.omitted},
-		Counter{"hooks_skipped", t.skipped()},
 	)
 	s.StackQuality = make(map[Quality]uint64)
 	for counter, quality := range qualities {
 		s.StackQuality[quality] = totals[counter] + t.rescued[quality]
 	}
 	return t.readSampling(s, totals[ledgerLeakCounterLEAK_STACK_UNSAMPLED])
-}
-
-// skipped is how often the kernel left a hook out because the same one had been
-// interrupted on that processor. Where tracing programs can be preempted (7.x) another
-// task may run in between: what it created then has no record.
-func (t *Tracer) skipped() (n uint64) {
-	for _, h := range hooks {
-		if program := t.collection.Programs[h.program]; program != nil {
-			if stats, err := program.Stats(); err == nil {
-				n += stats.RecursionMisses
-			}
-		}
-	}
-	return n
 }
 
 func (t *Tracer) readSampling(s *Snapshot, leftOut uint64) error {

@@ -19,14 +19,6 @@ const (
 	sampleEvery = time.Second
 )
 
-// Where a reading of the ledger takes as much processor time as dear, for there are
-// 100,000 objects or more, it may take one part in sampleShare of all.
-const (
-	dear        = 50 * time.Millisecond
-	sampleShare = 50
-	sampleAtAll = time.Minute // however long one takes
-)
-
 // targetTracer is what a session needs of a tracer.
 type targetTracer interface {
 	Trace(pid int) error
@@ -48,7 +40,6 @@ type session struct {
 	started time.Time
 	history *verdict.History
 	last    *tracer.Snapshot
-	cost    time.Duration // of the last snapshot, in processor time
 	seen    inspection
 	view    view
 	// viewFailed is why the view ended, if that was neither the user nor the end.
@@ -122,7 +113,7 @@ func (s *session) watch(signals <-chan os.Signal) error {
 			if err := s.sample(); err != nil {
 				return err
 			}
-			next = max(min(2*next, s.sampleEvery()), s.rest())
+			next = min(2*next, s.sampleEvery())
 			sample.Reset(next)
 		case <-inspect.C:
 			began := time.Now()
@@ -153,19 +144,9 @@ func (s *session) sampleEvery() time.Duration {
 	return min(sampleEvery, max(2*firstSample, s.options.minAge/4))
 }
 
-// rest is how long to wait after a snapshot that was dear.
-func (s *session) rest() time.Duration {
-	if s.cost < dear {
-		return 0
-	}
-	return min(sampleShare*s.cost, sampleAtAll)
-}
-
 // sample takes a snapshot. In one taken after the target has ended it is
 // missing, and so the history keeps what it held.
 func (s *session) sample() error {
-	began := ownCPU()
-	defer func() { s.cost = ownCPU() - began }()
 	snapshot, err := s.tracer.Snapshot()
 	if err != nil {
 		return err
