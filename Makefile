@@ -44,7 +44,7 @@ page: ## regenerate export/page/bundle, the script and style of --format html
 demo: build ## trace a small leaking service for 15 s, print the report, and make one for a browser
 	tests/install.sh gcc libc6-dev
 	$(MAKE) --no-print-directory -C tests/programs OUT=$(CURDIR)/build/programs $(CURDIR)/build/programs/demo
-	$(SUDO) $(BIN) record --duration 15s --min-age 3s --output build/demo.ltz -- build/programs/demo 16
+	$(SUDO) $(BIN) record --duration 15s --min-age 3s --output build/demo.ltz -- build/programs/demo 18
 	$(BIN) report build/demo.ltz
 	$(BIN) report --format html --output build/demo.html build/demo.ltz
 	@echo "and for a browser: build/demo.html"
