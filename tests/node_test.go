@@ -14,7 +14,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 
 	"github.com/leaktrace/leaktrace/tracer"
 )
@@ -39,7 +38,7 @@ func newNodeGroup(t testing.TB, root string) *nodeGroup {
 	}
 	t.Cleanup(func() {
 		_ = dir.Close()
-		if err := unix.Rmdir(root + path); err != nil {
+		if err := removeGroup(root + path); err != nil {
 			t.Errorf("remove cgroup: %v", err)
 		}
 	})
