@@ -2,6 +2,7 @@ package export
 
 import (
 	"path"
+	"slices"
 
 	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/symbol"
@@ -58,10 +59,8 @@ func (t *tables) text(escaped string) int {
 // kind numbers a kind.
 func (t *tables) kind(name string) int {
 	name = shown(Escape(name))
-	for i, known := range t.Kinds {
-		if known == name {
-			return i
-		}
+	if i := slices.Index(t.Kinds, name); i >= 0 {
+		return i
 	}
 	t.Kinds = append(t.Kinds, name)
 	return len(t.Kinds) - 1

@@ -57,7 +57,8 @@ type Object struct {
 	Kind Kind
 	// Created is when the object came to be, Since when it became outstanding
 	// (the child's exit, the thread's exit, the peer's FIN; Created for a live
-	// thread; when a goroutine was seen first to wait as it does). Where Since is not known it is the time tracing began.
+	// thread; when a goroutine was seen first to wait as it does). Where Since is
+	// not known it is the time tracing began.
 	Created, Since time.Time
 	// BeforeTracing marks objects that existed when tracing began.
 	BeforeTracing bool

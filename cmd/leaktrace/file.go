@@ -93,6 +93,23 @@ func (o *output) Close() error {
 	return err
 }
 
+// outputs is where a run reports.
+type outputs struct{ report, junit io.WriteCloser }
+
+// openOutputs opens both. Without a name the report goes to standard output, and no
+// JUnit is written.
+func openOutputs(e env, report, junit string) (o outputs, err error) {
+	if o.report, err = openOutput(report, e.stdout); err != nil {
+		return o, err
+	}
+	if o.junit, err = openOutput(junit, io.Discard); err != nil {
+		return o, errors.Join(err, o.report.Close())
+	}
+	return o, nil
+}
+
+func (o outputs) close() error { return errors.Join(o.report.Close(), o.junit.Close()) }
+
 type nopCloser struct{ io.Writer }
 
 func (nopCloser) Close() error { return nil }

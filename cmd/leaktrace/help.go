@@ -52,7 +52,7 @@ var statuses = []status{
 func showFirstSteps(w io.Writer, sudo string) error {
 	p := page{width: 80}
 	p.line("leaktrace: " + usage)
-	p.line("(zombies, threads, unjoined threads, sockets in CLOSE_WAIT)")
+	p.line("(zombies, threads, unjoined threads, sockets in CLOSE_WAIT, goroutines)")
 	p.line("")
 	widest := 0
 	for _, step := range firstSteps(sudo) {
@@ -147,7 +147,8 @@ func appHelp(app *cli.App, width int) string {
 
 // about is a paragraph on what leaktrace does.
 const about = "leaktrace traces unmodified processes with eBPF, and attributes zombies, threads that never end, " +
-	"threads that nobody joined and sockets in CLOSE_WAIT to the stack that created them. Tracing takes " +
+	"threads that nobody joined and sockets in CLOSE_WAIT to the stack that created them, and goroutines " +
+	"that wait for good to their go statement. Tracing takes " +
 	"the rights of root; rendering, comparing and listing processes does not."
 
 // commandHelp is the help of a command.

@@ -1,5 +1,5 @@
 // Command leaktrace tells which line of code created the child processes,
-// threads and TCP sockets that a process never gives back.
+// threads, TCP sockets and goroutines that a process never gives back.
 package main
 
 import (

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -33,14 +32,7 @@ func reportCommand(e env) *cli.Command {
 			"or cut off, what can be read is rendered.\n\n" +
 			"Exit status: 0 whatever the recording shows, 1 on failure, 2 on wrong usage.",
 		OnUsageError: onUsageError,
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "format", Value: "text", Usage: "write the report as `FORMAT` (" + strings.Join(export.Formats(), ", ") + ")"},
-			sourceURLFlag(),
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the report to `FILE` instead of standard output"},
-			&cli.StringSliceFlag{Name: "kind", Aliases: []string{"k"}, Usage: "report only `KIND` (" + tracer.KindNames() + "); may be repeated"},
-			&cli.StringFlag{Name: "junit", Usage: "also write the report to `FILE` as JUnit XML, one test for each site"},
-			&cli.StringFlag{Name: "suppress", Usage: "accept the leaks listed in `FILE`, one a line: KIND FUNCTION # REASON"},
-		},
+		Flags:        append(renderFlags(), siteFlags()...),
 		Action: func(c *cli.Context) error {
 			options, err := parseReport(c, e)
 			if err != nil {
@@ -89,16 +81,11 @@ func report(e env, o reportOptions) (err error) {
 	}
 	r.Keep(o.kinds)
 	r.Suppress(suppressions)
-	output, err := openOutput(o.output, e.stdout)
+	to, err := openOutputs(e, o.output, o.junit)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, output.Close()) }()
-	junit, err := openOutput(o.junit, io.Discard)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, junit.Close()) }()
+	defer func() { err = errors.Join(err, to.close()) }()
 	if err := apart(o.output, o.junit, o.path); err != nil {
 		return err
 	}
@@ -106,7 +93,7 @@ func report(e env, o reportOptions) (err error) {
 	if o.output == "" {
 		width = terminalWidth(e.stdout)
 	}
-	if err := errors.Join(writeReport(r, output, o.format, export.TextOptions{Width: width}, export.HTMLOptions{Source: o.source}), r.WriteJUnit(junit)); err != nil {
+	if err := errors.Join(writeReport(r, to.report, o.format, export.TextOptions{Width: width}, export.HTMLOptions{Source: o.source}), r.WriteJUnit(to.junit)); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
 	return nil

@@ -44,11 +44,7 @@ func runCommand(e env) *cli.Command {
 			"error (zombies, CLOSE_WAIT, very many threads, limits nearly used up).\n\n" +
 			"Exit status: 0, 1 on failure, 2 on wrong usage or without a target, 3 with --fail-on-leak when something leaks.",
 		OnUsageError: onUsageError,
-		Flags: append(traceFlags(),
-			&cli.StringFlag{Name: "format", Value: "text", Usage: "write the report as `FORMAT` (" + strings.Join(export.Formats(), ", ") + ")"},
-			sourceURLFlag(),
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the report to `FILE` instead of standard output"},
-		),
+		Flags:        append(traceFlags(), renderFlags()...),
 		Action: func(c *cli.Context) error {
 			options, err := parseRun(c, c.String("format"), e)
 			if err != nil {
@@ -61,18 +57,33 @@ func runCommand(e env) *cli.Command {
 
 // traceFlags are the flags of all commands that trace.
 func traceFlags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.IntFlag{Name: "pid", Aliases: []string{"p"}, Usage: "trace the running process `N`", DefaultText: "none"},
 		&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "trace its descendants too (the default with a COMMAND)", DisableDefaultText: true},
 		&cli.DurationFlag{Name: "duration", Aliases: []string{"d"}, Usage: "stop tracing after `TIME` (30s, 5m)", DefaultText: "when the target exits"},
 		&cli.DurationFlag{Name: "interval", Aliases: []string{"i"}, Usage: "show a table every `TIME`", DefaultText: "on a terminal with --pid 1s, with --no-tui 2s, else never"},
 		&cli.BoolFlag{Name: "no-tui", Usage: "print that table as plain lines, also on a terminal", DisableDefaultText: true},
 		&cli.DurationFlag{Name: "min-age", Value: 10 * time.Second, Usage: "do not accuse what is outstanding for less than `TIME`"},
-		&cli.StringSliceFlag{Name: "kind", Aliases: []string{"k"}, Usage: "report only `KIND` (" + tracer.KindNames() + "); may be repeated"},
-		&cli.StringFlag{Name: "junit", Usage: "also write the report to `FILE` as JUnit XML, one test for each site"},
-		&cli.StringFlag{Name: "suppress", Usage: "accept the leaks listed in `FILE`, one a line: KIND FUNCTION # REASON"},
 		&cli.StringSliceFlag{Name: "limit", Usage: "say how near `KIND=N` is, a limit that only you know of (close-wait=1024); may be repeated"},
 		&cli.BoolFlag{Name: "fail-on-leak", Usage: "exit with status 3 when something leaks that --suppress does not list; with a COMMAND the report is short", DisableDefaultText: true},
+	}, siteFlags()...)
+}
+
+// siteFlags say which sites are reported, and as what.
+func siteFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "kind", Aliases: []string{"k"}, Usage: "report only `KIND` (" + tracer.KindNames() + "); may be repeated"},
+		&cli.StringFlag{Name: "suppress", Usage: "accept the leaks listed in `FILE`, one a line: KIND FUNCTION # REASON"},
+		&cli.StringFlag{Name: "junit", Usage: "also write the report to `FILE` as JUnit XML, one test for each site"},
+	}
+}
+
+// renderFlags are those of all commands that write a report.
+func renderFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "format", Value: "text", Usage: "write the report as `FORMAT` (" + strings.Join(export.Formats(), ", ") + ")"},
+		sourceURLFlag(),
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the report to `FILE` instead of standard output"},
 	}
 }
 

@@ -40,7 +40,7 @@ func TestCrashOfTheView(t *testing.T) {
 	}
 	s.view = crashed{}
 	var output bytes.Buffer
-	if err := s.finish(&output, io.Discard, nil); err == nil || err.Error() != "the live view crashed" {
+	if err := s.finish(outputs{nopCloser{&output}, nopCloser{io.Discard}}, nil); err == nil || err.Error() != "the live view crashed" {
 		t.Errorf("error %v", err)
 	}
 	if !strings.HasPrefix(output.String(), "no leak found in orders (pid 7)") {

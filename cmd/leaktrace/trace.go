@@ -23,16 +23,11 @@ func trace(e env, o runOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	output, err := openOutput(o.output, e.stdout)
+	to, err := openOutputs(e, o.output, o.junit)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, output.Close()) }()
-	junit, err := openOutput(o.junit, io.Discard)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, junit.Close()) }()
+	defer func() { err = errors.Join(err, to.close()) }()
 	if err := apart(o.output, o.junit); err != nil {
 		return err
 	}
@@ -53,15 +48,15 @@ func trace(e env, o runOptions) (err error) {
 	if err != nil {
 		return s.abandon(err, signals)
 	}
-	return s.finish(output, junit, signals)
+	return s.finish(to, signals)
 }
 
 // finish traces what has begun, and reports.
-func (s *session) finish(output, junit io.Writer, signals <-chan os.Signal) error {
+func (s *session) finish(to outputs, signals <-chan os.Signal) error {
 	if err := s.run(signals); err != nil {
 		return s.abandon(err, signals)
 	}
-	leaks, err := s.report(output, junit)
+	leaks, err := s.report(to)
 	// A command may go on for long after --duration: without us.
 	if err := errors.Join(err, s.viewFailed, s.tracer.Close()); err != nil {
 		return s.abandon(err, signals)
@@ -83,9 +78,9 @@ func (s *session) makeReport() *export.Report {
 
 // report writes the final report, in both forms even if one fails, and says
 // whether anything leaks.
-func (s *session) report(output, junit io.Writer) (leaks bool, err error) {
+func (s *session) report(to outputs) (leaks bool, err error) {
 	report := s.makeReport()
-	err = errors.Join(s.write(report, output), report.WriteJUnit(junit))
+	err = errors.Join(s.write(report, to.report), report.WriteJUnit(to.junit))
 	if err != nil {
 		return false, fmt.Errorf("write report: %w", err)
 	}

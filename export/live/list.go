@@ -90,19 +90,11 @@ func (l *list) compare(a, b *export.Site) int {
 	case byOldest:
 		return cmp.Compare(b.OldestS, a.OldestS)
 	}
-	return cmp.Compare(rank(a), rank(b))
+	return cmp.Or(cmp.Compare(accepted(a), accepted(b)), verdict.CompareStates(a.State, b.State))
 }
 
-// rank sorts verdicts by how much there is to do about them.
-func rank(s *export.Site) int {
-	switch {
-	case s.Suppressed != "":
-		return 5
-	case s.Leaking:
-		return 0
-	}
-	return 1 + max(0, slices.Index([]verdict.State{verdict.Suspect, verdict.Unknown, verdict.Steady, verdict.Draining}, s.State))
-}
+// accepted puts last what nobody has to do anything about.
+func accepted(s *export.Site) int { return min(1, len(s.Suppressed)) }
 
 // matches tells whether a name of the site has the text of the filter in it.
 func (l *list) matches(s *export.Site) bool {
