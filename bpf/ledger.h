@@ -215,7 +215,9 @@ enum leak_counter {
 	LEAK_STACK_NONE = 11,
 	LEAK_STACK_RESCUE = 12, /* sent to Go, which judges it */
 	LEAK_STACK_UNSAMPLED = 13, /* left out in a flood */
-	LEAK_COUNTERS = 14,
+	/* events that only the twin of a hook has seen: see twin.bpf.h */
+	LEAK_TWIN_SAW = 14,
+	LEAK_COUNTERS = 15,
 };
 
 /* leak_task_record is one task in a snapshot. */
