@@ -23,8 +23,8 @@ enum leak_kind {
 #define LEAK_ID_MASK 15
 
 /*
- * In place of a hash: the stack was left out, or there was no room for it. 0: there was no scratch for it. The
- * upper half is the scope then.
+ * In place of a hash: the stack was left out, or there was no room for it. 0: there
+ * was no scratch for it. The upper half is the scope then.
  */
 #define LEAK_ID_UNSAMPLED 16
 #define LEAK_ID_SCOPE_SHIFT 32
