@@ -2,6 +2,8 @@ package live
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -128,16 +130,24 @@ func (m *model) status() string {
 		style.Render(losses) + faint.Render(m.position())
 }
 
-// losses says how much was not seen. The report says what.
+// losses says how much was not seen, and what most. The report lists all.
 func (m *model) losses() (string, lipgloss.Style) {
-	var n uint64
-	for _, lost := range m.newest.Report.Lost {
-		n += lost
+	var all, most uint64
+	var cause string
+	for _, name := range slices.Sorted(maps.Keys(m.newest.Report.Lost)) {
+		n := m.newest.Report.Lost[name]
+		all += n
+		if n > most {
+			cause, most = name, n
+		}
 	}
-	if n == 0 {
+	switch all {
+	case 0:
 		return "nothing lost", faint
+	case most:
+		return fmt.Sprintf("%d lost: %s", all, cause), doubt
 	}
-	return fmt.Sprintf("%d losses: the report lists them", n), doubt
+	return fmt.Sprintf("%d lost: %s and others", all, cause), doubt
 }
 
 // position says what part of all is in sight.
