@@ -20,6 +20,7 @@ func (*fakeTarget) Trace(int) error         { return nil }
 func (*fakeTarget) Start(*exec.Cmd) error   { return errors.New("starts nothing") }
 func (*fakeTarget) Target() tracer.Process  { return tracer.Process{PID: 7, Comm: "orders"} }
 func (*fakeTarget) Exited() <-chan struct{} { return nil }
+func (*fakeTarget) LookAtGoroutines()       {}
 
 // crashed is a view that has ended by an error.
 type crashed struct{}
