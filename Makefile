@@ -110,7 +110,7 @@ soak: deps ## trace 2,000 creations/s of each kind for $(SOAK): counts exact, me
 
 BENCH_TOOLS := gcc libc6-dev make clang-19 bpftrace bpfcc-tools libbpf-tools strace valgrind \
 	wrk nginx-light redis-server redis-tools
-BENCH_PROGRAMS := $(addprefix $(CURDIR)/build/programs/,bench bench-tsan parked)
+BENCH_PROGRAMS := $(addprefix $(CURDIR)/build/programs/,bench bench-tsan busy-go parked)
 
 bench: build ## measure what tracing costs, beside other tools: tables in Markdown (BENCH=-short: 4 minutes)
 	tests/install.sh $(BENCH_TOOLS)
