@@ -228,7 +228,8 @@ func (t *Tracer) look(owner Process, p *goProcess, now time.Time) {
 	omitted, err := p.runtime.Scan(l.wants, l.see)
 	p.omitted, p.looked = omitted+l.left, now
 	if err != nil {
-		return // it has just ended, or will be read better next time
+		p.runtime = nil // it has just ended, or is found better next time
+		return
 	}
 	l.sweep()
 	for _, s := range p.sites {
