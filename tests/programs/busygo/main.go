@@ -36,7 +36,7 @@ func choose(a, b <-chan int) {
 // message is what is allocated for each operation.
 type message struct {
 	number int
-	text   [120]byte
+	_      [120]byte
 }
 
 // echo gives each message back as another one.
