@@ -50,6 +50,7 @@ func (s *session) inspect() error {
 func subjectsOf(sites []verdict.Site) subjects {
 	of := subjects{owners: make(map[int]tracer.Process), ended: make(map[int]bool)}
 	for _, site := range sites {
+		var last tracer.Process // most objects are in a row of one
 		accused := site.State == verdict.Leaking || site.State == verdict.Suspect
 		telling := accused || len(site.Stack.Frames) == 0
 		for i := range site.Outstanding {
@@ -61,9 +62,14 @@ func subjectsOf(sites []verdict.Site) subjects {
 			case telling:
 				of.threads = append(of.threads, *o)
 			}
-			of.hold(o.Owner, site.Ended)
 			for p := range o.Responsible() {
-				of.hold(p, site.Ended)
+				if p != last {
+					of.hold(p, site.Ended)
+				}
+				last = p
+			}
+			if o.Owner != last {
+				of.hold(o.Owner, site.Ended)
 			}
 		}
 	}
