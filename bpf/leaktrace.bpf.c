@@ -13,6 +13,7 @@
 #include "unwind.h"
 #include "tenant.bpf.h"
 #include "ledger.bpf.h"
+#include "twin.bpf.h"
 #include "table.bpf.h"
 #include "window.bpf.h"
 #include "arch.bpf.h"

@@ -23,8 +23,8 @@ enum leak_kind {
 #define LEAK_ID_MASK 15
 
 /*
- * In place of a hash: the stack was left out, or there was no room for it. 0: there was no scratch for it. The
- * upper half is the scope then.
+ * In place of a hash: the stack was left out, or there was no room for it. 0: there
+ * was no scratch for it. The upper half is the scope then.
  */
 #define LEAK_ID_UNSAMPLED 16
 #define LEAK_ID_SCOPE_SHIFT 32
@@ -215,7 +215,9 @@ enum leak_counter {
 	LEAK_STACK_NONE = 11,
 	LEAK_STACK_RESCUE = 12, /* sent to Go, which judges it */
 	LEAK_STACK_UNSAMPLED = 13, /* left out in a flood */
-	LEAK_COUNTERS = 14,
+	/* events that only the twin of a hook has seen: see twin.bpf.h */
+	LEAK_TWIN_SAW = 14,
+	LEAK_COUNTERS = 15,
 };
 
 /* leak_task_record is one task in a snapshot. */

@@ -140,7 +140,7 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int old_state, int new_state)
 		return 0;
 	}
 	/* Only this transition is certain to run in the caller's context. */
-	if (old_state != TCP_CLOSE || new_state != TCP_SYN_SENT)
+	if (old_state != TCP_CLOSE || new_state != TCP_SYN_SENT || is_done((__u64)sk))
 		return 0;
 	proc = traced();
 	if (proc)

@@ -113,13 +113,28 @@ static __always_inline void thread_of_child(struct task_struct *thread)
 		count(LEAK_LOST_STORAGE);
 }
 
+/*
+ * is_task_done is is_done of the birth or end of a task, which it numbers by its
+ * start. What only the twin has seen is counted for Go: of what the first hook
+ * was skipped for, the rest was lost.
+ */
+static __always_inline bool is_task_done(struct task_struct *task)
+{
+	if (is_done(task->start_time))
+		return true;
+	if (twin)
+		count(LEAK_TWIN_SAW);
+	return false;
+}
+
 SEC("tp_btf/task_newtask")
 int BPF_PROG(task_newtask, struct task_struct *task, __u64 clone_flags)
 {
-	struct leak_proc *proc = marked(bpf_get_current_task_btf()->group_leader);
+	struct leak_proc *proc;
 
-	if (task->flags & LEAK_PF_KERNEL_WORKER)
+	if (is_task_done(task) || task->flags & LEAK_PF_KERNEL_WORKER)
 		return 0;
+	proc = marked(bpf_get_current_task_btf()->group_leader);
 	if (clone_flags & CLONE_THREAD) {
 		if (proc && !proc->muted)
 			thread_born(task, proc);
@@ -203,6 +218,8 @@ static __always_inline void process_ended(struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(sched_process_exit, struct task_struct *task)
 {
+	if (is_task_done(task))
+		return 0;
 	if (task->pid != task->tgid && marked(task->group_leader))
 		thread_ended(task);
 	if (!task->signal->live.counter)

@@ -1,6 +1,10 @@
 package tracer
 
-import "time"
+import (
+	"time"
+
+	"github.com/cilium/ebpf"
+)
 
 // Cost is what one BPF program has cost since it was attached.
 type Cost struct {
@@ -9,18 +13,29 @@ type Cost struct {
 	Time    time.Duration // of all runs together
 }
 
-// Costs returns the cost of each program that has run. The kernel measures it
-// only while kernel.bpf_stats_enabled is 1; else the list is empty.
+// Costs returns the cost of each program that has run, its twin's included. The
+// kernel measures it only while kernel.bpf_stats_enabled is 1; else the list is
+// empty.
 func (t *Tracer) Costs() []Cost {
 	var costs []Cost
 	for _, h := range hooks {
-		program := t.collection.Programs[h.program]
-		if program == nil {
-			continue
-		}
-		if stats, err := program.Stats(); err == nil && stats.RunCount > 0 {
-			costs = append(costs, Cost{h.program, stats.RunCount, stats.Runtime})
+		cost := Cost{Program: h.program}
+		cost.add(t.collection)
+		cost.add(t.twins)
+		if cost.Runs > 0 {
+			costs = append(costs, cost)
 		}
 	}
 	return costs
+}
+
+// add adds what the program of a collection has cost, if that has it.
+func (c *Cost) add(programs *ebpf.Collection) {
+	if programs == nil || programs.Programs[c.Program] == nil {
+		return
+	}
+	if stats, err := programs.Programs[c.Program].Stats(); err == nil {
+		c.Runs += stats.RunCount
+		c.Time += stats.Runtime
+	}
 }

@@ -30,6 +30,8 @@ type hook struct {
 	unless string
 	// optional hooks are left out where the kernel has no such tracepoint.
 	optional bool
+	// twin says that nothing makes good what the hook has not seen: see twin.go.
+	twin bool
 	// purpose is what the hook is for, in a user's words.
 	purpose string
 }
@@ -40,10 +42,10 @@ var (
 )
 
 var hooks = []hook{
-	{program: ledgerProgTaskNewtask, tracepoint: "task_newtask", kinds: taskKinds, follows: true, purpose: "children and threads created"},
-	{program: ledgerProgSchedProcessExit, tracepoint: "sched_process_exit", purpose: "threads and processes that end"},
+	{program: ledgerProgTaskNewtask, tracepoint: "task_newtask", kinds: taskKinds, follows: true, twin: true, purpose: "children and threads created"},
+	{program: ledgerProgSchedProcessExit, tracepoint: "sched_process_exit", twin: true, purpose: "threads and processes that end"},
 	{program: ledgerProgSchedProcessExec, tracepoint: "sched_process_exec", purpose: "new process images"},
-	{program: ledgerProgInetSockSetState, tracepoint: "inet_sock_set_state", kinds: socketKinds, purpose: "connect and CLOSE_WAIT"},
+	{program: ledgerProgInetSockSetState, tracepoint: "inet_sock_set_state", kinds: socketKinds, twin: true, purpose: "connect and CLOSE_WAIT"},
 	{program: ledgerProgInetCskAccept, function: "inet_csk_accept", kinds: socketKinds, instead: "the first use of an accepted socket", purpose: "accept"},
 	{program: ledgerProgSockRecvLength, tracepoint: "sock_recv_length", kinds: socketKinds, optional: true, purpose: "reads of sockets (6.3 and later)"},
 	{program: ledgerProgSockSendLength, tracepoint: "sock_send_length", kinds: socketKinds, optional: true, purpose: "writes of sockets (6.3 and later)"},

@@ -73,7 +73,8 @@ const (
 	ledgerLeakCounterLEAK_STACK_NONE       ledgerLeakCounter = 11
 	ledgerLeakCounterLEAK_STACK_RESCUE     ledgerLeakCounter = 12
 	ledgerLeakCounterLEAK_STACK_UNSAMPLED  ledgerLeakCounter = 13
-	ledgerLeakCounterLEAK_COUNTERS         ledgerLeakCounter = 14
+	ledgerLeakCounterLEAK_TWIN_SAW         ledgerLeakCounter = 14
+	ledgerLeakCounterLEAK_COUNTERS         ledgerLeakCounter = 15
 )
 
 type ledgerLeakDeed uint32
@@ -372,6 +373,7 @@ const (
 	ledgerVarBudgets            = "budgets"
 	ledgerVarDeedType           = "deed_type"
 	ledgerVarEventType          = "event_type"
+	ledgerVarFirstSkipped       = "first_skipped"
 	ledgerVarLostEvent          = "lost_event"
 	ledgerVarParkedType         = "parked_type"
 	ledgerVarProcessRecordType  = "process_record_type"
@@ -379,11 +381,14 @@ const (
 	ledgerVarRescueRate         = "rescue_rate"
 	ledgerVarRescueType         = "rescue_type"
 	ledgerVarSampledOneIn       = "sampled_one_in"
+	ledgerVarSeen               = "seen"
 	ledgerVarSeesUses           = "sees_uses"
 	ledgerVarShares             = "shares"
 	ledgerVarSockRecordType     = "sock_record_type"
 	ledgerVarStackBudget        = "stack_budget"
 	ledgerVarTaskRecordType     = "task_record_type"
+	ledgerVarTwin               = "twin"
+	ledgerVarTwins              = "twins"
 	ledgerVarWholeNode          = "whole_node"
 )
 
@@ -480,6 +485,7 @@ type ledgerVariableSpecs struct {
 	Budgets           *ebpf.VariableSpec `ebpf:"budgets"`
 	DeedType          *ebpf.VariableSpec `ebpf:"deed_type"`
 	EventType         *ebpf.VariableSpec `ebpf:"event_type"`
+	FirstSkipped      *ebpf.VariableSpec `ebpf:"first_skipped"`
 	LostEvent         *ebpf.VariableSpec `ebpf:"lost_event"`
 	ParkedType        *ebpf.VariableSpec `ebpf:"parked_type"`
 	ProcessRecordType *ebpf.VariableSpec `ebpf:"process_record_type"`
@@ -487,11 +493,14 @@ type ledgerVariableSpecs struct {
 	RescueRate        *ebpf.VariableSpec `ebpf:"rescue_rate"`
 	RescueType        *ebpf.VariableSpec `ebpf:"rescue_type"`
 	SampledOneIn      *ebpf.VariableSpec `ebpf:"sampled_one_in"`
+	Seen              *ebpf.VariableSpec `ebpf:"seen"`
 	SeesUses          *ebpf.VariableSpec `ebpf:"sees_uses"`
 	Shares            *ebpf.VariableSpec `ebpf:"shares"`
 	SockRecordType    *ebpf.VariableSpec `ebpf:"sock_record_type"`
 	StackBudget       *ebpf.VariableSpec `ebpf:"stack_budget"`
 	TaskRecordType    *ebpf.VariableSpec `ebpf:"task_record_type"`
+	Twin              *ebpf.VariableSpec `ebpf:"twin"`
+	Twins             *ebpf.VariableSpec `ebpf:"twins"`
 	WholeNode         *ebpf.VariableSpec `ebpf:"whole_node"`
 }
 
@@ -572,6 +581,7 @@ type ledgerVariables struct {
 	Budgets           *ebpf.Variable `ebpf:"budgets"`
 	DeedType          *ebpf.Variable `ebpf:"deed_type"`
 	EventType         *ebpf.Variable `ebpf:"event_type"`
+	FirstSkipped      *ebpf.Variable `ebpf:"first_skipped"`
 	LostEvent         *ebpf.Variable `ebpf:"lost_event"`
 	ParkedType        *ebpf.Variable `ebpf:"parked_type"`
 	ProcessRecordType *ebpf.Variable `ebpf:"process_record_type"`
@@ -579,11 +589,14 @@ type ledgerVariables struct {
 	RescueRate        *ebpf.Variable `ebpf:"rescue_rate"`
 	RescueType        *ebpf.Variable `ebpf:"rescue_type"`
 	SampledOneIn      *ebpf.Variable `ebpf:"sampled_one_in"`
+	Seen              *ebpf.Variable `ebpf:"seen"`
 	SeesUses          *ebpf.Variable `ebpf:"sees_uses"`
 	Shares            *ebpf.Variable `ebpf:"shares"`
 	SockRecordType    *ebpf.Variable `ebpf:"sock_record_type"`
 	StackBudget       *ebpf.Variable `ebpf:"stack_budget"`
 	TaskRecordType    *ebpf.Variable `ebpf:"task_record_type"`
+	Twin              *ebpf.Variable `ebpf:"twin"`
+	Twins             *ebpf.Variable `ebpf:"twins"`
 	WholeNode         *ebpf.Variable `ebpf:"whole_node"`
 }
 

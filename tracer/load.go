@@ -25,17 +25,27 @@ func (t *Tracer) load() error {
 	if err := t.configure(spec, kernel); err != nil {
 		return err
 	}
+	again := spec.Copy()
 	if t.collection, err = ebpf.NewCollection(spec); err != nil {
 		return explain("load BPF programs", err)
 	}
-	t.attachRefusable(refusable) // before Assign, which takes the maps away
+	// Attached before Assign, which takes the maps away.
+	t.attachRefusable(refusable)
+	if err := t.attach(wanted); err != nil {
+		return err
+	}
+	if t.options.Tuning.Twins || preempts() {
+		if err := t.loadTwins(again, wanted); err != nil {
+			return err
+		}
+	}
 	if err := errors.Join(t.collection.Assign(&t.maps), t.collection.Assign(&t.variables)); err != nil {
 		return fmt.Errorf("find BPF maps: %w", err)
 	}
 	if t.events, err = ringbuf.NewReader(t.maps.Events); err != nil {
 		return fmt.Errorf("open event ring: %w", err)
 	}
-	return t.attach(wanted)
+	return nil
 }
 
 // choose tells which hooks are wanted, and which others the kernel may refuse.
@@ -66,7 +76,10 @@ func (t *Tracer) configure(spec *ebpf.CollectionSpec, kernel *btf.Spec) error {
 		threads := spec.Maps[ledgerMapThreads]
 		threads.MaxEntries = min(threads.MaxEntries, uint32(max[0]))
 	}
-	if err := spec.Variables[ledgerVarSeesUses].Set(hasTracepoint(kernel, "sock_recv_length")); err != nil {
+	err = errors.Join(
+		spec.Variables[ledgerVarSeesUses].Set(hasTracepoint(kernel, "sock_recv_length")),
+		spec.Variables[ledgerVarTwins].Set(t.options.Tuning.Twins || preempts()))
+	if err != nil {
 		return fmt.Errorf("configure BPF programs: %w", err)
 	}
 	if err := t.options.Tuning.apply(spec); err != nil {

@@ -20,15 +20,24 @@ var losses = []struct {
 func (t *Tracer) readTotals() (map[ledgerLeakCounter]uint64, error) {
 	totals := make(map[ledgerLeakCounter]uint64)
 	for counter := range ledgerLeakCounterLEAK_COUNTERS {
-		var perCPU []uint64
-		if err := t.maps.Counters.Lookup(uint32(counter), &perCPU); err != nil {
-			return nil, fmt.Errorf("read counters: %w", err)
-		}
-		for _, n := range perCPU {
-			totals[counter] += n
+		var err error
+		if totals[counter], err = t.readCounter(counter); err != nil {
+			return nil, err
 		}
 	}
 	return totals, nil
+}
+
+// readCounter adds up what the processors have counted.
+func (t *Tracer) readCounter(counter ledgerLeakCounter) (total uint64, err error) {
+	var perCPU []uint64
+	if err := t.maps.Counters.Lookup(uint32(counter), &perCPU); err != nil {
+		return 0, fmt.Errorf("read counters: %w", err)
+	}
+	for _, n := range perCPU {
+		total += n
+	}
+	return total, nil
 }
 
 // addCounters adds losses and stack qualities to a snapshot.
@@ -36,7 +45,12 @@ func (t *Tracer) addCounters(s *Snapshot, totals map[ledgerLeakCounter]uint64, l
 	for _, loss := range losses {
 		s.Lost = append(s.Lost, Counter{loss.name, totals[loss.counter]})
 	}
+	skipped, err := t.readSkipped()
+	if err != nil {
+		return err
+	}
 	s.Lost = append(s.Lost,
+		Counter{"hooks_skipped", skipped},
 		Counter{"finished_threads_unjudged", unjudged},
 		Counter{"queued_connections_unseen", l.unqueued},
 		Counter{"processes_unreadable", t.problems},

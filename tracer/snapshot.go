@@ -95,7 +95,10 @@ func (t *Tracer) Snapshot() (*Snapshot, error) {
 		return nil, fmt.Errorf("take snapshot: %w", err)
 	}
 	out, err := t.take(created, retired, drained)
-	return out, errors.Join(err, t.drain())
+	if err = errors.Join(err, t.drain()); err != nil {
+		return nil, fmt.Errorf("take snapshot: %w", err)
+	}
+	return out, nil
 }
 
 // retired lists the spaces that are out of the kernel.
@@ -105,18 +108,38 @@ func (t *Tracer) retired() []*space {
 	return t.spaces.retired()
 }
 
+// take takes a snapshot, of which created is what was created since the last turn.
 func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint64) (*Snapshot, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.count(created)
 	if err := t.readmit(); err != nil {
-		return nil, fmt.Errorf("take snapshot: %w", err)
+		return nil, err
 	}
 	traced := t.recorded()
 	l, err := t.readLedger()
 	if err != nil {
-		return nil, fmt.Errorf("take snapshot: %w", err)
+		return nil, err
 	}
+	t.resolve(created, l)
+	threads := t.judgeThreads(l)
+	records, err := t.readProcesses()
+	if err != nil {
+		return nil, err
+	}
+	t.judgeStrangers(&threads, records)
+	t.discover(records, drained)
+	t.refresh(records)
+	processes := t.alive(records)
+	t.updateTallies(l, threads.unjoined)
+	t.readGoroutines(processes, l.taken)
+	out := t.build(l, threads.held, records, processes, going(traced, processes))
+	return out, t.settleUp(out, l, threads.unjudged, retired)
+}
+
+// resolve names the stacks of a ledger that were not seen before, while their
+// processes live.
+func (t *Tracer) resolve(created map[uint64]uint64, l *ledger) {
 	for _, ids := range []map[uint64]uint64{created, l.since} {
 		for id := range ids {
 			t.note(t.stacks.resolve(id))
@@ -126,20 +149,15 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint6
 	for i := range l.sockets {
 		t.note(t.stacks.resolve(l.sockets[i].UseStack))
 	}
-	threads := t.judgeThreads(l)
-	records, err := t.readProcesses()
-	if err != nil {
-		return nil, fmt.Errorf("take snapshot: %w", err)
-	}
-	t.judgeStrangers(&threads, records)
-	t.discover(records, drained)
-	t.refresh(records)
-	processes := t.alive(records)
-	t.updateTallies(l, threads.unjoined)
-	t.readGoroutines(processes, l.taken)
+}
+
+// build makes a snapshot of what was read.
+func (t *Tracer) build(l *ledger, finished []finishedThread, records []ledgerLeakProcessRecord,
+	processes []ProcessActivity, going map[int]bool,
+) *Snapshot {
 	b := &builder{
 		tracer: t, clock: t.clock, now: l.taken,
-		inits: make(map[Process]bool), listening: l.listening, going: going(traced, processes),
+		inits: make(map[Process]bool), listening: l.listening, going: going,
 		sites: make(map[siteKey]*siteBuilder), borrowers: make(map[[2]uint64]int),
 		byOrigin: make(map[originKey]*siteBuilder), comms: make(comms),
 		seen: make(map[seenKey]time.Time), scopes: t.scopesOf(records),
@@ -147,18 +165,24 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint6
 	}
 	b.addTasks(l.tasks)
 	b.addSockets(l.sockets)
-	b.addThreads(threads.held)
+	b.addThreads(finished)
 	b.addGoroutines(processes)
 	b.addTallies()
 	b.addPast()
 	out := &Snapshot{
-		Time: l.taken, Sites: b.finish(), Looked: t.goroutines.looked, Processes: processes,
-		Tracked: len(l.tasks) + len(l.sockets) + len(threads.held) + t.goroutines.count(),
+Time: l.taken, Sites: b.finish(), Looked: t.goroutines.looked, Processes: processes,
+		Tracked: len(l.tasks) + len(l.sockets) + len(finished) + t.goroutines.count(),
 	}
 	t.seen, t.infos = b.seen, b.infos
+	return out
+}
+
+// settleUp adds to a snapshot what was lost and refused, and frees what nothing in
+// it needs.
+func (t *Tracer) settleUp(out *Snapshot, l *ledger, unjudged uint64, retired []*space) error {
 	totals, err := t.readTotals()
 	if err != nil {
-		return nil, fmt.Errorf("take snapshot: %w", err)
+		return err
 	}
 	t.grow(totals[ledgerLeakCounterLEAK_LOST_EVENT] + totals[ledgerLeakCounterLEAK_LOST_SITE])
 	t.forget(retired)
@@ -166,10 +190,10 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint6
 	t.sweepScopes()
 	there := t.countEntries(l)
 	if out.Refused, err = t.settle(there); err != nil {
-		return nil, fmt.Errorf("take snapshot: %w", err)
+		return err
 	}
 	out.Corrected, out.Maps, out.Notes = t.corrected, t.fill(l, there), t.goroutines.notes()
-	return out, t.addCounters(out, totals, l, threads.unjudged)
+	return t.addCounters(out, totals, l, unjudged)
 }
 
 // recorded lists the processes of which something is recorded.

@@ -31,6 +31,7 @@ type Options struct {
 type Tracer struct {
 	options    Options
 	collection *ebpf.Collection
+	twins      *ebpf.Collection // nil where no hook needs one
 	maps       ledgerMaps
 	variables  ledgerVariables
 	links      []link.Link
@@ -40,6 +41,7 @@ type Tracer struct {
 	drained    chan struct{} // receives when it has handled what drain asked for
 	snapshots  sync.Mutex    // held by a snapshot: they are taken one by one
 	creations  *creations    // used by snapshots alone
+	skipped    uint64        // used by snapshots alone: what readSkipped said last
 	clock      clock
 
 	mu         sync.Mutex // guards all below
@@ -203,6 +205,10 @@ func (t *Tracer) Close() error {
 		t.memory = nil
 	}
 	errs = append(errs, t.maps.Close())
+	if t.twins != nil {
+		t.twins.Close()
+		t.twins = nil
+	}
 	if t.collection != nil {
 		t.collection.Close()
 		// Variables keep the map they lie in until they are collected.

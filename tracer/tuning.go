@@ -14,6 +14,8 @@ type Tuning struct {
 	Entries map[string]uint32
 	// Constants sets const volatile variables of the programs, by name.
 	Constants map[string]any
+	// Twins loads hooks as on a kernel that preempts them.
+	Twins bool
 	// AnyRights tries without the capabilities that New asks for.
 	AnyRights bool
 }

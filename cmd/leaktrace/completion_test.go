@@ -70,7 +70,8 @@ func run(t *testing.T, name string, args ...string) []string {
 	}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	cmd.Env = append(os.Environ(), "HOME="+cmd.Dir)
+	// An interactive shell would write its history there while that is removed.
+	cmd.Env = append(os.Environ(), "HOME="+cmd.Dir, "HISTFILE=")
 	output, err := cmd.Output()
 	if err != nil || stderr.Len() > 0 {
 		t.Fatalf("%s: %v\n%s", name, err, &stderr)

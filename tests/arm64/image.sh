@@ -16,6 +16,9 @@ export GOARCH=arm64 CGO_ENABLED=0
 $GO build -o "$out/leaktrace" ./cmd/leaktrace
 $GO test -c -o "$out/tests.test" ./tests
 $GO test -c -o "$out/tracer.test" ./tracer
+$GO test -c -o "$out/goroutine.test" ./tracer/goroutine
+$GO build -C tracer/goroutine/testdata/waits -o "$out/waits" .
+$GO build -C tracer/goroutine/testdata/waits -o "$out/waits-pie" -ldflags='-s -w' -buildmode=pie .
 # As Debian builds for arm64: return addresses are signed.
 make --no-print-directory -C tests/programs OUT="$out/programs" \
 	CC=aarch64-linux-gnu-gcc STRIP=aarch64-linux-gnu-strip OBJCOPY=aarch64-linux-gnu-objcopy \
@@ -34,10 +37,17 @@ ln -s dash "$root/usr/bin/sh"
 cp tests/arm64/init "$root/init"
 cp -a "$out/programs" "$repository/build"
 cp "$out/leaktrace" "$repository/build/leaktrace-test"
-cp "$out"/{tests,tracer}.test "$repository/build"
-git ls-files tests | cpio --quiet -pd "$repository"
-# All that the tests would build is there.
-printf '#!/bin/sh\n' | tee "$root/usr/bin/make" >"$root/usr/bin/go"
+cp "$out"/{tests,tracer,goroutine}.test "$out"/waits{,-pie} "$repository/build"
+git ls-files tests tracer/goroutine | cpio --quiet -pd "$repository"
+# All that the tests would build is there, but for what they build where they are.
+echo '#!/bin/sh' >"$root/usr/bin/make"
+cat >"$root/usr/bin/go" <<-END
+	#!/bin/sh
+	case "\$*" in
+	*-buildmode=pie*) cp "$PWD/build/waits-pie" "\$3" ;;
+	*" .") cp "$PWD/build/waits" "\$3" ;;
+	esac
+END
 echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
 echo '127.0.0.1 localhost' >"$root/etc/hosts"
 chmod 755 "$root"/usr/bin/{make,go} "$root/init"

@@ -36,7 +36,6 @@ var exclusions = []struct{ kernel, test, reason string }{
 	{"6.1", "TestLimitOfStacks", "there a thread's stack is taken for 12 KiB more than its MiB; why was not found out"},
 	{"6.1", "TestRights/without_sys_ptrace", "there the whole process is refused, not only its stacks"},
 	{"6.12", "TestRights/without_sys_ptrace", "as on 6.1"},
-	{"7", "TestCrowd", "of 2,000 threads some 300 have no record: its hooks are preempted on the one processor, and skipped for the next task (README, Limits)"},
 	{"6.1", "TestScripts/streaming", "its connection is only written to, and writes are seen from 6.3 on"},
 }
 

@@ -101,7 +101,8 @@ func creatorAt(live [][]byte, start uint64, text section) uint64 {
 }
 
 // syscallAt finds syscallsp. It is behind sched.bp, which of each goroutine that
-// waits leads into its stack; where Go 1.25 has it releases before have zero.
+// waits leads into its stack, on arm64 to the word below where that is now; where Go
+// 1.25 has it releases before have zero.
 func syscallAt(live [][]byte, l layout) uint64 {
 	var waiting [][]byte
 	for _, b := range live {
@@ -112,7 +113,7 @@ func syscallAt(live [][]byte, l layout) uint64 {
 	for _, bp := range []uint64{96, 104} {
 		inStack := func(b []byte) bool {
 			p := word(b, bp)
-			return p >= word(b, offSP) && p < word(b, offHigh)
+			return p+8 >= word(b, offSP) && p < word(b, offHigh)
 		}
 		if len(waiting) > 0 && all(waiting, inStack) {
 			return bp + 8
