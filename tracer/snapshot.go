@@ -170,7 +170,7 @@ func (t *Tracer) build(l *ledger, finished []finishedThread, records []ledgerLea
 	b.addTallies()
 	b.addPast()
 	out := &Snapshot{
-Time: l.taken, Sites: b.finish(), Looked: t.goroutines.looked, Processes: processes,
+		Time: l.taken, Sites: b.finish(), Looked: t.goroutines.looked, Processes: processes,
 		Tracked: len(l.tasks) + len(l.sockets) + len(finished) + t.goroutines.count(),
 	}
 	t.seen, t.infos = b.seen, b.infos
