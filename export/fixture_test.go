@@ -191,7 +191,8 @@ func watchWith(setting Setting, sites []tracer.Site, run int, finish func(*trace
 	h := verdict.New(began, 3*time.Second)
 	var last *tracer.Snapshot
 	for s := range run + 1 {
-		last = &tracer.Snapshot{Time: began.Add(time.Duration(s) * time.Second)}
+		now := began.Add(time.Duration(s) * time.Second)
+		last = &tracer.Snapshot{Time: now, Looked: now}
 		for _, site := range sites {
 			var outstanding []tracer.Object
 			for _, o := range site.Outstanding {

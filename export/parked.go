@@ -65,11 +65,21 @@ func waits(objects []tracer.Object) (all []Parked) {
 		reason string
 	}
 	counts := make(map[place]int)
+	var last place
+	n := 0 // in a row: most are
 	for i := range objects {
-		if g := objects[i].Goroutine; g != nil && g.Parked != nil {
-			counts[place{g.Parked, g.Reason}]++
+		g := objects[i].Goroutine
+		if g == nil || g.Parked == nil {
+			continue
 		}
+		if at := (place{g.Parked, g.Reason}); at != last {
+			counts[last] += n
+			last, n = at, 0
+		}
+		n++
 	}
+	counts[last] += n
+	delete(counts, place{})
 	for at, n := range counts {
 		p := newParked(n, *at.stack)
 		p.Reason = at.reason

@@ -104,14 +104,17 @@ func (x *stackIndex) find(stack []symbol.Frame) int {
 // names counts what threads and children are called, most common first. Where
 // they are numbered, it counts them without their numbers.
 func names(objects []tracer.Object) []Name {
-	counts, groups := make(map[string]int), make(map[string]int)
-	for _, o := range objects {
-		if o.Name != "" {
-			counts[o.Name]++
-			groups[tracer.NameGroup(o.Name)]++
+	counts := make(map[string]int)
+	for i := range objects {
+		if name := objects[i].Name; name != "" {
+			counts[name]++
 		}
 	}
 	if len(counts) > maxRelated {
+		groups := make(map[string]int)
+		for name, n := range counts {
+			groups[tracer.NameGroup(name)] += n
+		}
 		counts = groups
 	}
 	var all []Name

@@ -76,8 +76,12 @@ type Holder struct {
 }
 
 func oldestFirst(objects []tracer.Object) []tracer.Object {
+	older := func(a, b tracer.Object) int { return a.Since.Compare(b.Since) }
+	if slices.IsSortedFunc(objects, older) {
+		return objects
+	}
 	sorted := slices.Clone(objects)
-	slices.SortStableFunc(sorted, func(a, b tracer.Object) int { return a.Since.Compare(b.Since) })
+	slices.SortStableFunc(sorted, older)
 	return sorted
 }
 

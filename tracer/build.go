@@ -28,6 +28,7 @@ type siteBuilder struct {
 	Site
 	byStack map[uint64]int
 	frames  map[uint64]int // which frame of a stack to show, if not the usual
+	sorted  bool           // the objects are in order
 }
 
 // builder groups objects and counts by site.
@@ -303,7 +304,9 @@ func (b *builder) finish() []Site {
 		if frame, ok := s.frames[best]; ok {
 			s.Stack.Site = frame
 		}
-		slices.SortFunc(s.Outstanding, older)
+		if !s.sorted {
+			slices.SortFunc(s.Outstanding, older)
+		}
 		out = append(out, s.Site)
 	}
 	slices.SortFunc(out, func(x, y Site) int {

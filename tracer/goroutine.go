@@ -13,12 +13,14 @@ import (
 )
 
 const (
-	// goroutineShare bounds what reading goroutines costs: one part in so many of a
-	// processor, however many there are.
-	goroutineShare = 100
-	// goroutinePause bounds the pause after a first look, which costs more than all
-	// others.
+	// goroutineShare bounds what reading goroutines costs, however many there are: one
+	// part in so many of a processor. As much again is for what is made of it.
+	goroutineShare = 200
+	// goroutinePause bounds the pause after the first looks at a process, in which all
+	// stacks are read: they cost more than all others.
 	goroutinePause = 10 * time.Second
+	// firstLooks is how many those are.
+	firstLooks = 2
 	// maxGoroutines is how many are followed where one process is traced. Of a node it
 	// is maxNodeGoroutines of all processes, and maxEachGoroutines of each.
 	maxGoroutines     = 1 << 20
@@ -32,7 +34,8 @@ const (
 type goroutines struct {
 	byProcess map[processKey]*goProcess
 	room      *goroutine.Room
-	due       time.Time // for the next look
+	looked    time.Time // when the last look was
+	due       time.Time // for the next one
 	omitted   uint64    // most goroutines that were too many in one look
 }
 
@@ -70,20 +73,33 @@ type goProcess struct {
 	err        error              // why it never will be
 	looks      uint32
 	known      map[uint64]*goWait // by goroutine
+	looked     time.Time          // when the last look was
 	starts     map[goStart]*goSite
 	stacks     map[string]*goStack // by addresses
 	sites      []*goSite
 	omitted    int
 }
 
-// goWait is a goroutine that is alive, and what it was doing at the last look.
+// goWait is a goroutine that is alive, and what of it tells whether it has run since
+// the last look: as little as will do, for there may be a million.
 type goWait struct {
-	now    goroutine.Goroutine
-	since  time.Time // of the look that saw it so first
-	before bool      // it is older than tracing
-	look   uint32
-	site   *goSite // nil as long as it has not been seen so twice
-	info   *GoroutineInfo
+	pc          uint64
+	site        *goSite // nil as long as it has not been seen so twice
+	look        uint32
+	status      uint8
+	reason, seq uint8
+	before      bool // it is older than tracing
+}
+
+// note takes over what a goroutine does now.
+func (w *goWait) note(g *goroutine.Goroutine) {
+	w.pc, w.status, w.reason, w.seq = g.PC, uint8(g.Status), g.Reason, g.Seq
+}
+
+// same tells whether a goroutine is in the same wait as before.
+func (w *goWait) same(g *goroutine.Goroutine) bool {
+	before := goroutine.Goroutine{ID: g.ID, PC: w.pc, Status: goroutine.Status(w.status), Reason: w.reason, Seq: w.seq}
+	return g.Waits(&before)
 }
 
 // readGoroutines looks at the goroutines of all processes, if it is time to.
@@ -100,24 +116,53 @@ func (t *Tracer) readGoroutines(processes []ProcessActivity, now time.Time) {
 			delete(t.goroutines.byProcess, key)
 		}
 	}
-	if now.Before(t.goroutines.due) {
-		return
+	if !now.Before(t.goroutines.due) {
+		t.lookAtAll(processes, now)
 	}
-	began, first := time.Now(), false
+}
+
+// lookAtAll looks at the goroutines of all processes, and says when to do so again.
+func (t *Tracer) lookAtAll(processes []ProcessActivity, now time.Time) {
+	var first, others time.Duration
 	omitted := 0
-	for key := range alive {
-		if p := t.goProcess(key); p != nil && p.err == nil {
-			first = first || p.looks < 2
-			t.look(key.pid, p, now)
-			omitted += p.omitted
+	for i := range processes {
+		owner := processes[i].Process
+		p := t.goProcess(processKey{owner.PID, owner.Start})
+		if p == nil || p.err != nil {
+			continue
 		}
+		began, to := ownTime(), &others
+		if p.looks < firstLooks {
+			to = &first
+		}
+		t.look(owner, p, now)
+		*to += ownTime() - began
+		omitted += p.omitted
 	}
-	t.goroutines.omitted = max(t.goroutines.omitted, uint64(omitted))
-	pause := goroutineShare * time.Since(began)
-	if first {
-		pause = min(pause, goroutinePause)
-	}
-	t.goroutines.due = now.Add(pause)
+	g := t.goroutines
+	g.omitted = max(g.omitted, uint64(omitted))
+	g.looked, g.due = now, now.Add(goroutineRest(first, others))
+}
+
+// goroutineRest is how long not to look, after looks that took so much processor time:
+// first ones, and others.
+func goroutineRest(first, others time.Duration) time.Duration {
+	return max(goroutineShare*others, min(goroutineShare*first, goroutinePause))
+}
+
+// ownTime is the processor time that this process has used.
+func ownTime() time.Duration {
+	var usage unix.Rusage
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &usage) // cannot fail for RUSAGE_SELF
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// LookAtGoroutines has the next snapshot look at goroutines, however short ago that
+// was: it is the last of a run.
+func (t *Tracer) LookAtGoroutines() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.goroutines.due = time.Time{}
 }
 
 // goProcess returns what is known of a Go program that runs, nil for another.
@@ -163,7 +208,8 @@ func (t *Tracer) find(pid int, p *goProcess) error {
 }
 
 // look reads the goroutines of a process once.
-func (t *Tracer) look(pid int, p *goProcess, now time.Time) {
+func (t *Tracer) look(owner Process, p *goProcess, now time.Time) {
+	pid := owner.PID
 	if p.runtime == nil {
 		err := t.find(pid, p)
 		if err != nil && !errors.Is(err, goroutine.ErrEarly) {
@@ -173,19 +219,22 @@ func (t *Tracer) look(pid int, p *goProcess, now time.Time) {
 			return
 		}
 	}
-	l := goLook{tracer: t, goProcess: p, space: t.processes[pid].space, now: now, most: maxGoroutines}
+	l := goLook{tracer: t, goProcess: p, space: t.processes[pid].space, owner: owner, most: maxGoroutines}
 	if t.scopes != nil {
 		others := t.goroutines.count() - len(p.known)
 		l.most = min(maxEachGoroutines, maxNodeGoroutines-others)
 	}
 	p.looks++
 	omitted, err := p.runtime.Scan(l.wants, l.see)
-	p.omitted = omitted + l.left
+	p.omitted, p.looked = omitted+l.left, now
 	if err != nil {
-		return // it has just ended, or will be read better next time
+		p.runtime = nil // it has just ended, or is found better next time
+		return
 	}
 	l.sweep()
-	p.collect(pid)
+	for _, s := range p.sites {
+		s.settle()
+	}
 }
 
 // goLook is one look at the goroutines of a process.
@@ -193,7 +242,7 @@ type goLook struct {
 	*goProcess
 	tracer *Tracer
 	space  *space
-	now    time.Time
+	owner  Process
 	most   int // how many may be known
 	left   int // how many new ones there was no room for
 }
@@ -202,7 +251,7 @@ type goLook struct {
 // last look, and it is not known yet where it waits.
 func (l *goLook) wants(g *goroutine.Goroutine) bool {
 	known := l.known[g.ID]
-	return known != nil && g.Waits(&known.now) && known.site == nil && l.counts(g)
+	return known != nil && known.site == nil && known.same(g) && l.counts(g)
 }
 
 // see takes over what a goroutine does now.
@@ -213,33 +262,34 @@ func (l *goLook) see(g *goroutine.Goroutine, stack []uint64) {
 			l.left++
 			return
 		}
-		l.known[g.ID] = &goWait{now: *g, since: l.now, before: l.looks == 1 && !l.young, look: l.looks}
+		known = &goWait{before: l.looks == 1 && !l.young, look: l.looks}
+		known.note(g)
+		l.known[g.ID] = known
 		return
 	}
 	known.look = l.looks
-	if !g.Waits(&known.now) {
-		known.leave()
-		known.now, known.since = *g, l.now
-		return
-	}
-	if stack != nil {
-		l.enter(known, stack)
+	switch {
+	case !known.same(g):
+		known.leave(g.ID)
+		known.note(g)
+	case stack != nil:
+		l.enter(known, g, stack)
 	}
 }
 
 // leave notes that a goroutine has gone on, or ended.
-func (w *goWait) leave() {
+func (w *goWait) leave(id uint64) {
 	if w.site != nil {
-		w.site.released++
+		w.site.leave(id)
 	}
-	w.site, w.info = nil, nil
+	w.site = nil
 }
 
 // sweep forgets the goroutines that have ended.
 func (l *goLook) sweep() {
 	for id, known := range l.known {
 		if known.look != l.looks {
-			known.leave()
+			known.leave(id)
 			delete(l.known, id)
 		}
 	}

@@ -23,15 +23,57 @@ type goSite struct {
 	name        string // of the function they began at
 	system      bool   // they are the runtime's own
 	application bool   // that function is the application's
+	kept        bool   // it is one of its process's sites
 
 	created, released uint64
-	waiting           []Object // oldest first
+	// waiting is oldest first. Snapshots share it: it does not change.
+	waiting []Object
+	// entered and left are the differences that the current look has found.
+	entered []Object
+	left    map[int]bool
+}
+
+// leave notes that a goroutine does not wait any more.
+func (s *goSite) leave(id uint64) {
+	s.released++
+	if !s.kept {
+		return
+	}
+	if s.left == nil {
+		s.left = make(map[int]bool)
+	}
+	s.left[int(id)] = true
+}
+
+// settle ends a look. What entered has waited for less long than all that were there.
+func (s *goSite) settle() {
+	if len(s.entered) == 0 && len(s.left) == 0 {
+		return
+	}
+	slices.SortFunc(s.entered, older)
+	waiting := make([]Object, 0, len(s.waiting)+len(s.entered))
+	for i := range s.waiting {
+		if !s.left[s.waiting[i].ID] {
+			waiting = append(waiting, s.waiting[i])
+		}
+	}
+	s.waiting, s.entered, s.left = append(waiting, s.entered...), nil, nil
 }
 
 // goStack is where goroutines wait.
 type goStack struct {
 	*content
 	entry int // the frame that is the application's and nearest to the root, or -1
+	last  *GoroutineInfo
+}
+
+// info tells of a goroutine that waits here. Many have the same parent, and share it.
+func (where *goStack) info(now GoroutineInfo) *GoroutineInfo {
+	now.Parked = &where.Stack
+	if where.last == nil || *where.last != now {
+		where.last = &now
+	}
+	return where.last
 }
 
 // start returns the site of goroutines by where they began alone.
@@ -50,7 +92,7 @@ func (l *goLook) start(g *goroutine.Goroutine) *goSite {
 // keep remembers a site, if there are not too many.
 func (l *goLook) keep(key goStart, s *goSite) {
 	if len(l.starts) < maxGoSites {
-		l.starts[key] = s
+		l.starts[key], s.kept = s, true
 		l.sites = append(l.sites, s)
 	}
 }
@@ -79,21 +121,28 @@ func newGoSite(began, creator []symbol.Frame) *goSite {
 	return s
 }
 
-// enter notes that a goroutine waits, and where.
-func (l *goLook) enter(w *goWait, addresses []uint64) {
+// enter notes that a goroutine waits, and where: at least since the last look.
+func (l *goLook) enter(w *goWait, g *goroutine.Goroutine, addresses []uint64) {
 	where := l.parked(addresses)
-	w.site = l.site(&w.now, where)
+	w.site = l.site(g, where)
+	if !w.site.kept {
+		return
+	}
 	if !w.before {
 		w.site.created++
 	}
-	reason := l.runtime.Reason(w.now.Reason)
-	w.info = &GoroutineInfo{
-		Parent: int(w.now.Parent), Reason: reason, Forever: waitsForever(&w.now, reason),
-		IO: w.now.Status == goroutine.Syscall || reason == "IO wait", Parked: &where.Stack,
+	reason := l.runtime.Reason(g.Reason)
+	info := GoroutineInfo{
+		Parent: int(g.Parent), Reason: reason, Forever: waitsForever(g, reason),
+		IO: g.Status == goroutine.Syscall || reason == "IO wait",
 	}
-	if w.now.Status == goroutine.Syscall {
-		w.info.Reason = "syscall"
+	if g.Status == goroutine.Syscall {
+		info.Reason = "syscall"
 	}
+	w.site.entered = append(w.site.entered, Object{
+		Kind: Goroutine, Created: l.looked, Since: l.looked, BeforeTracing: w.before,
+		Owner: l.owner, ID: int(g.ID), Name: w.site.name, Goroutine: where.info(info),
+	})
 }
 
 // parked symbolises the stack of a goroutine that waits.
@@ -152,25 +201,6 @@ func isWrapper(function string) bool {
 	return ok && strings.Trim(number, "0123456789") == ""
 }
 
-// collect lists what each site has waiting.
-func (p *goProcess) collect(pid int) {
-	for _, s := range p.sites {
-		s.waiting = make([]Object, 0, len(s.waiting))
-	}
-	for id, w := range p.known {
-		if w.site == nil {
-			continue
-		}
-		w.site.waiting = append(w.site.waiting, Object{
-			Kind: Goroutine, Created: w.since, Since: w.since, BeforeTracing: w.before,
-			Owner: Process{PID: pid}, ID: int(id), Name: w.site.name, Goroutine: w.info,
-		})
-	}
-	for _, s := range p.sites {
-		slices.SortFunc(s.waiting, older)
-	}
-}
-
 // addGoroutines adds what the processes' goroutines wait at, as of the last look.
 func (b *builder) addGoroutines(processes []ProcessActivity) {
 	for i := range processes {
@@ -195,17 +225,15 @@ func (b *builder) addGoSite(from *goSite, owner Process) {
 	key := siteKey{Goroutine, from.fingerprint, scope}
 	s := b.sites[key]
 	if s == nil {
-		s = &siteBuilder{Site: Site{
+		b.sites[key] = &siteBuilder{Site: Site{
 			Kind: Goroutine, Scope: b.tracer.scopes.get(scope), Fingerprint: from.fingerprint,
 			Stack: from.stack, Role: Started,
-		}}
-		b.sites[key] = s
+			Created: from.created, Released: from.released, Outstanding: from.waiting,
+		}, sorted: true}
+		return
 	}
 	s.Created += from.created
 	s.Released += from.released
-	for i := range from.waiting {
-		o := from.waiting[i]
-		o.Owner = owner
-		s.Outstanding = append(s.Outstanding, o)
-	}
+	s.Outstanding = slices.Concat(s.Outstanding, from.waiting)
+	s.sorted = false
 }

@@ -2,6 +2,9 @@ package tracer
 
 import (
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/leaktrace/leaktrace/tracer/symbol"
 )
@@ -47,6 +50,61 @@ func TestWrapper(t *testing.T) {
 	} {
 		if isWrapper(name) != want {
 			t.Errorf("%s: %t", name, !want)
+		}
+	}
+}
+
+// TestGoSiteWaiting has goroutines begin to wait at a site, and go on: the lists that
+// snapshots have stay as they are, and one that has not changed is not copied.
+func TestGoSiteWaiting(t *testing.T) {
+	at := func(second, id int) Object { return Object{ID: id, Since: time.Unix(int64(second), 0)} }
+	s := &goSite{kept: true}
+	look := func(entered []Object, left ...uint64) []Object {
+		s.entered = entered
+		for _, id := range left {
+			s.leave(id)
+		}
+		s.settle()
+		return s.waiting
+	}
+	first := look([]Object{at(1, 9), at(1, 3)})
+	same := look(nil)
+	second := look([]Object{at(2, 7), at(2, 4)}, 3, 12)
+	for _, test := range []struct{ got, want []Object }{
+		{first, []Object{at(1, 3), at(1, 9)}},
+		{second, []Object{at(1, 9), at(2, 4), at(2, 7)}},
+	} {
+		if diff := cmp.Diff(test.want, test.got); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	}
+	if &first[0] != &same[0] {
+		t.Error("a list was copied that had not changed")
+	}
+	if s.released != 2 {
+		t.Errorf("%d went on, not 2", s.released)
+	}
+	// Of a site that is one too many nothing is listed.
+	lost := new(goSite)
+	lost.leave(1)
+	if lost.left != nil {
+		t.Error("a site that is not kept grows")
+	}
+}
+
+// TestGoroutineRest bounds what reading costs: first looks are dear, but for once.
+func TestGoroutineRest(t *testing.T) {
+	for _, test := range []struct{ first, others, want time.Duration }{
+		{0, 0, 0},
+		{0, time.Millisecond, 200 * time.Millisecond},
+		{0, time.Second, 200 * time.Second},
+		{time.Millisecond, 0, 200 * time.Millisecond},
+		{time.Second, 0, 10 * time.Second},
+		{time.Second, time.Millisecond, 10 * time.Second},
+		{time.Second, time.Second, 200 * time.Second},
+	} {
+		if got := goroutineRest(test.first, test.others); got != test.want {
+			t.Errorf("after %s and %s: %s, not %s", test.first, test.others, got, test.want)
 		}
 	}
 }

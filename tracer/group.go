@@ -96,8 +96,8 @@ func seenAgain(sites []Site) {
 	seen := make(map[sort]string)
 	for i := range sites {
 		s := &sites[i]
-		if len(s.Stack.Frames) == 0 {
-			continue
+		if len(s.Stack.Frames) == 0 || s.Kind == Goroutine {
+			continue // of goroutines the site is known, however old they are
 		}
 		for j := range s.Outstanding {
 			o := &s.Outstanding[j]

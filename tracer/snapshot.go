@@ -29,6 +29,9 @@ type ProcessActivity struct {
 type Snapshot struct {
 	Time  time.Time
 	Sites []Site
+	// Looked is when goroutines were looked at last, zero if never: the sites of that
+	// kind are as of then. Where there are many that is not done for each snapshot.
+	Looked time.Time
 	// Processes is every traced process that is alive and was not told to end,
 	// by pid. What others hold is left out: it is going.
 	Processes []ProcessActivity
@@ -167,7 +170,7 @@ func (t *Tracer) build(l *ledger, finished []finishedThread, records []ledgerLea
 	b.addTallies()
 	b.addPast()
 	out := &Snapshot{
-		Time: l.taken, Sites: b.finish(), Processes: processes,
+		Time: l.taken, Sites: b.finish(), Looked: t.goroutines.looked, Processes: processes,
 		Tracked: len(l.tasks) + len(l.sockets) + len(finished) + t.goroutines.count(),
 	}
 	t.seen, t.infos = b.seen, b.infos

@@ -127,6 +127,7 @@ func (x *exporter) begin() error {
 	// A snapshot leaves less behind than what is kept. As giveBackMemory collects it
 	// afterwards, there is no collection while one is taken.
 	debug.SetGCPercent(100)
+	kept := uint64(0)
 	x.watcher = node.New(x.tracer, node.Options{
 		Node:     x.options.node,
 		Started:  time.Now(),
@@ -136,7 +137,7 @@ func (x *exporter) begin() error {
 		Overhead: x.overhead,
 		Took: func(d time.Duration) {
 			x.metrics.Took(d)
-			giveBackMemory()
+			kept = giveBackMemory(kept)
 		},
 		Log: x.log,
 	})
@@ -236,12 +237,17 @@ func (x *exporter) reload() {
 const largeHeap = 48 << 20
 
 // giveBackMemory collects what only the snapshot needed, if that may be much, and
-// gives the memory back for the time until the next one.
-func giveBackMemory() {
+// gives the memory back for the time until the next one. A collection costs as much as
+// there is to keep: kept is what there was after the last one, and it is worth another
+// when there is as much as a quarter more.
+func giveBackMemory(kept uint64) uint64 {
 	var m runtime.MemStats
-	if runtime.ReadMemStats(&m); m.NextGC > largeHeap {
-		debug.FreeOSMemory()
+	if runtime.ReadMemStats(&m); m.NextGC <= largeHeap || m.HeapAlloc < kept+kept/4 {
+		return kept
 	}
+	debug.FreeOSMemory()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 // overhead is what tracing has cost so far.

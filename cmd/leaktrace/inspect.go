@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/leaktrace/leaktrace/tracer"
@@ -51,31 +50,38 @@ func (s *session) inspect() error {
 func subjectsOf(sites []verdict.Site) subjects {
 	of := subjects{owners: make(map[int]tracer.Process), ended: make(map[int]bool)}
 	for _, site := range sites {
+		var last tracer.Process // most objects are in a row of one
 		accused := site.State == verdict.Leaking || site.State == verdict.Suspect
 		telling := accused || len(site.Stack.Frames) == 0
-		for _, o := range site.Outstanding {
-			holders := append(slices.Collect(o.Responsible()), o.Owner)
-			if site.Ended {
-				of.end(o, holders)
-				continue
+		for i := range site.Outstanding {
+			o := &site.Outstanding[i]
+			switch {
+			case o.Kind != tracer.Thread:
+			case site.Ended:
+				of.ended[o.ID] = true
+			case telling:
+				of.threads = append(of.threads, *o)
 			}
-			if o.Kind == tracer.Thread && telling {
-				of.threads = append(of.threads, o)
+			for p := range o.Responsible() {
+				if p != last {
+					of.hold(p, site.Ended)
+				}
+				last = p
 			}
-			for _, p := range holders {
-				of.owners[p.PID] = p
+			if o.Owner != last {
+				of.hold(o.Owner, site.Ended)
 			}
 		}
 	}
 	return of
 }
 
-func (of subjects) end(o tracer.Object, holders []tracer.Process) {
-	if o.Kind == tracer.Thread {
-		of.ended[o.ID] = true
-	}
-	for _, p := range holders {
+// hold notes a process that has to do with an object.
+func (of subjects) hold(p tracer.Process, ended bool) {
+	if ended {
 		of.ended[p.PID] = true
+	} else {
+		of.owners[p.PID] = p
 	}
 }
 

@@ -26,6 +26,7 @@ type targetTracer interface {
 	Target() tracer.Process
 	Exited() <-chan struct{}
 	Snapshot() (*tracer.Snapshot, error)
+	LookAtGoroutines()
 	Parked(threads []tracer.Object) ([]tracer.Parked, error)
 	Costs() []tracer.Cost
 	Close() error
@@ -101,12 +102,12 @@ func (s *session) watch(signals <-chan os.Signal) error {
 	for {
 		select {
 		case <-end:
-			return s.sample()
+			return s.end()
 		case <-s.tracer.Exited():
 			return s.settle(signals)
 		case received := <-signals:
 			if s.command == nil && ends(received) {
-				return s.sample()
+				return s.end()
 			}
 			s.command.pass(received)
 		case <-sample.C:
@@ -124,7 +125,7 @@ func (s *session) watch(signals <-chan os.Signal) error {
 		case <-show:
 			s.show()
 		case <-s.view.ended():
-			return s.sample()
+			return s.end()
 		}
 	}
 }
@@ -154,6 +155,12 @@ func (s *session) sample() error {
 	s.last = snapshot
 	s.history.Add(snapshot)
 	return nil
+}
+
+// end takes the last snapshot of a target that runs on.
+func (s *session) end() error {
+	s.tracer.LookAtGoroutines()
+	return s.sample()
 }
 
 func (s *session) exited() bool {

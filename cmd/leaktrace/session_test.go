@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -13,13 +16,22 @@ import (
 	"github.com/leaktrace/leaktrace/tracer"
 )
 
-// fakeTarget traces a process that does nothing, and goes on.
-type fakeTarget struct{ fakeTracer }
+// fakeTarget traces a process that does nothing, and goes on. asked is what was asked
+// of it last.
+type fakeTarget struct {
+	fakeTracer
+	asked []string
+}
 
 func (*fakeTarget) Trace(int) error         { return nil }
 func (*fakeTarget) Start(*exec.Cmd) error   { return errors.New("starts nothing") }
 func (*fakeTarget) Target() tracer.Process  { return tracer.Process{PID: 7, Comm: "orders"} }
 func (*fakeTarget) Exited() <-chan struct{} { return nil }
+func (t *fakeTarget) LookAtGoroutines()     { t.asked = append(t.asked, "look") }
+func (t *fakeTarget) Snapshot() (*tracer.Snapshot, error) {
+	t.asked = append(t.asked, "snapshot")
+	return t.fakeTracer.Snapshot()
+}
 
 // crashed is a view that has ended by an error.
 type crashed struct{}
@@ -31,6 +43,34 @@ func (crashed) ended() <-chan struct{} {
 	return over
 }
 func (crashed) close() error { return errors.New("the live view crashed") }
+
+// TestLastLook has the last snapshot of a run, however that ends, and no other look at
+// goroutines.
+func TestLastLook(t *testing.T) {
+	interrupt := make(chan os.Signal, 1)
+	interrupt <- syscall.SIGINT
+	for name, test := range map[string]struct {
+		session
+		signals chan os.Signal
+	}{
+		"the duration is over": {session: session{options: runOptions{duration: time.Nanosecond}, view: blocks{io.Discard}}},
+		"a signal":             {session: session{view: blocks{io.Discard}}, signals: interrupt},
+		"the user quits":       {session: session{view: crashed{}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			target := new(fakeTarget)
+			test.tracer = target
+			if err := test.begin(); err != nil {
+				t.Fatal(err)
+			}
+			_ = test.watch(test.signals)
+			n := len(target.asked)
+			if got := target.asked[max(0, n-2):]; !slices.Equal(got, []string{"look", "snapshot"}) || slices.Contains(target.asked[:n-2], "look") {
+				t.Errorf("asked for %q", target.asked)
+			}
+		})
+	}
+}
 
 // What was found is reported though nobody could look on.
 func TestCrashOfTheView(t *testing.T) {

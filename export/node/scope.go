@@ -92,18 +92,18 @@ func (all *scopes) add(s *tracer.Snapshot, minAge time.Duration) {
 			known = &scope{history: verdict.NewWatch(all.last, minAge), others: make(map[identity]tracer.Process)}
 			all.of[id] = known
 		}
-		known.add(s.Time, part, alive)
+		known.add(s, part, alive)
 	}
 	all.last = s.Time
 }
 
-func (c *scope) add(at time.Time, part *share, alive map[identity]bool) {
+func (c *scope) add(s *tracer.Snapshot, part *share, alive map[identity]bool) {
 	c.adopt(part, alive)
 	processes := part.processes
 	for _, p := range c.others {
 		processes = append(processes, tracer.ProcessActivity{Process: p})
 	}
-	c.history.Add(&tracer.Snapshot{Time: at, Sites: part.sites, Processes: processes})
+	c.history.Add(&tracer.Snapshot{Time: s.Time, Sites: part.sites, Looked: s.Looked, Processes: processes})
 	c.sites = c.history.Sites()
 	c.created, c.released = make(map[tracer.Kind]uint64), make(map[tracer.Kind]uint64)
 	for _, s := range part.sites {

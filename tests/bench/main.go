@@ -28,6 +28,7 @@ var tables = []struct {
 	{"own", "leaktrace itself", (*bench).measureOwn, false},
 	{"stack", "One captured stack of 20 frames, with hash and look-up in the stack table", (*bench).measureStack, false},
 	{"programs", "What each BPF program costs, by the loop that runs it (kernel.bpf_stats_enabled)", (*bench).measurePrograms, false},
+	{"goroutines", "A Go program beside 100,000 goroutines that wait: traced / untraced", (*bench).measureGoroutines, true},
 	{"parked", "Where 10,000 threads are parked", (*bench).measureParked, true},
 }
 

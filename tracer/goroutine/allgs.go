@@ -23,7 +23,8 @@ const (
 	fewest = 4
 	// mostListed bounds the slice itself; what is read of it is less.
 	mostListed = 1 << 26
-	// checked is how many elements of a slice are looked at.
+	// checked is how many elements of a slice are looked at, at its beginning and in all
+	// of it.
 	checked = 64
 	// maxLists is how many slices in .bss are looked at.
 	maxLists = 1 << 15
@@ -71,19 +72,35 @@ func findList(m Memory, bss section) (uint64, error) {
 	return at, nil
 }
 
-// holds tells whether the elements of a list are goroutines.
+// holds tells whether the elements of a list are goroutines: the first, and some of all
+// of them. As the list grows it is copied, and other words of .bss may refer to what is
+// left of a copy, two numbers behind it: that begins as a list does.
 func (l list) holds(m Memory) bool {
-	return len(l.heads(m, headSize)) > 0
+	if len(l.heads(m, headSize)) == 0 {
+		return false
+	}
+	var pieces [checked]unix.RemoteIovec
+	for i := range pieces {
+		pieces[i] = piece(l.first+8*(uint64(i)*l.len/checked), 8)
+	}
+	pointers := make([]byte, 8*checked)
+	n, _ := m.Read(pointers, pieces[:]...)
+	return n == len(pointers) && headsAt(m, pointers, headSize) != nil
 }
 
 // heads reads so many bytes of each of the first elements. If one is no goroutine
 // there are none.
-func (l list) heads(m Memory, size int) (heads [][]byte) {
-	n := int(min(l.len, checked))
-	pointers := make([]byte, 8*n)
+func (l list) heads(m Memory, size int) [][]byte {
+	pointers := make([]byte, 8*min(l.len, checked))
 	if !read(m, pointers, l.first) {
 		return nil
 	}
+	return headsAt(m, pointers, size)
+}
+
+// headsAt is heads of the elements at some addresses.
+func headsAt(m Memory, pointers []byte, size int) (heads [][]byte) {
+	n := len(pointers) / 8
 	pieces := make([]unix.RemoteIovec, n)
 	for i := range pieces {
 		pieces[i] = piece(word(pointers, uint64(8*i)), size)

@@ -25,7 +25,7 @@ const batch = 256
 //
 // omitted is how many goroutines there may be beyond Most.
 func (r *Runtime) Scan(wants func(*Goroutine) bool, each func(g *Goroutine, stack []uint64)) (omitted int, err error) {
-	r.fresh = 0
+	r.fresh, r.missing = 0, 0
 	header := make([]byte, 24)
 	if !read(r.memory, header, r.list) {
 		return 0, fmt.Errorf("read the list of goroutines: %w", errMissing)
@@ -91,8 +91,14 @@ func (r *Runtime) heads(each func(i int, g Goroutine, ok bool)) error {
 		return err
 	}
 	for i, p := range r.pieces {
+		if !there[i] {
+			r.missing++
+		}
 		g, ok := decode(r.buffer[i*size:][:size], uint64(p.Base), r.layout)
 		each(i, g, ok && there[i])
+	}
+	if r.missing > maxMissing {
+		return errMissing
 	}
 	return nil
 }

@@ -51,6 +51,10 @@
 // its site by age; and where most wait for descriptors growth makes a site no more
 // than suspect: they may be as many open connections.
 //
+// Where there are very many goroutines not every snapshot looks at them. In between
+// nothing is known of them, so that nothing counts: neither does their age grow, nor is
+// there one more window in which their number stays the same.
+//
 // # What cannot be told
 //
 // A service that has just begun, and whose threads live for an hour, looks the

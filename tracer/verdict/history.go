@@ -44,6 +44,7 @@ type History struct {
 	records map[key]*record
 	objects map[identity]*object
 	holders map[process]bool // of one site, while a snapshot is added
+	held    map[process]bool // holders of any
 
 	processes processes
 	kept      map[key]Site
@@ -51,11 +52,23 @@ type History struct {
 	maxEmpty  int
 	unjudged  int
 	sites     []tracer.Site
+	judged    []Site // of the last snapshot, once they were asked for
+
+	// goroutines is the history of their sites: a snapshot that has not looked at them
+	// says nothing new of them. It has none itself. looked is its last look.
+	goroutines *History
+	looked     time.Time
 }
 
 // New returns the empty history of a run whose tracing began at started.
 // Objects count as old once they were outstanding for minAge.
 func New(started time.Time, minAge time.Duration) *History {
+	h := newHistory(started, minAge)
+	h.goroutines = newHistory(started, minAge)
+	return h
+}
+
+func newHistory(started time.Time, minAge time.Duration) *History {
 	return &History{
 		minAge:  minAge,
 		base:    max(minAge, shortestBase),
@@ -63,6 +76,7 @@ func New(started time.Time, minAge time.Duration) *History {
 		records: make(map[key]*record),
 		objects: make(map[identity]*object),
 		holders: make(map[process]bool),
+		held:    make(map[process]bool),
 		kept:    make(map[key]Site),
 
 		maxEmpty: maxEmpty,
@@ -74,7 +88,9 @@ func New(started time.Time, minAge time.Duration) *History {
 // nothing is forgotten sooner.
 func NewWatch(started time.Time, minAge time.Duration) *History {
 	h := New(started, minAge)
-	h.onlyNow, h.maxEmpty = true, watchEmpty
+	for _, part := range []*History{h, h.goroutines} {
+		part.onlyNow, part.maxEmpty = true, watchEmpty
+	}
 	return h
 }
 
@@ -85,20 +101,66 @@ func (h *History) MinAge() time.Duration { return h.minAge }
 // added in the order they were taken. After the target has ended Add may go
 // on, to see what becomes of what is left.
 func (h *History) Add(s *tracer.Snapshot) {
-	next := h.processes.next(s.Processes)
+	now := h.clock
+	now.advance(s.Time)
+	kernel, goroutines := divide(s.Sites)
+	h.add(now, s.Processes, kernel)
+	g := h.goroutines
+	switch {
+	case !s.Looked.Equal(g.looked):
+		g.looked = s.Looked
+		g.add(now, s.Processes, goroutines)
+	case g.bereft(s.Processes):
+		// What is left is as it was at the last look: no time has passed.
+		g.add(g.clock, s.Processes, goroutines)
+	}
+}
+
+// divide parts goroutines from what every snapshot looks at.
+func divide(sites []tracer.Site) (kernel, goroutines []tracer.Site) {
+	for _, s := range sites {
+		if s.Kind == tracer.Goroutine {
+			goroutines = append(goroutines, s)
+		} else {
+			kernel = append(kernel, s)
+		}
+	}
+	return kernel, goroutines
+}
+
+// add appends one part of a snapshot.
+func (h *History) add(now clock, alive []tracer.ProcessActivity, sites []tracer.Site) {
+	next := h.processes.next(alive)
 	ended := h.processes.lost(next)
 	h.keep(next)
 	h.processes = next
 	h.release()
-	step := h.clock.advance(s.Time)
+	step := now.now - h.clock.now
+	h.clock = now
 	h.number++
-	h.sites = merge(s.Sites)
+	h.judged = nil
+	h.sites = merge(sites)
 	h.observe(step)
 	h.finish(step, ended)
 }
 
+// bereft tells that a process has ended that held something in the last snapshot.
+func (h *History) bereft(alive []tracer.ProcessActivity) bool {
+	left := make(map[process]bool, len(alive))
+	for _, p := range alive {
+		left[identifyProcess(p.Process)] = true
+	}
+	for p := range h.held {
+		if !left[p] {
+			return true
+		}
+	}
+	return false
+}
+
 // observe compares the objects of the current snapshot with those before.
 func (h *History) observe(step time.Duration) {
+	clear(h.held)
 	for i := range h.sites {
 		s := &h.sites[i]
 		k := keyOf(s)
@@ -134,6 +196,7 @@ func (h *History) hold(r *record, outstanding []tracer.Object, step time.Duratio
 		}
 	}
 	for p := range h.holders {
+		h.held[p] = true
 		for i, n := range h.processes.did[p] {
 			r.did[i] += uint32(n)
 		}

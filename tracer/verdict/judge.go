@@ -85,6 +85,20 @@ type Site struct {
 // with them that have ended. The worst come first, and among equals those with a stack, and
 // then those that hold most.
 func (h *History) Sites() []Site {
+	judged := slices.Concat(h.judgeAll(), h.goroutines.judgeAll())
+	slices.SortFunc(judged, compare)
+	return judged
+}
+
+// judgeAll judges the sites of one part, once for each snapshot.
+func (h *History) judgeAll() []Site {
+	if h.judged == nil {
+		h.judged = h.judgeNow()
+	}
+	return h.judged
+}
+
+func (h *History) judgeNow() []Site {
 	judged := make([]Site, 0, len(h.sites)+len(h.kept))
 	shown := make(map[key]bool, len(h.sites))
 	for i := range h.sites {
@@ -102,7 +116,6 @@ func (h *History) Sites() []Site {
 			judged = append(judged, kept)
 		}
 	}
-	slices.SortFunc(judged, compare)
 	return judged
 }
 
@@ -130,7 +143,9 @@ func (h *History) orphaned(s *tracer.Site) bool {
 // Pending tells whether something is outstanding that is still too young to
 // accuse its site and that a living process may give back: after a command has
 // ended it is worth to wait for this.
-func (h *History) Pending() bool {
+func (h *History) Pending() bool { return h.pending() || h.goroutines.pending() }
+
+func (h *History) pending() bool {
 	for i := range h.sites {
 		s := &h.sites[i]
 		objects := h.objectsOf(s)

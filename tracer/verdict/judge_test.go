@@ -42,7 +42,7 @@ func snapshotAt(kind tracer.Kind, lives []life, at float64) *tracer.Snapshot {
 	slices.SortFunc(site.Outstanding, func(a, b tracer.Object) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID))
 	})
-	s := &tracer.Snapshot{Time: start.Add(seconds(at))}
+	s := &tracer.Snapshot{Time: start.Add(seconds(at)), Looked: start.Add(seconds(at))}
 	if len(site.Outstanding) > 0 || site.Released > 0 {
 		s.Sites = []tracer.Site{site}
 	}

@@ -1,25 +1,39 @@
 package verdict
 
 import (
+	"math"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/leaktrace/leaktrace/tracer"
 )
 
-// waits is like watch for goroutines that all wait in one way.
-func waits(lives []life, run float64, how tracer.GoroutineInfo) *History {
+// waits is like watch for goroutines that all wait in one way, and are looked at every
+// so many seconds.
+func waits(lives []life, run, every float64, how tracer.GoroutineInfo) *History {
 	h := New(start, seconds(10))
+	var looked *tracer.Snapshot
 	for at := 0.0; at <= run; at++ {
-		s := snapshotAt(tracer.Goroutine, lives, at)
-		for i := range s.Sites {
-			for j := range s.Sites[i].Outstanding {
-				s.Sites[i].Outstanding[j].Goroutine = &how
+		if math.Mod(at, every) == 0 {
+			looked = snapshotAt(tracer.Goroutine, lives, at)
+			for i := range looked.Sites {
+				for j := range looked.Sites[i].Outstanding {
+					o := &looked.Sites[i].Outstanding[j]
+					o.Owner, o.Goroutine = service, &how
+				}
 			}
 		}
-		h.Add(s)
+		h.Add(&tracer.Snapshot{
+			Time: start.Add(seconds(at)), Sites: looked.Sites, Looked: looked.Time,
+			Processes: []tracer.ProcessActivity{{Process: service}},
+		})
 	}
 	return h
 }
+
+// service is whose goroutines wait.
+var service = tracer.Process{PID: 7, Start: 7}
 
 func TestGoroutines(t *testing.T) {
 	const first = 1
@@ -50,11 +64,62 @@ func TestGoroutines(t *testing.T) {
 		{"no cases, not of main", pool(1, 1), byAnother, 30, Leaking},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			sites := waits(test.lives, test.run, test.how).Sites()
+			sites := waits(test.lives, test.run, 1, test.how).Sites()
 			if len(sites) != 1 || sites[0].State != test.want {
 				t.Errorf("got %+v, want %s", judgements(sites), test.want)
 			}
 		})
+	}
+}
+
+// TestRareLooks has twenty snapshots for each look at goroutines. That nothing changes
+// in between says nothing.
+func TestRareLooks(t *testing.T) {
+	const every = 20
+	receive := tracer.GoroutineInfo{Reason: "chan receive"}
+	for _, test := range []struct {
+		name  string
+		lives []life
+		run   float64
+		want  State
+	}{
+		{"one more each second", rate(0, 1200, 1, 1e6), 1200, Leaking},
+		{"one more each second, long after the last look", rate(0, 1200, 1, 1e6), 1219, Leaking},
+		{"two more for each look", rate(0, 2400, 0.1, 1e6), 2400, Leaking},
+		{"one more each second, until ten minutes ago", rate(0, 600, 1, 1e6), 1200, Steady},
+		{"a pool", pool(50, 1), 1200, Steady},
+		{"a pool, in three looks", pool(50, 1), 59, Unknown},
+		{"one more each second, in three looks", rate(0, 1200, 1, 1e6), 59, Unknown},
+		{"that go on before the next look", rate(0, 1200, 10, every-1), 1200, Steady},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			sites := waits(test.lives, test.run, every, receive).Sites()
+			if len(sites) != 1 || sites[0].State != test.want {
+				t.Errorf("got %+v, want %s", judgements(sites), test.want)
+			}
+		})
+	}
+}
+
+// TestBetweenLooks has a verdict be that of the last look until the next, or until the
+// process ends.
+func TestBetweenLooks(t *testing.T) {
+	h := waits(rate(0, 1200, 1, 1e6), 1219, 20, tracer.GoroutineInfo{Reason: "chan receive"})
+	lone := h.Sites()
+	other := tracer.ProcessActivity{Process: tracer.Process{PID: 8, Start: 8}}
+	alive := []tracer.ProcessActivity{{Process: service}, other}
+	look := start.Add(seconds(1200))
+	h.Add(&tracer.Snapshot{Time: start.Add(seconds(1221)), Looked: look, Processes: alive, Sites: []tracer.Site{lone[0].Site}})
+	if diff := cmp.Diff(lone, h.Sites()); diff != "" {
+		t.Errorf("another second: (-want +got)\n%s", diff)
+	}
+	if got := lone[0]; !got.Seen.Equal(look) || got.Oldest != seconds(1199.5) {
+		t.Errorf("seen %s, oldest %s", got.Seen, got.Oldest)
+	}
+	h.Add(&tracer.Snapshot{Time: start.Add(seconds(1222)), Looked: look, Processes: alive[1:]})
+	lone[0].Ended = true
+	if diff := cmp.Diff(lone, h.Sites()); diff != "" {
+		t.Errorf("the process has ended: (-want +got)\n%s", diff)
 	}
 }
 

@@ -1,0 +1,98 @@
+//go:build releases
+
+package goroutine
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// services are programs of others, and how they are run so that they listen somewhere.
+var services = []struct {
+	module string
+	args   []string
+}{
+	{"github.com/prometheus/node_exporter@v1.9.1", []string{"--web.listen-address=127.0.0.1:0"}},
+	{"github.com/nats-io/nats-server/v2@v2.11.6", []string{"--addr", "127.0.0.1", "--port", "-1"}},
+	{"golang.org/x/tools/gopls@v0.20.0", []string{"serve", "-listen=127.0.0.1:0"}},
+}
+
+// TestPrograms reads programs that have ten times as many functions as those of
+// testdata, stripped, and compares with what their own runtimes say. A goroutine may
+// have run in between: most must not.
+func TestPrograms(t *testing.T) {
+	for _, service := range services {
+		t.Run(service.module, func(t *testing.T) {
+			p := run(t, install(t, service.module), service.args...)
+			got := awaitListener(t, open(t, p.pid()))
+			want := parseDump(t, p.quit())
+			same := 0
+			var moved []string
+			for id, w := range want {
+				g, ok := got[id]
+				if ok && (g.Creator != w.Creator || g.Parent != w.Parent) {
+					t.Errorf("goroutine %d was started by %d at %s, not by %d at %s", id, w.Parent, w.Creator, g.Parent, g.Creator)
+				}
+				if diff := cmp.Diff(w, g); diff != "" {
+					moved = append(moved, diff)
+				} else {
+					same++
+				}
+			}
+			t.Logf("%d goroutines, %d of them the same", len(want), same)
+			if same < 5 || len(moved) > same/2 {
+				t.Errorf("%d goroutines are not the same, among them (-its runtime, +read)\n%s", len(moved), strings.Join(moved, "\n"))
+			}
+		})
+	}
+}
+
+// install builds a program of others as one does for a release.
+func install(t *testing.T, module string) string {
+	t.Helper()
+	dir := t.TempDir()
+	cmd := exec.Command("go", "install", "-ldflags=-s -w", module)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOBIN="+dir, "GOWORK=off", "GOFLAGS=-buildvcs=false", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", cmd, err, out)
+	}
+	found, err := filepath.Glob(path.Join(dir, "*"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%s has installed %q", cmd, found)
+	}
+	return found[0]
+}
+
+// awaitListener reads until a goroutine waits for connections.
+func awaitListener(t *testing.T, r *Runtime) map[uint64]told {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+		all := seen(t, r)
+		for _, g := range all {
+			if slices.ContainsFunc(g.Stack, func(call string) bool { return strings.HasPrefix(call, "net.(*netFD).accept ") }) {
+				return all
+			}
+		}
+	}
+	t.Fatal("it does not listen")
+	return nil
+}
+
+// TestDebian refuses a program of Debian 12, whose Go is too old, in one line.
+func TestDebian(t *testing.T) {
+	p := run(t, "/usr/bin/prometheus-node-exporter", "--web.listen-address=127.0.0.1:0")
+	_, err := Open(programOf(t, p.pid()), live(p.pid()), NewRoom())
+	if !errors.Is(err, errOld) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v, not %v", err, errOld)
+	}
+}
