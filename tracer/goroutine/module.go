@@ -1,6 +1,9 @@
 package goroutine
 
-import "errors"
+import (
+	"encoding/binary"
+	"errors"
+)
 
 // section is a range of addresses.
 type section struct{ from, to uint64 }
@@ -37,6 +40,35 @@ func readModule(m Memory, address uint64) (module, error) {
 		}
 	}
 	return out, nil
+}
+
+// maxModules bounds how many plugins a program has loaded.
+const maxModules = 256
+
+// readModules reads the module of a program and those of the plugins that it has loaded.
+// That each has masks of its data and bss, which are as long, shows that the way to the
+// next one is right.
+func readModules(m Memory, address uint64, l heapLayout) (all []module, err error) {
+	b := make([]byte, 8*(l.next+1))
+	for address != 0 {
+		mod, err := readModule(m, address)
+		if err != nil {
+			return nil, err
+		}
+		if !read(m, b, address) || !masks(b[8*l.mask:], mod.data) || !masks(b[8*l.mask+16:], mod.bss) {
+			return nil, errNoModule
+		}
+		if all = append(all, mod); len(all) > maxModules {
+			return nil, errNoModule
+		}
+		address = word(b, 8*l.next)
+	}
+	return all, nil
+}
+
+// masks tells whether a bit vector (runtime.bitvector) has a bit for each word of a section.
+func masks(b []byte, s section) bool {
+	return uint64(binary.LittleEndian.Uint32(b)) == (s.to-s.from)/8
 }
 
 // chunk is how much is searched at once.

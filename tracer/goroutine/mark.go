@@ -1,0 +1,139 @@
+package goroutine
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Limits bound what a call of Verify costs.
+type Limits struct {
+	// Objects is how many objects of the heap a scan marks at most, and Bytes how many
+	// bytes of the process's memory it reads.
+	Objects int
+	Bytes   uint64
+	// Until is when to give up.
+	Until time.Time
+	// Pause is the time between two scans.
+	Pause time.Duration
+}
+
+var (
+	errMany = errors.New("there is too much in its heap")
+	errSlow = errors.New("it takes too long")
+)
+
+// markRoom is how many bytes are looked through at a time.
+const markRoom = 256 << 10
+
+// marker marks what can be reached: all objects of the heap to which there seems to be
+// a pointer, for each word may be one.
+type marker struct {
+	memory Memory
+	*heap
+	limits Limits
+	queue  []section // memory that is to be looked through
+	// waiters is which of the goroutines that wait do so for an object, by its number,
+	// and woken those of which it has been reached.
+	waiters map[uint32][]*blocked
+	woken   []*blocked
+
+	pieces []unix.RemoteIovec
+	there  []bool
+	buffer []byte
+}
+
+func newMarker(m Memory, h *heap, limits Limits) *marker {
+	return &marker{
+		memory: m, heap: h, limits: limits, waiters: make(map[uint32][]*blocked),
+		there: make([]bool, maxPieces), buffer: make([]byte, markRoom),
+	}
+}
+
+// add has the words of a part of the memory looked through.
+func (m *marker) add(s section) {
+	s.to &^= 7
+	if s.from%8 == 0 && s.from < s.to {
+		m.queue = append(m.queue, s)
+	}
+}
+
+// reach notes that there is a pointer.
+func (m *marker) reach(address uint64) {
+	s, i := m.find(address)
+	if s == nil {
+		return
+	}
+	number := s.first + uint32(i)
+	if !m.mark(number) {
+		return
+	}
+	if waiters := m.waiters[number]; waiters != nil {
+		m.woken = append(m.woken, waiters...)
+	}
+	if s.pointers {
+		m.queue = append(m.queue, s.object(i))
+	}
+	m.limits.Objects--
+}
+
+// skip marks an object without looking at what is in it. It tells whether there is one
+// that begins there.
+func (m *marker) skip(address uint64) bool {
+	s, i := m.find(address)
+	if s == nil || s.object(i).from != address {
+		return false
+	}
+	m.mark(s.first + uint32(i))
+	return true
+}
+
+// drain looks through the memory in the queue, and what it leads to.
+func (m *marker) drain() error {
+	for len(m.queue) > 0 {
+		size := m.take()
+		switch {
+		case m.limits.Bytes < size || m.limits.Objects < 0:
+			return errMany
+		case time.Now().After(m.limits.Until):
+			return errSlow
+		}
+		m.limits.Bytes -= size
+		if err := gather(m.memory, m.buffer, m.pieces, m.there); err != nil {
+			return err
+		}
+		at := 0
+		for i, p := range m.pieces {
+			if m.there[i] {
+				m.look(m.buffer[at:][:p.Len])
+			}
+			at += p.Len
+		}
+	}
+	return nil
+}
+
+// take takes as much from the queue as is looked through at a time.
+func (m *marker) take() (size uint64) {
+	m.pieces = m.pieces[:0]
+	for len(m.queue) > 0 && len(m.pieces) < maxPieces && size < markRoom {
+		last := &m.queue[len(m.queue)-1]
+		n := min(last.to-last.from, markRoom-size)
+		m.pieces = append(m.pieces, piece(last.from, int(n)))
+		size += n
+		if last.from += n; last.from == last.to {
+			m.queue = m.queue[:len(m.queue)-1]
+		}
+	}
+	return size
+}
+
+// look reaches what each word may point to.
+func (m *marker) look(b []byte) {
+	for ; len(b) >= 8; b = b[8:] {
+		if w := word(b, 0); w-m.low < m.heap.reach {
+			m.reach(w)
+		}
+	}
+}
