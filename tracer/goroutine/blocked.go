@@ -51,7 +51,8 @@ func (s *scan) sudogs(all []*blocked, fields []uint64) error {
 			}
 			s.marker.skip(next[i])
 			is.objects = append(is.objects, word(b, fields[i]))
-			if link := word(b, s.layout.link()); link != 0 {
+			// Behind the sudog of a lock are those of others that wait for it.
+			if link := word(b, s.layout.link()); link != 0 && fields[i] == s.layout.channel() {
 				all[left], fields[left], next[left] = is, fields[i], link
 				left++
 			}

@@ -12,7 +12,7 @@ const (
 	spanStart     = 24
 	spanPages     = 32
 	spanObjects   = 50 // u16
-	spanClass     = 98 // u8, odd where objects hold no pointers
+	spanClass     = 98 // u8: twice the class of sizes, and 1 where there are no pointers
 	spanState     = 99 // u8
 	spanElement   = 104
 	spanSpecials  = 128
@@ -48,6 +48,7 @@ type span struct {
 	objects       uint32
 	first         uint32 // number of its first object among all
 	pointers      bool   // they may hold some
+	typed         bool   // they begin with the address of their type
 	specials      uint64 // address of the first record beside them, or 0
 }
 
@@ -149,6 +150,8 @@ func decodeSpan(b []byte) (s span, ok bool) {
 		objects:  uint32(binary.LittleEndian.Uint16(b[spanObjects:])),
 		pointers: b[spanClass]&1 == 0, specials: word(b, spanSpecials),
 	}
+	const alone = 2 // a class below is for objects that have a span of their own
+	s.typed = s.pointers && s.element > largestBare && s.element <= markRoom && b[spanClass] >= alone
 	pages := word(b, spanPages)
 	ok = b[spanState] == spanInUse && s.base != 0 && s.base%heapPage == 0 &&
 		pages > 0 && pages <= maxArenas*arenaPages && s.objects > 0 &&

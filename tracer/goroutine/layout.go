@@ -21,7 +21,10 @@ func (l layout) seq() uint64     { return l.goid + 39 }
 func (l layout) parent() uint64  { return l.gopc - 8 }
 func (l layout) start() uint64   { return l.gopc + 16 }
 func (l layout) waiting() uint64 { return l.gopc + 32 }
-func (l layout) size() int       { return int(l.waiting()) + 8 }
+
+// known is the end of all fields that point to something of the program's.
+func (l layout) known() uint64 { return l.waiting() + 96 }
+func (l layout) size() int     { return int(l.waiting()) + 8 }
 
 // layouts is the layout of each release, the same on all 64-bit processors.
 var layouts = map[string]layout{

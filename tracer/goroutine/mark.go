@@ -27,18 +27,31 @@ var (
 // markRoom is how many bytes are looked through at a time.
 const markRoom = 256 << 10
 
-// marker marks what can be reached: all objects of the heap to which there seems to be
-// a pointer, for each word may be one.
+// part is memory that is to be looked through.
+type part struct {
+	section
+	// typed tells that it is an object that begins with the address of its type.
+	typed bool
+	// mask tells which of its words are pointers, and first is the number in it of the
+	// first of them.
+	mask  *mask
+	first uint64
+}
+
+// marker marks what can be reached: all objects of the heap to which there is a pointer,
+// or a word that looks like one where it is not known which words are pointers.
 type marker struct {
 	memory Memory
 	*heap
 	limits Limits
-	queue  []section // memory that is to be looked through
+	queue  []part
+	types  map[uint64]*mask // by address
 	// waiters is which of the goroutines that wait do so for an object, by its number,
 	// and woken those of which it has been reached.
 	waiters map[uint32][]*blocked
 	woken   []*blocked
 
+	parts  []part // those that are looked through now
 	pieces []unix.RemoteIovec
 	there  []bool
 	buffer []byte
@@ -46,17 +59,23 @@ type marker struct {
 
 func newMarker(m Memory, h *heap, limits Limits) *marker {
 	return &marker{
-		memory: m, heap: h, limits: limits, waiters: make(map[uint32][]*blocked),
+		memory: m, heap: h, limits: limits,
+		types: make(map[uint64]*mask), waiters: make(map[uint32][]*blocked),
 		there: make([]bool, maxPieces), buffer: make([]byte, markRoom),
 	}
 }
 
 // add has the words of a part of the memory looked through.
-func (m *marker) add(s section) {
-	s.to &^= 7
-	if s.from%8 == 0 && s.from < s.to {
-		m.queue = append(m.queue, s)
+func (m *marker) add(p part) {
+	p.to &^= 7
+	if p.from%8 == 0 && p.from < p.to {
+		m.queue = append(m.queue, p)
 	}
+}
+
+// addObject has an object looked through.
+func (m *marker) addObject(s *span, i uint64) {
+	m.add(part{section: s.object(i), typed: s.typed})
 }
 
 // reach notes that there is a pointer.
@@ -73,7 +92,7 @@ func (m *marker) reach(address uint64) {
 		m.woken = append(m.woken, waiters...)
 	}
 	if s.pointers {
-		m.queue = append(m.queue, s.object(i))
+		m.addObject(s, i)
 	}
 	m.limits.Objects--
 }
@@ -106,7 +125,7 @@ func (m *marker) drain() error {
 		at := 0
 		for i, p := range m.pieces {
 			if m.there[i] {
-				m.look(m.buffer[at:][:p.Len])
+				m.look(&m.parts[i], m.buffer[at:][:p.Len])
 			}
 			at += p.Len
 		}
@@ -114,25 +133,36 @@ func (m *marker) drain() error {
 	return nil
 }
 
-// take takes as much from the queue as is looked through at a time.
+// take takes as much from the queue as is looked through at a time. An object with a
+// type is not divided: it is smaller.
 func (m *marker) take() (size uint64) {
-	m.pieces = m.pieces[:0]
-	for len(m.queue) > 0 && len(m.pieces) < maxPieces && size < markRoom {
+	m.pieces, m.parts = m.pieces[:0], m.parts[:0]
+	for len(m.queue) > 0 && len(m.pieces) < maxPieces {
 		last := &m.queue[len(m.queue)-1]
 		n := min(last.to-last.from, markRoom-size)
+		if n == 0 || last.typed && n < last.to-last.from {
+			break
+		}
 		m.pieces = append(m.pieces, piece(last.from, int(n)))
+		m.parts = append(m.parts, *last)
 		size += n
-		if last.from += n; last.from == last.to {
+		last.from, last.first = last.from+n, last.first+n/8
+		if last.from == last.to {
 			m.queue = m.queue[:len(m.queue)-1]
 		}
 	}
 	return size
 }
 
-// look reaches what each word may point to.
-func (m *marker) look(b []byte) {
-	for ; len(b) >= 8; b = b[8:] {
-		if w := word(b, 0); w-m.low < m.heap.reach {
+// look reaches what the pointers in a part of the memory point to.
+func (m *marker) look(p *part, b []byte) {
+	known := p.mask
+	if p.typed && len(b) >= headerSize {
+		room := uint64(len(b) - headerSize)
+		known, b = m.maskOf(word(b, 0), room), b[headerSize:]
+	}
+	for i := p.first; len(b) >= 8; i, b = i+1, b[8:] {
+		if w := word(b, 0); w-m.low < m.heap.reach && known.has(i) {
 			m.reach(w)
 		}
 	}

@@ -1,9 +1,6 @@
 package goroutine
 
-import (
-	"encoding/binary"
-	"errors"
-)
+import "errors"
 
 // section is a range of addresses.
 type section struct{ from, to uint64 }
@@ -45,30 +42,26 @@ func readModule(m Memory, address uint64) (module, error) {
 // maxModules bounds how many plugins a program has loaded.
 const maxModules = 256
 
-// readModules reads the module of a program and those of the plugins that it has loaded.
-// That each has masks of its data and bss, which are as long, shows that the way to the
-// next one is right.
-func readModules(m Memory, address uint64, l heapLayout) (all []module, err error) {
+// readVariables reads where the variables of a program and of the plugins that it has
+// loaded are, and which words of them are pointers. That each module has a mask of the
+// right size shows that the way to the next one is right, too.
+func readVariables(m Memory, address uint64, l heapLayout) (all []part, err error) {
 	b := make([]byte, 8*(l.next+1))
-	for address != 0 {
+	for n := 0; address != 0; n++ {
 		mod, err := readModule(m, address)
-		if err != nil {
-			return nil, err
-		}
-		if !read(m, b, address) || !masks(b[8*l.mask:], mod.data) || !masks(b[8*l.mask+16:], mod.bss) {
+		if err != nil || n == maxModules || !read(m, b, address) {
 			return nil, errNoModule
 		}
-		if all = append(all, mod); len(all) > maxModules {
-			return nil, errNoModule
+		for i, s := range []section{mod.data, mod.bss} {
+			known, ok := readMask(m, b[8*(l.mask+2*uint64(i)):], s)
+			if !ok {
+				return nil, errNoModule
+			}
+			all = append(all, part{section: s, mask: known})
 		}
 		address = word(b, 8*l.next)
 	}
 	return all, nil
-}
-
-// masks tells whether a bit vector (runtime.bitvector) has a bit for each word of a section.
-func masks(b []byte, s section) bool {
-	return uint64(binary.LittleEndian.Uint32(b)) == (s.to-s.from)/8
 }
 
 // chunk is how much is searched at once.

@@ -74,8 +74,8 @@ func (m *marker) addRecord(l heapLayout, s *span, b []byte) {
 	if l.wide {
 		off, kind, rest = word(b, 8), b[16], b[24:]
 	}
-	m.look(rest[:8*recordPointers])
+	m.look(new(part), rest[:8*recordPointers])
 	if i := off / s.element; kind == l.finalizer && s.pointers && i < uint64(s.objects) {
-		m.add(s.object(i))
+		m.addObject(s, i)
 	}
 }

@@ -66,9 +66,9 @@ func keep(found, now map[uint64]Goroutine) {
 
 // scan is one look through the memory of a process.
 type scan struct {
-	runtime *Runtime
-	layout  heapLayout
-	modules []module
+	runtime   *Runtime
+	layout    heapLayout
+	variables []part
 	*marker
 	// blocked are the goroutines that wait for others, by number. Those reached are
 	// among them.
@@ -106,12 +106,12 @@ func (r *Runtime) newScan(l Limits) (*scan, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w (its version is %q)", errUnknown, r.program.Version)
 	}
-	modules, err := readModules(r.memory, r.module, known)
+	variables, err := readVariables(r.memory, r.module, known)
 	if err != nil {
 		return nil, err
 	}
 	if r.spans == 0 {
-		if r.spans, err = findSpans(r.memory, modules[0].bss); err != nil {
+		if r.spans, err = findSpans(r.memory, variables[1].section); err != nil {
 			return nil, err
 		}
 	}
@@ -119,7 +119,7 @@ func (r *Runtime) newScan(l Limits) (*scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &scan{runtime: r, layout: known, modules: modules, blocked: make(map[uint64]*blocked)}
+	s := &scan{runtime: r, layout: known, variables: variables, blocked: make(map[uint64]*blocked)}
 	s.marker = newMarker(r.memory, h, l)
 	return s, nil
 }
@@ -163,7 +163,7 @@ func (s *scan) begin() error {
 	for _, b := range s.blocked {
 		s.await(b)
 	}
-	s.addModules()
+	s.addVariables()
 	return s.addRecords(s.layout)
 }
 
@@ -184,11 +184,10 @@ func (s *scan) await(b *blocked) {
 	}
 }
 
-// addModules has the variables of the program looked through.
-func (s *scan) addModules() {
-	for _, mod := range s.modules {
-		s.add(mod.data)
-		s.add(mod.bss)
+// addVariables has the variables of the program looked through.
+func (s *scan) addVariables() {
+	for _, v := range s.variables {
+		s.add(v)
 	}
 }
 
@@ -198,10 +197,8 @@ func (s *scan) addGoroutine(g *Goroutine) {
 	if !g.still() {
 		stack.from = g.low // where it runs just now is not known
 	}
-	s.add(stack)
-	if in, i := s.find(g.address); in != nil {
-		s.add(in.object(i))
-	}
+	s.add(part{section: stack})
+	s.add(part{section: section{g.address, g.address + s.runtime.layout.known()}})
 }
 
 // mark marks all that can be reached, and wakes the goroutines that wait for it.
@@ -236,7 +233,7 @@ func (s *scan) again() (changed bool, err error) {
 		}
 		s.addGoroutine(g)
 	})
-	s.addModules()
+	s.addVariables()
 	return changed, err
 }
 
