@@ -19,6 +19,7 @@ type fakeTarget struct{ fakeTracer }
 func (*fakeTarget) Trace(int) error         { return nil }
 func (*fakeTarget) Start(*exec.Cmd) error   { return errors.New("starts nothing") }
 func (*fakeTarget) Target() tracer.Process  { return tracer.Process{PID: 7, Comm: "orders"} }
+func (*fakeTarget) VerifyGoroutines()       {}
 func (*fakeTarget) Exited() <-chan struct{} { return nil }
 
 // crashed is a view that has ended by an error.
