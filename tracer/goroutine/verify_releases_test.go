@@ -1,0 +1,247 @@
+//go:build releases
+
+package goroutine
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestVerifyReleases is TestVerify with each release of Go.
+func TestVerifyReleases(t *testing.T) {
+	for _, release := range releases {
+		for _, v := range variants {
+			t.Run(release+" "+v.name, func(t *testing.T) {
+				verifyLeaks(t, build(t, "leaks", release, v.env, v.flags...), release >= "go1.26")
+			})
+		}
+	}
+}
+
+// profiled are the releases that have a goroutineleak profile.
+var profiled = []string{"go1.26.8", "go1.27.4"}
+
+// withProfile is what it takes to build a program that has it.
+func withProfile(release string) string {
+	if strings.HasPrefix(release, "go1.26.") {
+		return "GOEXPERIMENT=goroutineleakprofile"
+	}
+	return "GOEXPERIMENT=" // since Go 1.27 all have
+}
+
+// profile is what is found of goroutines, by where they were started and why they wait,
+// beside what Go's own profile says of them.
+type profile struct{ both, ours, theirs int }
+
+// compareWithProfile verifies a program, and then has it look for leaks itself.
+func compareWithProfile(t *testing.T, p *target) map[string]profile {
+	t.Helper()
+	r := open(t, p.pid())
+	found, err := r.Verify(generous())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.in.Write([]byte{'\n'}); err != nil {
+		t.Fatal(err)
+	}
+	p.line("looked %d")
+	out := make(map[string]profile)
+	_, err = r.Scan(nil, func(g *Goroutine, _ []uint64) {
+		_, ours := found[g.ID]
+		place := "?"
+		if places := r.places(g.Creator); len(places) > 0 {
+			place = filepath.Base(places[0])
+		}
+		place += " " + r.Reason(g.Reason)
+		n := out[place]
+		switch theirs := g.Status == Leaked; {
+		case ours && theirs:
+			n.both++
+		case ours:
+			n.ours++
+		case theirs:
+			n.theirs++
+		default:
+			return
+		}
+		out[place] = n
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// unlike lists the places of which our verdict is another than Go's own, and sums up.
+func unlike(places map[string]profile) (other []string, sum profile) {
+	for place, n := range places {
+		sum = profile{sum.both + n.both, sum.ours + n.ours, sum.theirs + n.theirs}
+		if n.ours > 0 || n.both == 0 {
+			other = append(other, place)
+		}
+	}
+	slices.Sort(other)
+	return other, sum
+}
+
+// TestProfile compares with Go's own profile of testdata/leaks: the same places, but no
+// goroutine more.
+func TestProfile(t *testing.T) {
+	for _, release := range profiled {
+		t.Run(release, func(t *testing.T) {
+			p := run(t, build(t, "leaks", release, []string{withProfile(release)}))
+			p.line("ready %d")
+			other, sum := unlike(compareWithProfile(t, p))
+			t.Logf("both %d, only ours %d, only theirs %d", sum.both, sum.ours, sum.theirs)
+			if len(other) > 0 || sum.both == 0 {
+				t.Errorf("the verdict is another on %q", other)
+			}
+		})
+	}
+}
+
+// buildKernels builds the programs by which Go tests its profile, those of its own and, in
+// goker, those of the GoKer collection, with testdata/kernels/main.go in place of main.go.
+func buildKernels(t *testing.T, toolchain, sub string) string {
+	t.Helper()
+	env := append(os.Environ(), "GOWORK=off", "GOFLAGS=-buildvcs=false", withProfile(toolchain), "GOTOOLCHAIN="+toolchain)
+	where := exec.Command("go", "env", "GOROOT")
+	where.Env = env
+	root, err := where.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(strings.TrimSpace(string(root)), "src/runtime/testdata/testgoroutineleakprofile", sub)
+	own, err := filepath.Abs("testdata/kernels/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(dir, "main.go"): own}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	temp := t.TempDir()
+	if err := os.WriteFile(filepath.Join(temp, "overlay.json"), overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(temp, "kernels")
+	cmd := exec.Command("go", "build", "-overlay", filepath.Join(temp, "overlay.json"), "-o", path, ".")
+	cmd.Dir, cmd.Env = dir, env
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", cmd, err, out)
+	}
+	return path
+}
+
+// missedKernels are the places of which all goroutines may be missed, and why: the only
+// one there waits for what is on a stack still, in a variable that is not used any more.
+// Go knows that, for it knows which variables are; here each word of a stack counts.
+var missedKernels = map[string]string{}
+
+// TestKernels compares with Go's own profile of the programs by which Go tests that.
+func TestKernels(t *testing.T) {
+	for _, release := range profiled {
+		for _, sub := range []string{"", "goker"} {
+			t.Run(release+" "+sub, func(t *testing.T) {
+				path := buildKernels(t, release, sub)
+				names, err := exec.Command(path).Output()
+				if err != nil {
+					t.Fatal(err)
+				}
+				var all profile
+				programs := strings.Fields(string(names))
+				for _, name := range programs {
+					p := run(t, path, name)
+					p.line("done %d")
+					other, sum := unlike(compareWithProfile(t, p))
+					all = profile{all.both + sum.both, all.ours + sum.ours, all.theirs + sum.theirs}
+					for _, place := range other {
+						t.Errorf("%s: the verdict is another on %s", name, place)
+					}
+					_ = p.cmd.Process.Kill()
+				}
+				t.Logf("%d programs: both %d, only ours %d, only theirs %d", len(programs), all.both, all.ours, all.theirs)
+			})
+		}
+	}
+}
+
+// TestMoving verifies again and again while the program moves what it knows. What one scan
+// alone says is counted, and may be wrong now and then.
+func TestMoving(t *testing.T) {
+	const goroutines, rounds = 15_000, 60
+	for _, release := range releases {
+		t.Run(release, func(t *testing.T) {
+			p := run(t, build(t, "moving", release, nil, "-ldflags=-s -w"), strconv.Itoa(goroutines), "0")
+			p.line("ready %d")
+			r := open(t, p.pid())
+			wrong, found, once := 0, 0, 0
+			var took time.Duration
+			for range rounds {
+				one, err := r.unreachable(generous())
+				if err != nil {
+					t.Fatal(err)
+				}
+				once += waits(t, r, one, "keep")
+				var both map[uint64]Goroutine
+				took += timeOf(t, func() { both, err = r.Verify(generous()) })
+				if err != nil {
+					t.Fatal(err)
+				}
+				wrong, found = wrong+waits(t, r, both, "keep"), found+waits(t, r, both, "leak")
+			}
+			t.Logf("%d rounds: %d of %d found, %d wrong; of one scan %d; %s of processor time each", rounds, found, rounds*goroutines/10, wrong, once, took/rounds)
+			if wrong > 0 || found < rounds*goroutines/10*9/10 {
+				t.Errorf("%d wrong, %d found", wrong, found)
+			}
+		})
+	}
+}
+
+// waits counts the goroutines whose function's name begins so.
+func waits(t *testing.T, r *Runtime, found map[uint64]Goroutine, name string) (n int) {
+	t.Helper()
+	for s, of := range sorts(t, r, found) {
+		if strings.HasPrefix(s, name) {
+			n += of.Unreachable
+		}
+	}
+	return n
+}
+
+// TestLargeHeap measures what it costs to verify 15,000 goroutines, and beside them a heap
+// of 500 MB.
+func TestLargeHeap(t *testing.T) {
+	for _, megabytes := range []int{0, 500} {
+		t.Run(fmt.Sprint(megabytes, " MB"), func(t *testing.T) {
+			p := run(t, build(t, "moving", "", nil), "15000", strconv.Itoa(megabytes), "still")
+			p.line("ready %d")
+			r := open(t, p.pid())
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			found, limits := 0, generous()
+			took := timeOf(t, func() {
+				all, err := r.Verify(limits)
+				if err != nil {
+					t.Fatal(err)
+				}
+				found = len(all)
+			})
+			runtime.ReadMemStats(&after)
+			t.Logf("%d found, %s of processor time, %d MB allocated", found, took, (after.TotalAlloc-before.TotalAlloc)>>20)
+			if took > 20*time.Second || found < 1500*9/10 {
+				t.Errorf("%d found in %s", found, took)
+			}
+		})
+	}
+}
