@@ -101,8 +101,8 @@ test-arm64: deps ## run pure tests as arm64 in qemu, and kernel tests in an arm6
 	tests/arm64/boot.sh $(ARM64) tests ../build/tracer.test -test.v
 	tests/arm64/boot.sh $(ARM64) tests ../build/tests.test -test.v -test.parallel=2 -test.timeout=30m '-test.run=$(ARM64_GUEST)'
 
-test-goroutines: ## compare goroutines with what each release of Go says of its own (downloads six of them: 500 MB)
-	$(SUDO) env "PATH=$$PATH" $(GO) test -tags releases -run 'TestReleases|TestMillion' -count=1 -v -timeout 30m ./tracer/goroutine
+test-goroutines: ## compare goroutines and their leaks with what each release of Go says of its own (downloads six of them: 500 MB)
+	$(SUDO) env "PATH=$$PATH" $(GO) test -tags releases -run 'TestReleases|TestMillion|TestVerifyReleases|TestProfile|TestKernels|TestMoving|TestLargeHeap' -count=1 -v -timeout 60m ./tracer/goroutine
 
 SOAK ?= 30m
 soak: deps ## trace 2,000 creations/s of each kind for $(SOAK): counts exact, memory flat

@@ -3,7 +3,6 @@
 package goroutine
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -121,31 +120,37 @@ func buildKernels(t *testing.T, toolchain, sub string) string {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(strings.TrimSpace(string(root)), "src/runtime/testdata/testgoroutineleakprofile", sub)
-	own, err := filepath.Abs("testdata/kernels/main.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(dir, "main.go"): own}})
-	if err != nil {
-		t.Fatal(err)
-	}
 	temp := t.TempDir()
-	if err := os.WriteFile(filepath.Join(temp, "overlay.json"), overlay, 0o600); err != nil {
+	if err := os.CopyFS(temp, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
+	}
+	for _, own := range []string{"main.go", "go.mod"} {
+		text, err := os.ReadFile(filepath.Join("testdata/kernels", own))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(temp, own), text, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	path := filepath.Join(temp, "kernels")
-	cmd := exec.Command("go", "build", "-overlay", filepath.Join(temp, "overlay.json"), "-o", path, ".")
-	cmd.Dir, cmd.Env = dir, env
+	cmd := exec.Command("go", "build", "-o", path, ".")
+	cmd.Dir, cmd.Env = temp, env
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", cmd, err, out)
 	}
 	return path
 }
 
-// missedKernels are the places of which all goroutines may be missed, and why: the only
-// one there waits for what is on a stack still, in a variable that is not used any more.
-// Go knows that, for it knows which variables are; here each word of a stack counts.
-var missedKernels = map[string]string{}
+// missedKernels are the places all of whose goroutines may be missed: their channel is in a
+// word of a stack that the goroutine it belongs to does not use any more, or never did: the
+// memory was the stack of the one that made the channel. Go knows which words are in use,
+// here each one counts. Where more than a few goroutines wait only some are missed so.
+var missedKernels = []string{
+	"commonpatterns.go:215 chan send", // NCastLeak
+	"kubernetes25331.go:69 chan send", // one goroutine
+	"kubernetes38669.go:65 chan send", // one
+}
 
 // TestKernels compares with Go's own profile of the programs by which Go tests that.
 func TestKernels(t *testing.T) {
@@ -162,10 +167,13 @@ func TestKernels(t *testing.T) {
 				for _, name := range programs {
 					p := run(t, path, name)
 					p.line("done %d")
-					other, sum := unlike(compareWithProfile(t, p))
+					places := compareWithProfile(t, p)
+					other, sum := unlike(places)
 					all = profile{all.both + sum.both, all.ours + sum.ours, all.theirs + sum.theirs}
 					for _, place := range other {
-						t.Errorf("%s: the verdict is another on %s", name, place)
+						if places[place].ours > 0 || !slices.Contains(missedKernels, place) {
+							t.Errorf("%s: the verdict is another on %s: %+v", name, place, places[place])
+						}
 					}
 					_ = p.cmd.Process.Kill()
 				}

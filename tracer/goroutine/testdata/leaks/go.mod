@@ -1,3 +1,3 @@
-module leaks
+module example.com/leaks
 
 go 1.22

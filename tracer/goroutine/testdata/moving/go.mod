@@ -1,3 +1,3 @@
-module moving
+module example.com/moving
 
 go 1.22
