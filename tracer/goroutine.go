@@ -50,6 +50,10 @@ func (g *goroutines) count() (n int) {
 	return n
 }
 
+// mostFailures is how often a runtime is looked for that is not as it should be: one that
+// has begun a moment ago may not be yet.
+const mostFailures = 3
+
 // maxNotes is how many processes are named that are not understood.
 const maxNotes = 5
 
@@ -73,6 +77,7 @@ type goProcess struct {
 	young      bool               // the process is not older than tracing, or not its image
 	runtime    *goroutine.Runtime // nil while it is not found
 	err        error              // why it never will be
+	failures   int                // to find the runtime
 	unverified error              // why it could not be verified at last
 	looks      uint32
 	known      map[uint64]*goWait // by goroutine
@@ -176,6 +181,9 @@ func (t *Tracer) look(pid int, p *goProcess, now time.Time) {
 	if p.runtime == nil {
 		err := t.find(pid, p)
 		if err != nil && !errors.Is(err, goroutine.ErrEarly) {
+			p.failures++
+		}
+		if p.failures == mostFailures {
 			p.err = fmt.Errorf("goroutines of %s are not read: %w", t.name(pid), err)
 		}
 		if err != nil {
