@@ -41,6 +41,8 @@ var layouts = map[string]layout{
 type heapLayout struct {
 	// mask and next are words of runtime.moduledata: gcdatamask, next.
 	mask, next uint64
+	// late tells that the masks of types may be made when they are needed.
+	late bool
 	// wide tells that runtime.special has a whole word for the offset of its object, and
 	// finalizer is the kind of special that a finalizer has.
 	wide      bool
@@ -53,10 +55,10 @@ type heapLayout struct {
 var heapLayouts = map[string]heapLayout{
 	"1.22": {mask: 67, next: 73, finalizer: 1},
 	"1.23": {mask: 67, next: 72, finalizer: 1},
-	"1.24": {mask: 67, next: 72, finalizer: 1},
-	"1.25": {mask: 67, next: 72, finalizer: 2},
-	"1.26": {mask: 68, next: 73, finalizer: 2, wide: true, locks: true},
-	"1.27": {mask: 65, next: 70, finalizer: 2, wide: true, locks: true},
+	"1.24": {mask: 67, next: 72, finalizer: 1, late: true},
+	"1.25": {mask: 67, next: 72, finalizer: 2, late: true},
+	"1.26": {mask: 68, next: 73, finalizer: 2, late: true, wide: true, locks: true},
+	"1.27": {mask: 65, next: 70, finalizer: 2, late: true, wide: true, locks: true},
 }
 
 // Offsets in runtime.sudog. Those behind elem differ.

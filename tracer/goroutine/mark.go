@@ -42,6 +42,7 @@ type part struct {
 // or a word that looks like one where it is not known which words are pointers.
 type marker struct {
 	memory Memory
+	layout heapLayout
 	*heap
 	limits Limits
 	queue  []part
@@ -57,9 +58,9 @@ type marker struct {
 	buffer []byte
 }
 
-func newMarker(m Memory, h *heap, limits Limits) *marker {
+func newMarker(m Memory, l heapLayout, h *heap, limits Limits) *marker {
 	return &marker{
-		memory: m, heap: h, limits: limits,
+		memory: m, layout: l, heap: h, limits: limits,
 		types: make(map[uint64]*mask), waiters: make(map[uint32][]*blocked),
 		there: make([]bool, maxPieces), buffer: make([]byte, markRoom),
 	}

@@ -40,8 +40,8 @@ const (
 	typeMask     = 32
 	typeRead     = 40
 
-	flagNoMask = 1 << 4 // there is one when it is asked for (Go 1.24), or it is not one
-	kindNoMask = 1 << 6 // a program for one (until Go 1.23)
+	flagLater = 1 << 4 // a pointer to where the mask is once somebody needed it (Go 1.24)
+	kindNone  = 1 << 6 // it is a program that makes one (until Go 1.23)
 )
 
 const (
@@ -61,23 +61,27 @@ func (m *marker) maskOf(address, room uint64) *mask {
 	if address == 0 || len(m.types) == maxTypes {
 		return nil
 	}
-	k := readType(m.memory, address, room)
+	k := m.readType(address, room)
 	m.types[address] = k
 	return k
 }
 
 // readType reads the mask of a type of which an object has so much room.
-func readType(m Memory, address, room uint64) *mask {
+func (m *marker) readType(address, room uint64) *mask {
 	b := make([]byte, typeRead)
-	if !read(m, b, address) || b[typeFlags]&flagNoMask != 0 || b[typeKind]&kindNoMask != 0 {
+	if !read(m.memory, b, address) || !m.layout.late && b[typeFlags]&flagLater|b[typeKind]&kindNone != 0 {
 		return nil
 	}
 	size, pointers := word(b, typeSize), word(b, typePointers)
 	if size == 0 || size%8 != 0 || size > room || pointers%8 != 0 || pointers > size || pointers == 0 {
 		return nil
 	}
+	at := b[typeMask:typeRead]
+	if b[typeFlags]&flagLater != 0 && !read(m.memory, at, word(at, 0)) {
+		return nil
+	}
 	bits := make([]byte, (pointers/8+7)/8)
-	if !read(m, bits, word(b, typeMask)) {
+	if !read(m.memory, bits, word(at, 0)) {
 		return nil
 	}
 	return &mask{bits, size / 8}

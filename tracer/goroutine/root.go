@@ -19,7 +19,7 @@ const (
 
 // addRecords reaches what finalizers, cleanups and weak pointers keep: what their
 // records point to, and what an object does that has a finalizer.
-func (m *marker) addRecords(l heapLayout) error {
+func (m *marker) addRecords() error {
 	var spans []*span
 	var at []uint64
 	for i := range m.spans {
@@ -34,7 +34,7 @@ func (m *marker) addRecords(l heapLayout) error {
 		// The next record of each span that has one.
 		left := 0
 		err := m.eachRecord(at, func(i int, b []byte) {
-			m.addRecord(l, spans[i], b)
+			m.addRecord(spans[i], b)
 			if next := word(b, 0); next != 0 {
 				spans[left], at[left] = spans[i], next
 				left++
@@ -69,13 +69,13 @@ func (m *marker) eachRecord(at []uint64, each func(i int, b []byte)) error {
 }
 
 // addRecord reaches what one record keeps.
-func (m *marker) addRecord(l heapLayout, s *span, b []byte) {
+func (m *marker) addRecord(s *span, b []byte) {
 	off, kind, rest := uint64(binary.LittleEndian.Uint16(b[8:])), b[10], b[16:]
-	if l.wide {
+	if m.layout.wide {
 		off, kind, rest = word(b, 8), b[16], b[24:]
 	}
 	m.look(new(part), rest[:8*recordPointers])
-	if i := off / s.element; kind == l.finalizer && s.pointers && i < uint64(s.objects) {
+	if i := off / s.element; kind == m.layout.finalizer && s.pointers && i < uint64(s.objects) {
 		m.addObject(s, i)
 	}
 }

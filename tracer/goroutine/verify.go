@@ -67,7 +67,6 @@ func keep(found, now map[uint64]Goroutine) {
 // scan is one look through the memory of a process.
 type scan struct {
 	runtime   *Runtime
-	layout    heapLayout
 	variables []part
 	*marker
 	// blocked are the goroutines that wait for others, by number. Those reached are
@@ -119,8 +118,8 @@ func (r *Runtime) newScan(l Limits) (*scan, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &scan{runtime: r, layout: known, variables: variables, blocked: make(map[uint64]*blocked)}
-	s.marker = newMarker(r.memory, h, l)
+	s := &scan{runtime: r, variables: variables, blocked: make(map[uint64]*blocked)}
+	s.marker = newMarker(r.memory, known, h, l)
 	return s, nil
 }
 
@@ -164,7 +163,7 @@ func (s *scan) begin() error {
 		s.await(b)
 	}
 	s.addVariables()
-	return s.addRecords(s.layout)
+	return s.addRecords()
 }
 
 // await has a goroutine woken when something that it waits for is reached. What is not in
