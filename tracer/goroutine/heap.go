@@ -3,6 +3,7 @@ package goroutine
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"golang.org/x/sys/unix"
 )
@@ -50,6 +51,7 @@ type span struct {
 	pointers      bool   // they may hold some
 	typed         bool   // they begin with the address of their type
 	specials      uint64 // address of the first record beside them, or 0
+	copied        uint64 // where heap.copy has them, if they may hold pointers
 }
 
 // object is where one of its objects lies.
@@ -57,8 +59,10 @@ func (s *span) object(i uint64) section {
 	return section{s.base + i*s.element, s.base + (i+1)*s.element}
 }
 
-// heap is the spans in use at one time, and which of their objects are marked.
+// heap is the spans in use at one time, with what is in those that may hold pointers, and
+// which of their objects are marked.
 type heap struct {
+	copy   []byte
 	spans  []span
 	low    uint64 // of the first arena
 	reach  uint64 // to the end of the last
@@ -95,6 +99,64 @@ func (h *heap) mark(number uint32) bool {
 	}
 	h.marks[number/64] |= bit
 	return true
+}
+
+// content is what is in an object that may hold pointers.
+func (h *heap) content(s *span, i uint64) []byte {
+	return h.copy[s.copied+i*s.element:][:s.element]
+}
+
+// fill copies what is in the heap. That takes a moment, while to follow pointers takes many:
+// until then all may be somewhere else.
+func (h *heap) fill(m Memory, most uint64) (err error) {
+	size := uint64(0)
+	for i := range h.spans {
+		if s := &h.spans[i]; s.pointers {
+			s.copied = size
+			size += uint64(s.objects) * s.element
+		}
+	}
+	if size > most {
+		return errBigHeap
+	}
+	// What is mapped is given back at once.
+	if h.copy, err = unix.Mmap(-1, 0, int(size)+1, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON); err != nil {
+		return fmt.Errorf("make room for a copy of its heap: %w", err)
+	}
+	return h.read(m)
+}
+
+// read fills the copy, as much at a time as a marker looks through.
+func (h *heap) read(m Memory) error {
+	to, pieces, size := h.copy, make([]unix.RemoteIovec, 0, maxPieces), 0
+	flush := func() error {
+		if n, _ := m.Read(to[:size], pieces...); n != size {
+			return errMissing
+		}
+		to, pieces, size = to[size:], pieces[:0], 0
+		return nil
+	}
+	for i := range h.spans {
+		s := &h.spans[i]
+		for from, end := s.base, s.base+uint64(s.objects)*s.element; s.pointers && from < end; {
+			n := min(end-from, uint64(markRoom-size))
+			pieces, size, from = append(pieces, piece(from, int(n))), size+int(n), from+n
+			if size == markRoom || len(pieces) == maxPieces {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return flush()
+}
+
+// free gives the copy back.
+func (h *heap) free() {
+	if h != nil && h.copy != nil {
+		_ = unix.Munmap(h.copy) // cannot fail
+		h.copy = nil
+	}
 }
 
 // findSpans finds runtime.mheap_.allspans: the one slice in .bss whose elements are all

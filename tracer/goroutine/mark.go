@@ -3,14 +3,12 @@ package goroutine
 import (
 	"errors"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Limits bound what a call of Verify costs.
 type Limits struct {
 	// Objects is how many objects of the heap a scan marks at most, and Bytes how many
-	// bytes of the process's memory it reads.
+	// bytes of the process's memory it reads, and keeps until it ends.
 	Objects int
 	Bytes   uint64
 	// Until is when to give up.
@@ -24,59 +22,31 @@ var (
 	errSlow = errors.New("it takes too long")
 )
 
-// markRoom is how many bytes are looked through at a time.
-const markRoom = 256 << 10
-
-// part is memory that is to be looked through.
-type part struct {
-	section
-	// typed tells that it is an object that begins with the address of its type.
-	typed bool
-	// mask tells which of its words are pointers, and first is the number in it of the
-	// first of them.
-	mask  *mask
-	first uint64
+// spot is an object.
+type spot struct {
+	*span
+	i uint64
 }
 
 // marker marks what can be reached: all objects of the heap to which there is a pointer,
 // or a word that looks like one where it is not known which words are pointers.
 type marker struct {
-	memory Memory
-	layout heapLayout
+	*reader
 	*heap
-	limits Limits
-	queue  []part
+	layout heapLayout
+	found  []spot           // objects that are to be looked through
 	types  map[uint64]*mask // by address
 	// waiters is which of the goroutines that wait do so for an object, by its number,
 	// and woken those of which it has been reached.
 	waiters map[uint32][]*blocked
 	woken   []*blocked
-
-	parts  []part // those that are looked through now
-	pieces []unix.RemoteIovec
-	there  []bool
-	buffer []byte
 }
 
-func newMarker(m Memory, l heapLayout, h *heap, limits Limits) *marker {
+func newMarker(from *reader, l heapLayout, h *heap) *marker {
 	return &marker{
-		memory: m, layout: l, heap: h, limits: limits,
+		reader: from, heap: h, layout: l,
 		types: make(map[uint64]*mask), waiters: make(map[uint32][]*blocked),
-		there: make([]bool, maxPieces), buffer: make([]byte, markRoom),
 	}
-}
-
-// add has the words of a part of the memory looked through.
-func (m *marker) add(p part) {
-	p.to &^= 7
-	if p.from%8 == 0 && p.from < p.to {
-		m.queue = append(m.queue, p)
-	}
-}
-
-// addObject has an object looked through.
-func (m *marker) addObject(s *span, i uint64) {
-	m.add(part{section: s.object(i), typed: s.typed})
 }
 
 // reach notes that there is a pointer.
@@ -93,7 +63,7 @@ func (m *marker) reach(address uint64) {
 		m.woken = append(m.woken, waiters...)
 	}
 	if s.pointers {
-		m.addObject(s, i)
+		m.found = append(m.found, spot{s, i})
 	}
 	m.limits.Objects--
 }
@@ -109,61 +79,39 @@ func (m *marker) skip(address uint64) bool {
 	return true
 }
 
-// drain looks through the memory in the queue, and what it leads to.
+// drain looks through all that is to be looked through, and what it leads to.
 func (m *marker) drain() error {
-	for len(m.queue) > 0 {
-		size := m.take()
-		switch {
-		case m.limits.Bytes < size || m.limits.Objects < 0:
-			return errMany
-		case time.Now().After(m.limits.Until):
-			return errSlow
-		}
-		m.limits.Bytes -= size
-		if err := gather(m.memory, m.buffer, m.pieces, m.there); err != nil {
+	for {
+		if err := m.readQueue(m.look); err != nil || len(m.found) == 0 {
 			return err
 		}
-		at := 0
-		for i, p := range m.pieces {
-			if m.there[i] {
-				m.look(&m.parts[i], m.buffer[at:][:p.Len])
+		for n := 0; len(m.found) > 0; n++ {
+			last := m.found[len(m.found)-1]
+			m.found = m.found[:len(m.found)-1]
+			m.lookAt(last)
+			switch {
+			case m.limits.Objects < 0:
+				return errMany
+			case n%(1<<12) == 0 && time.Now().After(m.limits.Until):
+				return errSlow
 			}
-			at += p.Len
 		}
 	}
-	return nil
 }
 
-// take takes as much from the queue as is looked through at a time. An object with a
-// type is not divided: it is smaller.
-func (m *marker) take() (size uint64) {
-	m.pieces, m.parts = m.pieces[:0], m.parts[:0]
-	for len(m.queue) > 0 && len(m.pieces) < maxPieces {
-		last := &m.queue[len(m.queue)-1]
-		n := min(last.to-last.from, markRoom-size)
-		if n == 0 || last.typed && n < last.to-last.from {
-			break
-		}
-		m.pieces = append(m.pieces, piece(last.from, int(n)))
-		m.parts = append(m.parts, *last)
-		size += n
-		last.from, last.first = last.from+n, last.first+n/8
-		if last.from == last.to {
-			m.queue = m.queue[:len(m.queue)-1]
-		}
+// lookAt looks through an object.
+func (m *marker) lookAt(o spot) {
+	b, p := m.content(o.span, o.i), part{}
+	if o.typed {
+		p.mask, b = m.maskOf(word(b, 0), uint64(len(b)-headerSize)), b[headerSize:]
 	}
-	return size
+	m.look(&p, b)
 }
 
 // look reaches what the pointers in a part of the memory point to.
 func (m *marker) look(p *part, b []byte) {
-	known := p.mask
-	if p.typed && len(b) >= headerSize {
-		room := uint64(len(b) - headerSize)
-		known, b = m.maskOf(word(b, 0), room), b[headerSize:]
-	}
 	for i := p.first; len(b) >= 8; i, b = i+1, b[8:] {
-		if w := word(b, 0); w-m.low < m.heap.reach && known.has(i) {
+		if w := word(b, 0); w-m.low < m.heap.reach && p.mask.has(i) {
 			m.reach(w)
 		}
 	}

@@ -76,6 +76,6 @@ func (m *marker) addRecord(s *span, b []byte) {
 	}
 	m.look(new(part), rest[:8*recordPointers])
 	if i := off / s.element; kind == m.layout.finalizer && s.pointers && i < uint64(s.objects) {
-		m.addObject(s, i)
+		m.found = append(m.found, spot{s, i})
 	}
 }

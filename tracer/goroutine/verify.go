@@ -1,8 +1,10 @@
 package goroutine
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -15,12 +17,16 @@ const (
 	// mostRounds is how often a scan looks again at goroutines that have gone on
 	// meanwhile.
 	mostRounds = 8
+	// mostCopies is how often the heap is copied until it is done between two rounds of
+	// the garbage collector.
+	mostCopies = 10
 )
 
 var (
-	errUnknown  = errors.New("where this release of Go has its heap is not known")
-	errCrowd    = fmt.Errorf("it has more than %d goroutines", mostVerified)
-	errRestless = errors.New("its goroutines do not rest for long enough")
+	errUnknown   = errors.New("where this release of Go has its heap is not known")
+	errCrowd     = fmt.Errorf("it has more than %d goroutines", mostVerified)
+	errCollected = errors.New("its garbage is collected all the time")
+	errRestless  = errors.New("its goroutines do not rest for long enough")
 )
 
 // Verify finds, by number, the goroutines that wait for what nothing leads to that could
@@ -64,22 +70,44 @@ func keep(found, now map[uint64]Goroutine) {
 	}
 }
 
+// root is memory that leads to the heap.
+type root struct {
+	part
+	bytes []byte
+}
+
 // scan is one look through the memory of a process.
 type scan struct {
-	runtime   *Runtime
-	variables []part
+	runtime    *Runtime
+	variables  []part
+	collected  uint32 // rounds of the garbage collector, twice
+	goroutines []Goroutine
 	*marker
+	// roots is what was read of variables and stacks before the heap.
+	roots []root
 	// blocked are the goroutines that wait for others, by number. Those reached are
 	// among them.
 	blocked map[uint64]*blocked
 }
 
-// unreachable scans once.
-func (r *Runtime) unreachable(l Limits) (map[uint64]Goroutine, error) {
+// unreachable scans once. If the garbage collector frees objects while the heap is copied
+// others may be in their place, and it begins again.
+func (r *Runtime) unreachable(l Limits) (found map[uint64]Goroutine, err error) {
+	for range mostCopies {
+		found, err = r.scanHeap(l)
+		if !errors.Is(err, errCollected) {
+			break
+		}
+	}
+	return found, err
+}
+
+func (r *Runtime) scanHeap(l Limits) (map[uint64]Goroutine, error) {
 	s, err := r.newScan(l)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { s.free() }()
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
@@ -99,7 +127,7 @@ func (r *Runtime) unreachable(l Limits) (map[uint64]Goroutine, error) {
 	}
 }
 
-// newScan reads where the heap is.
+// newScan reads the goroutines, and where the heap is.
 func (r *Runtime) newScan(l Limits) (*scan, error) {
 	known, ok := heapLayouts[release(r.program.Version)]
 	if !ok {
@@ -114,33 +142,56 @@ func (r *Runtime) newScan(l Limits) (*scan, error) {
 			return nil, err
 		}
 	}
-	h, err := readHeap(r.memory, r.spans)
-	if err != nil {
-		return nil, err
-	}
 	s := &scan{runtime: r, variables: variables, blocked: make(map[uint64]*blocked)}
-	s.marker = newMarker(r.memory, known, h, l)
-	return s, nil
+	s.marker = newMarker(newReader(r.memory, l), known, nil)
+	_, err = r.Scan(nil, func(g *Goroutine, _ []uint64) { s.goroutines = append(s.goroutines, *g) })
+	if len(s.goroutines) > mostVerified {
+		err = errCrowd
+	}
+	return s, err
 }
 
-// begin reads the goroutines, and what those wait for that do; all others may go on.
+// collected is runtime.mheap_.sweepgen, the word before allspans: objects are freed from
+// when it rises.
+func (r *Runtime) collected() uint32 {
+	b := make([]byte, 4)
+	read(r.memory, b, r.spans-8)
+	return binary.LittleEndian.Uint32(b)
+}
+
+// begin reads what leads to the heap, and then the heap: what is allocated later than the
+// list of spans was read is not there. What a variable or a stack points to is until it is
+// collected.
 func (s *scan) begin() error {
-	var all []Goroutine
-	var waiting []*blocked
-	var fields []uint64
-	_, err := s.runtime.Scan(nil, func(g *Goroutine, _ []uint64) { all = append(all, *g) })
-	switch {
-	case err != nil:
-		return err
-	case len(all) > mostVerified:
-		return errCrowd
-	}
-	strays := 0
-	for i := range all {
-		g := &all[i]
-		if !s.skip(g.address) {
-			strays++ // or begun since
+	waiting, fields := s.block()
+	s.collected = s.runtime.collected()
+	for i := range s.goroutines {
+		if s.blocked[s.goroutines[i].ID] == nil {
+			s.addGoroutine(&s.goroutines[i])
 		}
+	}
+	s.addVariables()
+	err := s.readQueue(func(p *part, b []byte) { s.roots = append(s.roots, root{*p, slices.Clone(b)}) })
+	if err != nil {
+		return err
+	}
+	if s.heap, err = readHeap(s.memory, s.runtime.spans); err != nil {
+		return err
+	}
+	if err := s.fill(s.memory, s.limits.Bytes); err != nil {
+		return err
+	}
+	if s.runtime.collected() != s.collected {
+		return errCollected
+	}
+	return s.wait(waiting, fields)
+}
+
+// block finds the goroutines that wait for others, and in which field of a sudog those have
+// what for that say so.
+func (s *scan) block() (waiting []*blocked, fields []uint64) {
+	for i := range s.goroutines {
+		g := &s.goroutines[i]
 		if field, any, ok := s.runtime.waitsFor(g, s.layout); ok {
 			s.blocked[g.ID] = &blocked{Goroutine: *g}
 			if any {
@@ -148,21 +199,31 @@ func (s *scan) begin() error {
 			}
 		}
 	}
-	if 8*strays > len(all) {
+	return waiting, fields
+}
+
+// wait has goroutines that wait woken when what they wait for is reached, and begins with
+// what leads to the heap.
+func (s *scan) wait(waiting []*blocked, fields []uint64) error {
+	strays := 0
+	for i := range s.goroutines {
+		if !s.skip(s.goroutines[i].address) {
+			strays++
+		}
+	}
+	if 8*strays > len(s.goroutines) {
 		return errNoHeap
 	}
 	if err := s.sudogs(waiting, fields); err != nil {
 		return err
 	}
-	for i := range all {
-		if s.blocked[all[i].ID] == nil {
-			s.addGoroutine(&all[i])
-		}
-	}
 	for _, b := range s.blocked {
 		s.await(b)
 	}
-	s.addVariables()
+	for i := range s.roots {
+		s.look(&s.roots[i].part, s.roots[i].bytes)
+	}
+	s.roots = nil
 	return s.addRecords()
 }
 

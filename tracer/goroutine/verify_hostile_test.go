@@ -89,9 +89,13 @@ func TestHostileHeap(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := r.newScan(tight())
+	if err == nil {
+		err = s.begin()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer s.free()
 	l := s.layout
 	header := make([]byte, 24)
 	read(good, header, r.spans)
