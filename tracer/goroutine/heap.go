@@ -1,6 +1,7 @@
 package goroutine
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -126,22 +127,27 @@ func (h *heap) fill(m Memory, most uint64) (err error) {
 	return h.read(m)
 }
 
-// read fills the copy, as much at a time as a marker looks through.
-func (h *heap) read(m Memory) error {
-	to, pieces, size := h.copy, make([]unix.RemoteIovec, 0, maxPieces), 0
+// slice is a part of a span, as much of it as is read at a time.
+type slice struct {
+	*span
+	from, to uint64 // in the span
+}
+
+// slices gives all that is copied to each, some at a time, with where it is in the copy.
+func (h *heap) slices(each func(some []slice, copied []byte) error) error {
+	var some []slice
+	at, size := uint64(0), uint64(0)
 	flush := func() error {
-		if n, _ := m.Read(to[:size], pieces...); n != size {
-			return errMissing
-		}
-		to, pieces, size = to[size:], pieces[:0], 0
-		return nil
+		err := each(some, h.copy[at:][:size])
+		at, size, some = at+size, 0, some[:0]
+		return err
 	}
 	for i := range h.spans {
 		s := &h.spans[i]
-		for from, end := s.base, s.base+uint64(s.objects)*s.element; s.pointers && from < end; {
-			n := min(end-from, uint64(markRoom-size))
-			pieces, size, from = append(pieces, piece(from, int(n))), size+int(n), from+n
-			if size == markRoom || len(pieces) == maxPieces {
+		for from, end := uint64(0), uint64(s.objects)*s.element; s.pointers && from < end; {
+			n := min(end-from, markRoom-size)
+			some = append(some, slice{s, from, from + n})
+			if size, from = size+n, from+n; size == markRoom || len(some) == maxPieces {
 				if err := flush(); err != nil {
 					return err
 				}
@@ -150,6 +156,56 @@ func (h *heap) read(m Memory) error {
 	}
 	return flush()
 }
+
+// readSlices reads some slices, one after the other.
+func readSlices(m Memory, some []slice, p []byte) error {
+	pieces := make([]unix.RemoteIovec, len(some))
+	for i, s := range some {
+		pieces[i] = piece(s.base+s.from, int(s.to-s.from))
+	}
+	if n, _ := m.Read(p, pieces...); n != len(p) {
+		return errMissing
+	}
+	return nil
+}
+
+// read fills the copy.
+func (h *heap) read(m Memory) error {
+	return h.slices(func(some []slice, copied []byte) error { return readSlices(m, some, copied) })
+}
+
+// refresh reads all that is copied once more, and gives each object that is another to
+// changed. The copy has what it is now.
+func (h *heap) refresh(m Memory, changed func(s *span, i uint64)) error {
+	now := make([]byte, markRoom)
+	return h.slices(func(some []slice, copied []byte) error {
+		if err := readSlices(m, some, now[:len(copied)]); err != nil {
+			return err
+		}
+		fresh := now
+		for _, s := range some {
+			n := s.to - s.from
+			if !bytes.Equal(copied[:n], fresh[:n]) {
+				s.compare(copied[:n], fresh[:n], changed)
+				copy(copied, fresh[:n])
+			}
+			copied, fresh = copied[n:], fresh[n:]
+		}
+		return nil
+	})
+}
+
+// compare gives the objects of a slice of which some word is another to changed.
+func (s slice) compare(was, now []byte, changed func(s *span, i uint64)) {
+	for i := s.from / s.element; i*s.element < s.to; i++ {
+		from, to := max(i*s.element, s.from)-s.from, min((i+1)*s.element, s.to)-s.from
+		if !bytes.Equal(was[from:to], now[from:to]) {
+			changed(s.span, i)
+		}
+	}
+}
+
+func (h *heap) marked(number uint32) bool { return h.marks[number/64]>>(number%64)&1 != 0 }
 
 // free gives the copy back.
 func (h *heap) free() {

@@ -34,8 +34,10 @@ type marker struct {
 	*reader
 	*heap
 	layout heapLayout
-	found  []spot           // objects that are to be looked through
-	types  map[uint64]*mask // by address
+	// skipped are the objects that nothing is reached by way of, by number.
+	skipped map[uint32]bool
+	found   []spot           // objects that are to be looked through
+	types   map[uint64]*mask // by address
 	// waiters is which of the goroutines that wait do so for an object, by its number,
 	// and woken those of which it has been reached.
 	waiters map[uint32][]*blocked
@@ -45,7 +47,7 @@ type marker struct {
 func newMarker(from *reader, l heapLayout, h *heap) *marker {
 	return &marker{
 		reader: from, heap: h, layout: l,
-		types: make(map[uint64]*mask), waiters: make(map[uint32][]*blocked),
+		skipped: make(map[uint32]bool), types: make(map[uint64]*mask), waiters: make(map[uint32][]*blocked),
 	}
 }
 
@@ -76,6 +78,7 @@ func (m *marker) skip(address uint64) bool {
 		return false
 	}
 	m.mark(s.first + uint32(i))
+	m.skipped[s.first+uint32(i)] = true
 	return true
 }
 

@@ -14,9 +14,9 @@ const Scans = 2
 const (
 	// mostVerified is how many goroutines a process may have to be verified.
 	mostVerified = 1 << 18
-	// mostRounds is how often a scan looks again at goroutines that have gone on
-	// meanwhile.
-	mostRounds = 8
+	// fewestRounds is how often a scan looks again at least, and mostRounds how often it
+	// does where goroutines go on that it thought not to.
+	fewestRounds, mostRounds = 3, 8
 	// mostCopies is how often the heap is copied until it is done between two rounds of
 	// the garbage collector.
 	mostCopies = 10
@@ -121,7 +121,7 @@ func (r *Runtime) scanHeap(l Limits) (map[uint64]Goroutine, error) {
 			return nil, err
 		case round == mostRounds:
 			return nil, errRestless
-		case round > 0 && !changed:
+		case round >= fewestRounds && !changed:
 			return s.rest(), nil
 		}
 	}
@@ -278,8 +278,9 @@ func (s *scan) mark() error {
 	}
 }
 
-// again has all looked through once more that may have changed meanwhile: variables, and
-// the stacks of goroutines that may go on. changed tells that one has gone on that was
+// again has all looked through once more that may have changed meanwhile: variables, the
+// stacks of goroutines that may go on, and of the objects that were reached those that are
+// not as they were. changed tells that one has gone on that was
 // thought not to.
 func (s *scan) again() (changed bool, err error) {
 	_, err = s.runtime.Scan(nil, func(g *Goroutine, _ []uint64) {
@@ -294,7 +295,14 @@ func (s *scan) again() (changed bool, err error) {
 		s.addGoroutine(g)
 	})
 	s.addVariables()
-	return changed, err
+	if err != nil {
+		return changed, err
+	}
+	return changed, s.refresh(s.memory, func(in *span, i uint64) {
+		if number := in.first + uint32(i); s.marked(number) && !s.skipped[number] {
+			s.found = append(s.found, spot{in, i})
+		}
+	})
 }
 
 // rest is the goroutines that were not reached.
