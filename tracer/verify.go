@@ -10,7 +10,7 @@ import (
 // Bounds of a call of VerifyGoroutines: of each process, and of all together.
 const (
 	verifyObjects  = 1 << 23
-	verifyBytes    = 4 << 30
+	verifyBytes    = 1 << 30
 	verifyPatience = 20 * time.Second
 	// verifyPause is between two scans: what is in no memory now is then.
 	verifyPause = 100 * time.Millisecond
@@ -18,7 +18,8 @@ const (
 
 // VerifyGoroutines looks whether anything leads to what the goroutines wait for that the
 // last look found, by scanning the memory of their processes, which go on: a microsecond
-// of processor time for each object of their heaps. The next snapshot shows it, and names
+// of processor time for each object of their heaps, and a copy of what may hold pointers.
+// The next snapshot shows it, and names
 // the processes that are not understood, or too large. Options.VerifyGoroutines must be
 // set.
 func (t *Tracer) VerifyGoroutines() {

@@ -49,7 +49,7 @@ func (s *scan) sudogs(all []*blocked, fields []uint64) error {
 				is.reached = true // it has gone on
 				return
 			}
-			s.marker.skip(next[i])
+			s.skip(next[i])
 			is.objects = append(is.objects, word(b, fields[i]))
 			// Behind the sudog of a lock are those of others that wait for it.
 			if link := word(b, s.layout.link()); link != 0 && fields[i] == s.layout.channel() {

@@ -3,6 +3,7 @@
 package goroutine
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -221,22 +222,26 @@ func TestMoving(t *testing.T) {
 			p := run(t, build(t, "moving", release, nil, "-ldflags=-s -w"), strconv.Itoa(goroutines), "0")
 			p.line("ready %d")
 			r := open(t, p.pid())
-			wrong, found, once := 0, 0, 0
+			wrong, found, once, restless := 0, 0, 0, 0
 			var took time.Duration
-			for range rounds {
+			for n := 0; n < rounds && restless < rounds; {
 				one, err := r.unreachable(generous())
-				if err != nil {
-					t.Fatal(err)
-				}
-				once += waits(t, r, one, "keep")
 				var both map[uint64]Goroutine
-				took += timeOf(t, func() { both, err = r.Verify(generous()) })
-				if err != nil {
+				if err == nil {
+					once += waits(t, r, one, "keep")
+					took += timeOf(t, func() { both, err = r.Verify(generous()) })
+				}
+				if errors.Is(err, errCollected) {
+					restless++
+					continue
+				}
+				if n++; err != nil {
 					t.Fatal(err)
 				}
 				wrong, found = wrong+waits(t, r, both, "keep"), found+waits(t, r, both, "leak")
 			}
-			t.Logf("%d rounds: %d of %d found, %d wrong; of one scan %d; %s of processor time each", rounds, found, rounds*goroutines/10, wrong, once, took/rounds)
+			t.Logf("%d rounds: %d of %d found, %d wrong; of one scan %d; %d without a verdict; %s of processor time each",
+				rounds, found, rounds*goroutines/10, wrong, once, restless, took/rounds)
 			if wrong > 0 || found < rounds*goroutines/10*9/10 {
 				t.Errorf("%d wrong, %d found", wrong, found)
 			}

@@ -42,7 +42,7 @@ func copying() {
 			next[id] = c
 		}
 		byID = next
-		runtime.Gosched()
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 
@@ -57,7 +57,7 @@ func rotating() {
 		last.next = &node{c: first.c}
 		last, list = last.next, first.next
 		if n%1000 == 0 {
-			runtime.Gosched()
+			time.Sleep(time.Millisecond)
 		}
 	}
 }
