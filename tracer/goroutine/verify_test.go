@@ -47,13 +47,20 @@ func sorts(t *testing.T, r *Runtime, found map[uint64]Goroutine) map[string]shar
 // TestVerify compares what is found of goroutines with what their program means them to be.
 func TestVerify(t *testing.T) {
 	for _, v := range variants[:2] {
-		t.Run(v.name, func(t *testing.T) { verifyLeaks(t, build(t, "leaks", "", v.env, v.flags...), true) })
+		t.Run(v.name, func(t *testing.T) { verifyLeaks(t, build(t, "leaks", "", v.env, v.flags...), true, half) })
 	}
 }
 
+// Of each sort half must be found. The race detector makes stacks much larger, and leaves
+// more on them: there none need be, if none is of those that are not leaks.
+const (
+	half = 2
+	none = 0
+)
+
 // verifyLeaks verifies the goroutines of testdata/leaks, where the runtime tells of locks
-// or not.
-func verifyLeaks(t *testing.T, path string, locks bool) {
+// or not, and one part in so many of each sort is to be found.
+func verifyLeaks(t *testing.T, path string, locks bool, part int) {
 	t.Helper()
 	p := run(t, path)
 	n := p.line("ready %d")
@@ -68,7 +75,7 @@ func verifyLeaks(t *testing.T, path string, locks bool) {
 		switch {
 		case !leaks && s.Unreachable > 0:
 			t.Errorf("%s unreachable: %s", name, s)
-		case leaks && 2*s.Unreachable < s.All:
+		case leaks && part*s.Unreachable < s.All && part != none:
 			t.Errorf("%s unreachable: only %s", name, s)
 		}
 		if sum.Unreachable += s.Unreachable; leaks {
