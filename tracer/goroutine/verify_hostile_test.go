@@ -131,7 +131,7 @@ func TestHostileHeap(t *testing.T) {
 		{"spans that reach far", func(m recorded) {
 			each(m, func(at uint64) { m.put(at+spanPages, maxArenas*arenaPages); m.put(at+spanElement, 1<<24) })
 		}, errBigHeap},
-		{"spans far apart", func(m recorded) { m.put(word(pointers, 0)+spanStart, 1<<46) }, errBigHeap},
+		{"spans far apart", func(m recorded) { m.put(word(pointers, 0)+spanStart, s.low+1<<43) }, errBigHeap},
 		{"records in a circle", func(m recorded) {
 			for _, in := range s.spans {
 				if in.specials != 0 {
