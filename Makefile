@@ -102,9 +102,9 @@ test-arm64: deps ## run pure tests as arm64 in qemu, and kernel tests in an arm6
 	tests/arm64/boot.sh $(ARM64) tracer/goroutine ../../build/goroutine.test -test.v '-test.run=^TestDump$$/^(plain|stripped_PIE)$$'
 	tests/arm64/boot.sh $(ARM64) tests ../build/tests.test -test.v -test.parallel=2 -test.timeout=30m '-test.run=$(ARM64_GUEST)'
 
-test-goroutines: ## compare goroutines with what each release of Go says of its own, and programs of others (downloads 700 MB)
+test-goroutines: ## compare goroutines and their leaks with what each release of Go says of its own, and programs of others (downloads 700 MB)
 	tests/install.sh prometheus-node-exporter
-	$(SUDO) env "PATH=$$PATH" $(GO) test -tags releases -run 'TestReleases|TestMillion|TestPrograms|TestDebian' -count=1 -v -timeout 30m ./tracer/goroutine
+	$(SUDO) env "PATH=$$PATH" $(GO) test -tags releases -run 'TestReleases|TestMillion|TestPrograms|TestDebian|TestVerifyReleases|TestProfile|TestKernels|TestMoving|TestLargeHeap' -count=1 -v -timeout 60m ./tracer/goroutine
 
 SOAK ?= 30m
 soak: deps ## trace 2,000 creations/s of each kind for $(SOAK): counts exact, memory flat

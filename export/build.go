@@ -153,6 +153,9 @@ func newSite(s verdict.Site) Site {
 	if t := s.Trend; t.Snapshots > 0 {
 		site.Trend = &Trend{round(t.Z, 1e2), seconds(t.Over), t.Snapshots}
 	}
+	if u := s.Unreachable; u.Goroutines > 0 {
+		site.Unreachable = &Unreachable{u.Goroutines, u.Scans}
+	}
 	if s.Kind == tracer.CloseWait {
 		site.relate(s.Outstanding)
 	}

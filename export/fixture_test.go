@@ -236,6 +236,24 @@ func flood() *Report {
 }
 
 // reports are the cases every format is tested with.
+// verified is a report of goroutines of which most were found to be unreachable.
+func verified() *Report {
+	own := stack(1, frame("runtime.gopark", "/usr/lib/go/src/runtime/proc.go", 435, 0x4300), frame("main.fetch.func1", "/srv/orders/main.go", 31, 0x9100))
+	objects := threads(tracer.Goroutine, "main.fetch.func", born(5, 5))
+	for i := range objects {
+		objects[i].Name = "main.fetch.func1"
+		objects[i].Goroutine = &tracer.GoroutineInfo{Parent: 1, Reason: "chan send", Parked: &own}
+		if i > 0 {
+			objects[i].Goroutine.Unreachable = 2
+		}
+	}
+	site := tracer.Site{
+		Kind: tracer.Goroutine, Fingerprint: "60a2", Role: tracer.Started, Created: 5, Outstanding: objects,
+		Stack: stack(1, frame("main.fetch.func1", "/srv/orders/main.go", 31, 0x9100), frame("main.fetch", "/srv/orders/main.go", 30, 0x9000)),
+	}
+	return watch([]tracer.Site{site}, 15, clean)
+}
+
 func reports() map[string]*Report {
 	innocent := []tracer.Site{services()[3], services()[7]}
 	withStats := watch(services(), 15, lossy)
@@ -247,17 +265,18 @@ func reports() map[string]*Report {
 	hostile.Outstanding = children(born(1, 1), tracer.Process{PID: 9, Comm: "\x1b]0;owned\a"})
 	hostile.Outstanding[0].Name = "a\" \xff\u2066"
 	return map[string]*Report{
-		"leaks":   watch(services(), 15, clean),
-		"lossy":   withStats,
-		"clean":   watch(innocent, 15, clean),
-		"short":   watch(innocent[:1], 2, clean),
-		"judged":  judged(),
-		"nothing": watch(nil, 15, func(*tracer.Snapshot) {}),
-		"network": watch(networks(), 15, clean),
-		"past":    past(false),
-		"over":    past(true),
-		"flood":   flood(),
-		"node":    node(),
-		"hostile": watch([]tracer.Site{hostile}, 15, clean),
+		"leaks":    watch(services(), 15, clean),
+		"lossy":    withStats,
+		"clean":    watch(innocent, 15, clean),
+		"short":    watch(innocent[:1], 2, clean),
+		"judged":   judged(),
+		"nothing":  watch(nil, 15, func(*tracer.Snapshot) {}),
+		"network":  watch(networks(), 15, clean),
+		"past":     past(false),
+		"over":     past(true),
+		"flood":    flood(),
+		"verified": verified(),
+		"node":     node(),
+		"hostile":  watch([]tracer.Site{hostile}, 15, clean),
 	}
 }

@@ -64,10 +64,14 @@ func (s Sample) describe(kind tracer.Kind, ended bool) []string {
 
 // wait describes a goroutine. What it began at is in the stack of its site.
 func (s *GoroutineSample) wait(age string) []string {
-	return []string{
+	said := []string{
 		fmt.Sprintf("goroutine %d", s.Goroutine), Escape(cmp.Or(s.WaitReason, "waiting")) + " for " + age,
 		fmt.Sprintf("started by goroutine %d", s.Parent),
 	}
+	if s.Unreachable {
+		said = append(said, "unreachable")
+	}
+	return said
 }
 
 // atLeast tells that the age is a lower bound: of what is older than tracing,

@@ -17,8 +17,12 @@ func (r *Report) comments() []string {
 	leaking, _, _ := r.split()
 	all := []string{r.headline()}
 	for _, s := range leaking[:min(len(leaking), maxComments)] {
-		all = append(all, fmt.Sprintf("LEAK: %s  %s  %s outstanding, %s",
-			s.kind(), s.title(80), humanCount(s.Outstanding), humanGrowth(s.GrowthPerS)))
+		line := fmt.Sprintf("LEAK: %s  %s  %s outstanding, %s",
+			s.kind(), s.title(80), humanCount(s.Outstanding), humanGrowth(s.GrowthPerS))
+		if u := s.Unreachable; u != nil {
+			line += fmt.Sprintf(", %s unreachable in %[2]d of %[2]d scans", humanCount(u.Goroutines), u.Scans)
+		}
+		all = append(all, line)
 	}
 	if n := len(leaking) - maxComments; n > 0 {
 		all = append(all, "... and "+plural(n, "more site", "more sites"))

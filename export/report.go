@@ -80,11 +80,13 @@ type Site struct {
 	// oldest first; points in a row of the same count are left out.
 	History []Point `json:"history,omitempty"`
 	// Trend is the evidence of growth, nil where age alone decides.
-	Trend     *Trend      `json:"trend,omitempty"`
-	GrowsWith []GrowsWith `json:"grows_with,omitempty"`
-	Limits    []Limit     `json:"limits,omitempty"`
-	Parked    []Parked    `json:"parked,omitempty"`
-	Site      Place       `json:"site"`
+	Trend *Trend `json:"trend,omitempty"`
+	// Unreachable is nil where no goroutine was found to be so, or none was verified.
+	Unreachable *Unreachable `json:"unreachable,omitempty"`
+	GrowsWith   []GrowsWith  `json:"grows_with,omitempty"`
+	Limits      []Limit      `json:"limits,omitempty"`
+	Parked      []Parked     `json:"parked,omitempty"`
+	Site        Place        `json:"site"`
 	// Role says what Stack shows; empty without one.
 	Role tracer.Role `json:"role"`
 	// Group is what objects without a stack have in common.
@@ -130,6 +132,13 @@ type Trend struct {
 	Z         float64 `json:"z"`
 	OverS     float64 `json:"over_s"`
 	Snapshots int     `json:"snapshots"`
+}
+
+// Unreachable is goroutines to which nothing led in so many scans of the memory of their
+// processes.
+type Unreachable struct {
+	Goroutines int `json:"goroutines"`
+	Scans      int `json:"scans"`
 }
 
 // GrowsWith relates a site's growth to something its processes do.

@@ -48,6 +48,8 @@ type GoroutineSample struct {
 	// Parent is the number of the goroutine that started it.
 	Parent     int    `json:"parent"`
 	WaitReason string `json:"wait_reason"`
+	// Unreachable tells that nothing was found to lead to what it waits for.
+	Unreachable bool `json:"unreachable,omitempty"`
 }
 
 // SocketSample is a socket that was not closed.
@@ -99,7 +101,7 @@ func newSample(o tracer.Object, taken time.Time) Sample {
 	case tracer.Goroutine:
 		s.GoroutineSample = &GoroutineSample{Goroutine: o.ID}
 		if g := o.Goroutine; g != nil {
-			s.Parent, s.WaitReason = g.Parent, g.Reason
+			s.Parent, s.WaitReason, s.Unreachable = g.Parent, g.Reason, g.Unreachable > 0
 		}
 	default:
 		s.ThreadSample = &ThreadSample{TID: o.ID}

@@ -1,6 +1,7 @@
 package tracer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -37,6 +38,7 @@ type goroutines struct {
 	looked    time.Time // when the last look was
 	due       time.Time // for the next one
 	omitted   uint64    // most goroutines that were too many in one look
+	late      string    // what is said of the target if it ended unverified
 }
 
 func newGoroutines() *goroutines {
@@ -51,15 +53,22 @@ func (g *goroutines) count() (n int) {
 	return n
 }
 
+// mostFailures is how often a runtime is looked for that is not as it should be: one that
+// has begun a moment ago may not be yet.
+const mostFailures = 3
+
 // maxNotes is how many processes are named that are not understood.
 const maxNotes = 5
 
 // notes says whose goroutines are not read, and why.
 func (g *goroutines) notes() (notes []string) {
 	for _, p := range g.byProcess {
-		if p.err != nil {
-			notes = append(notes, p.err.Error())
+		if err := cmp.Or(p.err, p.unverified); err != nil {
+			notes = append(notes, err.Error())
 		}
+	}
+	if g.late != "" {
+		notes = append(notes, g.late)
 	}
 	slices.Sort(notes)
 	return notes[:min(len(notes), maxNotes)]
@@ -71,6 +80,8 @@ type goProcess struct {
 	young      bool               // the process is not older than tracing, or not its image
 	runtime    *goroutine.Runtime // nil while it is not found
 	err        error              // why it never will be
+	failures   int                // to find the runtime
+	unverified error              // why it could not be verified at last
 	looks      uint32
 	known      map[uint64]*goWait // by goroutine
 	looked     time.Time          // when the last look was
@@ -78,6 +89,8 @@ type goProcess struct {
 	stacks     map[string]*goStack // by addresses
 	sites      []*goSite
 	omitted    int
+	// verifications is how often its goroutines were verified.
+	verifications int
 }
 
 // goWait is a goroutine that is alive, and what of it tells whether it has run since
@@ -111,8 +124,9 @@ func (t *Tracer) readGoroutines(processes []ProcessActivity, now time.Time) {
 	for i := range processes {
 		alive[processKey{processes[i].PID, processes[i].Start}] = true
 	}
-	for key := range t.goroutines.byProcess {
+	for key, p := range t.goroutines.byProcess {
 		if !alive[key] {
+			t.endUnverified(key, p)
 			delete(t.goroutines.byProcess, key)
 		}
 	}
@@ -213,7 +227,10 @@ func (t *Tracer) look(owner Process, p *goProcess, now time.Time) {
 	if p.runtime == nil {
 		err := t.find(pid, p)
 		if err != nil && !errors.Is(err, goroutine.ErrEarly) {
-			p.err = fmt.Errorf("goroutines of %s (pid %d) are not read: %w", t.processes[pid].comm, pid, err)
+			p.failures++
+		}
+		if p.failures == mostFailures {
+			p.err = fmt.Errorf("goroutines of %s are not read: %w", t.name(pid), err)
 		}
 		if err != nil {
 			return
@@ -235,6 +252,15 @@ func (t *Tracer) look(owner Process, p *goProcess, now time.Time) {
 	for _, s := range p.sites {
 		s.settle()
 	}
+}
+
+// name is a process as notes name it.
+func (t *Tracer) name(pid int) string {
+	comm := "a process"
+	if p := t.processes[pid]; p != nil {
+		comm = p.comm
+	}
+	return fmt.Sprintf("%s (pid %d)", comm, pid)
 }
 
 // goLook is one look at the goroutines of a process.

@@ -127,6 +127,10 @@ type GoroutineInfo struct {
 	// IO tells that it waits for a descriptor or is in a system call: it may be an
 	// open connection.
 	IO bool
+	// Unreachable is in how many scans of the process's memory, the last ones, nothing
+	// led to what the goroutine waits for. It is 0 where something did, and where
+	// Tracer.VerifyGoroutines was not called since it began to wait.
+	Unreachable int
 	// Parked is where it waits, the same for all that wait there.
 	Parked *Stack
 }

@@ -21,6 +21,9 @@ type Options struct {
 	// Kinds limits snapshots to some kinds, and leaves out hooks that serve
 	// no other. Empty means all.
 	Kinds []Kind
+	// VerifyGoroutines is for those who call Tracer.VerifyGoroutines: snapshots then
+	// say so if the target ends before that.
+	VerifyGoroutines bool
 	// Tuning is for tests.
 	Tuning Tuning
 }

@@ -28,6 +28,7 @@ type runOptions struct {
 	suppress   string // "": none
 	limits     limit.Own
 	failOnLeak bool
+	verify     bool // goroutines
 	source     export.SourceURL
 }
 
@@ -66,6 +67,7 @@ func traceFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "min-age", Value: 10 * time.Second, Usage: "do not accuse what is outstanding for less than `TIME`"},
 		&cli.StringSliceFlag{Name: "limit", Usage: "say how near `KIND=N` is, a limit that only you know of (close-wait=1024); may be repeated"},
 		&cli.BoolFlag{Name: "fail-on-leak", Usage: "exit with status 3 when something leaks that --suppress does not list; with a COMMAND the report is short", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "verify-goroutines", Usage: "look in the memory of Go programs whether anything can still wake each goroutine: in leaktrace two microseconds for each object of their heaps, and a copy of these", DisableDefaultText: true},
 	}, siteFlags()...)
 }
 
@@ -100,6 +102,7 @@ func parseRun(c *cli.Context, format string, e env) (runOptions, error) {
 		junit:      c.String("junit"),
 		suppress:   c.String("suppress"),
 		failOnLeak: c.Bool("fail-on-leak"),
+		verify:     c.Bool("verify-goroutines"),
 	}
 	switch {
 	case c.IsSet("pid") && len(o.command) > 0:
@@ -119,6 +122,9 @@ func parseRun(c *cli.Context, format string, e env) (runOptions, error) {
 	}
 	if o.kinds, err = parseKinds(c); err != nil {
 		return o, err
+	}
+	if o.verify && len(o.kinds) > 0 && !slices.Contains(o.kinds, tracer.Goroutine) {
+		return o, usageError("--verify-goroutines needs goroutines: add --kind goroutine, or leave --kind out")
 	}
 	if o.limits, err = limit.ParseOwn(c.StringSlice("limit")); err != nil {
 		return o, usageError("%v", err)

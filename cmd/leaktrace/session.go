@@ -27,6 +27,7 @@ type targetTracer interface {
 	Exited() <-chan struct{}
 	Snapshot() (*tracer.Snapshot, error)
 	LookAtGoroutines()
+	VerifyGoroutines()
 	Parked(threads []tracer.Object) ([]tracer.Parked, error)
 	Costs() []tracer.Cost
 	Close() error
@@ -56,6 +57,11 @@ func (s *session) run(signals <-chan os.Signal) error {
 	}
 	if s.exited() {
 		return nil // what was seen before is all there is
+	}
+	if s.options.verify {
+		if err := s.verify(); err != nil {
+			return err
+		}
 	}
 	return s.inspect()
 }
@@ -94,6 +100,8 @@ func (s *session) watch(signals <-chan os.Signal) error {
 	defer sample.Stop()
 	inspect := time.NewTimer(inspectEvery)
 	defer inspect.Stop()
+	verify := s.verifyTimer()
+	defer verify.Stop()
 	show := tick(s.options.interval)
 	end := tick(s.options.duration)
 	if s.options.fullScreen {
@@ -122,6 +130,12 @@ func (s *session) watch(signals <-chan os.Signal) error {
 				return err
 			}
 			inspect.Reset(max(inspectEvery, inspectShare*time.Since(began)))
+		case <-verify.C:
+			before := ownCPU()
+			if err := s.verify(); err != nil {
+				return err
+			}
+			verify.Reset(max(verifyEvery, inspectShare*(ownCPU()-before)))
 		case <-show:
 			s.show()
 		case <-s.view.ended():

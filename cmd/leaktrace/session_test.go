@@ -26,6 +26,7 @@ type fakeTarget struct {
 func (*fakeTarget) Trace(int) error         { return nil }
 func (*fakeTarget) Start(*exec.Cmd) error   { return errors.New("starts nothing") }
 func (*fakeTarget) Target() tracer.Process  { return tracer.Process{PID: 7, Comm: "orders"} }
+func (*fakeTarget) VerifyGoroutines()       {}
 func (*fakeTarget) Exited() <-chan struct{} { return nil }
 func (t *fakeTarget) LookAtGoroutines()     { t.asked = append(t.asked, "look") }
 func (t *fakeTarget) Snapshot() (*tracer.Snapshot, error) {

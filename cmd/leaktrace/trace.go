@@ -35,7 +35,7 @@ func trace(e env, o runOptions) (err error) {
 	signal.Notify(signals, caught...)
 	defer signal.Stop(signals)
 
-	t, err := tracer.New(tracer.Options{Follow: o.follow, Kinds: o.kinds})
+	t, err := tracer.New(tracer.Options{Follow: o.follow, Kinds: o.kinds, VerifyGoroutines: o.verify})
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,18 @@
 // how often each goroutine stops running (trackingSeq, modulo 256), so that one that
 // ran and waits at the same place again is told from one that never woke.
 //
+// # What nothing leads to
+//
+// Verify looks for goroutines that nothing can wake, as Go's own goroutineleak profile does
+// since 1.26. Where the heap is (mheap_.allspans) shows by what it holds; where its spans,
+// the waits of goroutines (sudog), and finalizers have their fields is known for the
+// releases in heapLayouts, and of another release nothing is said. Variables and objects of
+// more than half a kilobyte say themselves which of their words are pointers. Of smaller
+// objects and of stacks each word counts, so that a goroutine may be missed for what looks
+// like a pointer, or is one that is not used any more. Nothing stands still meanwhile. So variables and stacks are read, then the
+// heap at once, between two rounds of the garbage collector, then both again for what has
+// changed; and what counts was found so twice.
+//
 // The memory of a process may hold anything. What is read of it, and how long that
 // takes, is bounded.
 package goroutine

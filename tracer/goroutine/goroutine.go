@@ -51,6 +51,7 @@ type Goroutine struct {
 
 	address   uint64 // of its runtime.g
 	low, high uint64 // its stack
+	waiting   uint64 // the first runtime.sudog of those it waits by, or 0
 }
 
 // Waits tells whether a goroutine is in the same wait as before. Its stack may have
@@ -66,7 +67,7 @@ func decode(b []byte, address uint64, l layout) (g Goroutine, ok bool) {
 		Reason: b[l.reason()], Seq: b[l.seq()],
 		Creator: word(b, l.gopc), Start: word(b, l.start()),
 		PC: word(b, offPC), SP: word(b, offSP),
-		address: address, low: word(b, offLow), high: word(b, offHigh),
+		address: address, low: word(b, offLow), high: word(b, offHigh), waiting: word(b, l.waiting()),
 	}
 	if g.Status == Syscall {
 		g.SP, g.PC = word(b, l.syscallSP), word(b, l.syscallSP+8)

@@ -13,6 +13,9 @@ const headMost = 384
 // ended (runtime.Goexit), and its runtime.g is another's.
 var errMainGone = errors.New("its main goroutine has ended")
 
+// behindStart is how far the last field that is read is behind the end of startpc.
+const behindStart = 16
+
 // infer finds out the layout from goroutines.
 func infer(program Program, text section, heads [][]byte) (layout, error) {
 	start := mainAt(program, heads[0])
@@ -34,7 +37,7 @@ func infer(program Program, text section, heads [][]byte) (layout, error) {
 
 // mainAt finds startpc: the entry of runtime.main.
 func mainAt(program Program, head []byte) uint64 {
-	for at := uint64(headSize); at+8 <= headMost; at += 8 {
+	for at := uint64(headSize); at+8+behindStart <= headMost; at += 8 {
 		pc := word(head, at) - program.Bias
 		if f, ok := program.Table.Frame(pc); ok && f.Entry == pc {
 			if calls, ok := program.Table.Lookup(pc); ok && calls[len(calls)-1].Function == "runtime.main" {

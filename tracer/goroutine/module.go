@@ -39,6 +39,31 @@ func readModule(m Memory, address uint64) (module, error) {
 	return out, nil
 }
 
+// maxModules bounds how many plugins a program has loaded.
+const maxModules = 256
+
+// readVariables reads where the variables of a program and of the plugins that it has
+// loaded are, and which words of them are pointers. That each module has a mask of the
+// right size shows that the way to the next one is right, too.
+func readVariables(m Memory, address uint64, l heapLayout) (all []part, err error) {
+	b := make([]byte, 8*(l.next+1))
+	for n := 0; address != 0; n++ {
+		mod, err := readModule(m, address)
+		if err != nil || n == maxModules || !read(m, b, address) {
+			return nil, errNoModule
+		}
+		for i, s := range []section{mod.data, mod.bss} {
+			known, ok := readMask(m, b[8*(l.mask+2*uint64(i)):], s)
+			if !ok {
+				return nil, errNoModule
+			}
+			all = append(all, part{section: s, mask: known})
+		}
+		address = word(b, 8*l.next)
+	}
+	return all, nil
+}
+
 // chunk is how much is searched at once.
 const chunk = 256 << 10
 

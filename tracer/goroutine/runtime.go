@@ -25,6 +25,8 @@ type Runtime struct {
 	memory  Memory
 	layout  layout
 	list    uint64 // address of runtime.allgs
+	module  uint64 // address of runtime.firstmoduledata
+	spans   uint64 // address of runtime.mheap_.allspans, 0 until it is asked for
 	reasons []string
 	frames  map[uint64]frame // by pc, as far as it was asked for
 	fresh   int              // how many of them since the scan began
@@ -65,7 +67,7 @@ func Open(program Program, memory Memory, room *Room) (*Runtime, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the Go runtime: %w", err)
 	}
-	r := &Runtime{program: program, memory: memory, frames: make(map[uint64]frame), Room: room}
+	r := &Runtime{program: program, memory: memory, module: address + program.Bias, frames: make(map[uint64]frame), Room: room}
 	if r.list, err = findList(memory, mod.bss); err != nil {
 		return nil, fmt.Errorf("find the Go runtime: %w", err)
 	}

@@ -47,8 +47,8 @@
 // A goroutine counts while it waits and has not run in between: one that wakes, if
 // only for a moment, is another object afterwards. So neither tickers nor the workers
 // of a pool that has work grow old, and what is said of threads above holds of waits.
-// Beyond that a goroutine that waits for what cannot come, as a nil channel, accuses
-// its site by age; and where most wait for descriptors growth makes a site no more
+// Beyond that a goroutine that waits for what cannot come, as a nil channel, or was found
+// to be unreachable, accuses its site by age; and where most wait for descriptors growth makes a site no more
 // than suspect: they may be as many open connections.
 //
 // Where there are very many goroutines not every snapshot looks at them. In between

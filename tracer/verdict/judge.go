@@ -46,6 +46,12 @@ type Correlation struct {
 	PerActivity, R float64
 }
 
+// Unreachable is what scans of the memory of its processes have found of a site: so many
+// goroutines of which each was unreachable in so many scans at least, the last ones.
+type Unreachable struct {
+	Goroutines, Scans int
+}
+
 // Site is a site of the last snapshot with its verdict.
 type Site struct {
 	tracer.Site
@@ -56,6 +62,8 @@ type Site struct {
 	Assumed string
 	// Trend is the evidence of growth, zero where age alone decides.
 	Trend Trend
+	// Unreachable is zero where nothing was found so, or nothing was verified.
+	Unreachable Unreachable
 	// Usual is how long objects of the site usually live, as far as the run
 	// has shown; 0 if it has not.
 	Usual time.Duration

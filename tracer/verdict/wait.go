@@ -11,6 +11,7 @@ import (
 func (h *History) judgeWaits(j *Site, r *record) {
 	forever, io := 0, 0
 	reason := ""
+	j.Unreachable = h.unreachable(r)
 	for _, o := range r.objects {
 		g := o.now.Goroutine
 		switch {
@@ -26,9 +27,34 @@ func (h *History) judgeWaits(j *Site, r *record) {
 	case forever > 0:
 		j.State, j.Assumed = Leaking, ""
 		j.Reason = fmt.Sprintf("%d of %d wait for what cannot come (%s)", forever, len(j.Outstanding), reason)
+	case j.Unreachable.Goroutines > 0:
+		j.Reason = also(j, fmt.Sprintf("%d of %d goroutines unreachable in %[3]d of %[3]d scans",
+			j.Unreachable.Goroutines, len(j.Outstanding), j.Unreachable.Scans))
+		j.State, j.Assumed = Leaking, ""
 	case j.State == Leaking && 2*io > len(r.objects):
 		j.State, j.Reason = Suspect, j.Reason+"; they may be as many open connections"
 	}
+}
+
+// also adds evidence to that of growth, if there is some.
+func also(j *Site, evidence string) string {
+	if j.State != Leaking {
+		return evidence
+	}
+	return j.Reason + "; " + evidence
+}
+
+// unreachable counts the goroutines of a site that are old enough and that nothing was
+// found to lead to.
+func (h *History) unreachable(r *record) (u Unreachable) {
+	for _, o := range r.objects {
+		if g := o.now.Goroutine; g != nil && g.Unreachable > 0 && h.age(o) >= h.minAge {
+			if u.Goroutines++; u.Scans == 0 || g.Unreachable < u.Scans {
+				u.Scans = g.Unreachable
+			}
+		}
+	}
+	return u
 }
 
 // keepsAlive tells the one goroutine that main starts to do nothing, as programs do

@@ -1,7 +1,8 @@
 // Command agents is a service that supervises agents. Each restart of an agent starts
 // a goroutine that waits for the agent's end, and forgets the one before: nobody will
-// ever tell that it has ended. With SECONDS it restarts twenty a second for so long;
-// without, `go N` restarts N agents, and prints:
+// ever tell that it has ended. With SECONDS it restarts twenty a second for so long, and
+// with SECONDS `kept` it knows all of them still, so that it could tell; without, `go N`
+// restarts N agents, and prints:
 //
 //	{"restarts":N,"goroutines":N}
 //
@@ -26,6 +27,8 @@ type agent struct{ ended chan struct{} }
 type supervisor struct {
 	agents   map[string]*agent
 	restarts int
+	keep     bool
+	kept     []*agent
 }
 
 //go:noinline
@@ -36,6 +39,9 @@ func (s *supervisor) restart(name string) {
 	a := &agent{ended: make(chan struct{})}
 	s.agents[name] = a // the goroutine of the one before waits for good
 	go a.await()       /* to blame */
+	if s.keep {
+		s.kept = append(s.kept, a)
+	}
 	s.restarts++
 }
 
@@ -67,6 +73,7 @@ func main() {
 		go sleep()
 		go tick()
 	}
+	s.keep = len(os.Args) > 2 && os.Args[2] == "kept"
 	if len(os.Args) > 1 {
 		seconds, err := strconv.Atoi(os.Args[1])
 		if err != nil {
