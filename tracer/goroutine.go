@@ -77,6 +77,7 @@ func (g *goroutines) notes() (notes []string) {
 // goProcess is the goroutines of one image of a process.
 type goProcess struct {
 	startStack uint64
+	scope      uint32             // in the last snapshot
 	young      bool               // the process is not older than tracing, or not its image
 	runtime    *goroutine.Runtime // nil while it is not found
 	err        error              // why it never will be
@@ -127,7 +128,11 @@ func (t *Tracer) readGoroutines(processes []ProcessActivity, now time.Time) {
 	for key, p := range t.goroutines.byProcess {
 		if !alive[key] {
 			t.endUnverified(key, p)
+			t.retireGoroutines(p)
 			delete(t.goroutines.byProcess, key)
+		} else if owner := t.processes[key.pid]; owner != nil && owner.space != nil && owner.space.startStack != p.startStack {
+			t.retireGoroutines(p)
+			t.goroutines.byProcess[key] = newGoProcess(owner.space.startStack, true)
 		}
 	}
 	if !now.Before(t.goroutines.due) {
@@ -186,15 +191,18 @@ func (t *Tracer) goProcess(key processKey) *goProcess {
 		return nil
 	}
 	p := t.goroutines.byProcess[key]
-	if p == nil || p.startStack != owner.space.startStack {
-		p = &goProcess{
-			startStack: owner.space.startStack,
-			young:      p != nil || owner.ours || t.clock.time(key.start).After(t.started), known: make(map[uint64]*goWait),
-			starts: make(map[goStart]*goSite), stacks: make(map[string]*goStack),
-		}
+	if p == nil {
+		p = newGoProcess(owner.space.startStack, owner.ours || t.clock.time(key.start).After(t.started))
 		t.goroutines.byProcess[key] = p
 	}
 	return p
+}
+
+func newGoProcess(startStack uint64, young bool) *goProcess {
+	return &goProcess{
+		startStack: startStack, young: young, known: make(map[uint64]*goWait),
+		starts: make(map[goStart]*goSite), stacks: make(map[string]*goStack),
+	}
 }
 
 // processMemory is the memory of a process, as package goroutine wants it.
@@ -306,7 +314,7 @@ func (l *goLook) see(g *goroutine.Goroutine, stack []uint64) {
 // leave notes that a goroutine has gone on, or ended.
 func (w *goWait) leave(id uint64) {
 	if w.site != nil {
-		w.site.leave(id)
+		w.site.leave(id, w.before)
 	}
 	w.site = nil
 }

@@ -25,6 +25,7 @@ type goSite struct {
 	application bool   // that function is the application's
 	kept        bool   // it is one of its process's sites
 
+	// created and released leave out what is older than tracing, as of all kinds.
 	created, released uint64
 	// waiting is oldest first. Snapshots share it: it does not change.
 	waiting []Object
@@ -33,9 +34,11 @@ type goSite struct {
 	left    map[int]bool
 }
 
-// leave notes that a goroutine does not wait any more.
-func (s *goSite) leave(id uint64) {
-	s.released++
+// leave notes that a goroutine does not wait any more, which may be older than tracing.
+func (s *goSite) leave(id uint64, before bool) {
+	if !before {
+		s.released++
+	}
 	if !s.kept {
 		return
 	}
@@ -205,20 +208,21 @@ func isWrapper(function string) bool {
 func (b *builder) addGoroutines(processes []ProcessActivity) {
 	for i := range processes {
 		owner := processes[i].Process
-		p := b.tracer.goroutines.byProcess[processKey{owner.PID, owner.Start}]
+		key := processKey{owner.PID, owner.Start}
+		p := b.tracer.goroutines.byProcess[key]
 		if p == nil {
 			continue
 		}
+		p.scope = b.scopes[key]
 		for _, from := range p.sites {
 			if from.created > 0 || len(from.waiting) > 0 {
-				b.addGoSite(from, owner)
+				b.addGoSite(from, p.scope)
 			}
 		}
 	}
 }
 
-func (b *builder) addGoSite(from *goSite, owner Process) {
-	scope := b.scopes[processKey{owner.PID, owner.Start}]
+func (b *builder) addGoSite(from *goSite, scope uint32) {
 	if b.tracer.scopes.muted(scope) {
 		return
 	}
@@ -236,4 +240,15 @@ func (b *builder) addGoSite(from *goSite, owner Process) {
 	s.Released += from.released
 	s.Outstanding = slices.Concat(s.Outstanding, from.waiting)
 	s.sorted = false
+}
+
+// retireGoroutines adds what an image of a process counted to its sites' past: it is
+// gone, and all that waited with it.
+func (t *Tracer) retireGoroutines(p *goProcess) {
+	for _, s := range p.sites {
+		t.past.add(siteKey{Goroutine, s.fingerprint, p.scope}, Site{
+			Kind: Goroutine, Scope: t.scopes.get(p.scope), Fingerprint: s.fingerprint,
+			Stack: s.stack, Role: Started, Created: s.created, Released: s.created,
+		}, t.age)
+	}
 }

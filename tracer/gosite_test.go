@@ -62,7 +62,7 @@ func TestGoSiteWaiting(t *testing.T) {
 	look := func(entered []Object, left ...uint64) []Object {
 		s.entered = entered
 		for _, id := range left {
-			s.leave(id)
+			s.leave(id, false)
 		}
 		s.settle()
 		return s.waiting
@@ -86,7 +86,7 @@ func TestGoSiteWaiting(t *testing.T) {
 	}
 	// Of a site that is one too many nothing is listed.
 	lost := new(goSite)
-	lost.leave(1)
+	lost.leave(1, false)
 	if lost.left != nil {
 		t.Error("a site that is not kept grows")
 	}

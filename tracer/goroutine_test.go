@@ -1,0 +1,116 @@
+package tracer
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/leaktrace/leaktrace/tracer/goroutine"
+)
+
+// goTracer is a tracer of processes that wait at one site each, of one fingerprint.
+type goTracer struct {
+	*Tracer
+	alive []ProcessActivity
+}
+
+// newGoTracer has the processes 1, 2 and so on of one image.
+func newGoTracer(processes int) *goTracer {
+	t := &goTracer{Tracer: &Tracer{
+		goroutines: newGoroutines(), past: make(past), processes: make(map[int]*process),
+		stacks: newStacks(nil, nil, &spaces{}), sizes: make(map[siteKey]int),
+	}}
+	t.goroutines.due = time.Now() // tests look themselves
+	for pid := 1; pid <= processes; pid++ {
+		t.processes[pid] = &process{pid: pid, space: &space{startStack: 1}}
+		t.alive = append(t.alive, ProcessActivity{Process: Process{PID: pid}})
+		t.goroutines.byProcess[processKey{pid: pid}] = newGoProcess(1, true)
+	}
+	return t
+}
+
+// goroutinesOf is what is known of a process.
+func (t *goTracer) goroutinesOf(pid int) *goProcess {
+	return t.goroutines.byProcess[processKey{pid: pid}]
+}
+
+// begin begins a look at a process, in which goroutines wait that began at an address.
+func (t *goTracer) begin(pid int, start uint64, ids ...uint64) *goLook {
+	p := t.goroutinesOf(pid)
+	p.runtime = new(goroutine.Runtime)
+	l := &goLook{tracer: t.Tracer, goProcess: p, space: &space{}, owner: Process{PID: pid}, most: maxGoroutines}
+	p.looks++
+	for _, id := range ids {
+		g := &goroutine.Goroutine{ID: id, Status: goroutine.Waiting, Start: start}
+		var stack []uint64
+		if l.wants(g) {
+			stack = []uint64{start}
+		}
+		l.see(g, stack)
+	}
+	return l
+}
+
+// look is a look at a process.
+func (t *goTracer) look(pid int, start uint64, ids ...uint64) {
+	l := t.begin(pid, start, ids...)
+	l.sweep()
+	for _, s := range l.sites {
+		s.settle()
+	}
+}
+
+// count is what a snapshot has of goroutines: created, released and outstanding.
+func (t *goTracer) count() [3]uint64 {
+	t.readGoroutines(t.alive, time.Time{})
+	b := &builder{tracer: t.Tracer, sites: make(map[siteKey]*siteBuilder)}
+	b.addGoroutines(t.alive)
+	b.addPast()
+	sum := [3]uint64{}
+	for _, s := range b.finish() {
+		sum[0], sum[1], sum[2] = sum[0]+s.Created, sum[1]+s.Released, sum[2]+uint64(len(s.Outstanding))
+	}
+	return sum
+}
+
+// TestGoroutinesOfTheDead has one of two processes end, and the other begin another
+// image: no count falls, and what waited is released.
+func TestGoroutinesOfTheDead(t *testing.T) {
+	tr := newGoTracer(2)
+	for range 2 {
+		tr.look(1, 8, 2, 3, 4)
+		tr.look(2, 8, 2, 3)
+	}
+	tr.look(1, 8, 2, 3)
+	check := func(when string, want [3]uint64) {
+		t.Helper()
+		if diff := cmp.Diff(want, tr.count()); diff != "" {
+			t.Errorf("%s: created, released, outstanding (-want +got)\n%s", when, diff)
+		}
+	}
+	check("both", [3]uint64{5, 1, 4})
+	tr.alive = tr.alive[1:]
+	check("one has ended", [3]uint64{5, 3, 2})
+	tr.look(2, 8, 2)
+	check("the other goes on", [3]uint64{5, 4, 1})
+	tr.processes[2].space = &space{startStack: 2}
+	check("it has another image", [3]uint64{5, 5, 0})
+	if p := tr.goroutinesOf(2); !p.young || len(p.known) > 0 {
+		t.Errorf("of the other image is known %+v", p)
+	}
+	tr.alive = nil
+	check("none is left", [3]uint64{5, 5, 0})
+}
+
+// TestGoroutinesOlderThanTracing are neither created nor released.
+func TestGoroutinesOlderThanTracing(t *testing.T) {
+	tr := newGoTracer(1)
+	tr.goroutinesOf(1).young = false
+	for _, ids := range [][]uint64{{2, 3}, {2, 3, 4}, {2, 3, 4}, {3}} {
+		tr.look(1, 8, ids...)
+	}
+	if diff := cmp.Diff([3]uint64{1, 1, 1}, tr.count()); diff != "" {
+		t.Errorf("created, released, outstanding (-want +got)\n%s", diff)
+	}
+}
