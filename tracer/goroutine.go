@@ -84,6 +84,7 @@ type goProcess struct {
 	failures   int                // to find the runtime
 	unverified error              // why it could not be verified at last
 	looks      uint32
+	read       bool               // one of them saw all
 	known      map[uint64]*goWait // by goroutine
 	looked     time.Time          // when the last look was
 	starts     map[goStart]*goSite
@@ -252,13 +253,9 @@ func (t *Tracer) look(owner Process, p *goProcess, now time.Time) {
 	p.looks++
 	omitted, err := p.runtime.Scan(l.wants, l.see)
 	p.omitted, p.looked = omitted+l.left, now
+	l.finish(err == nil)
 	if err != nil {
 		p.runtime = nil // it has just ended, or is found better next time
-		return
-	}
-	l.sweep()
-	for _, s := range p.sites {
-		s.settle()
 	}
 }
 
@@ -296,7 +293,7 @@ func (l *goLook) see(g *goroutine.Goroutine, stack []uint64) {
 			l.left++
 			return
 		}
-		known = &goWait{before: l.looks == 1 && !l.young, look: l.looks}
+		known = &goWait{before: !l.read && !l.young, look: l.looks}
 		known.note(g)
 		l.known[g.ID] = known
 		return
@@ -308,6 +305,17 @@ func (l *goLook) see(g *goroutine.Goroutine, stack []uint64) {
 		known.note(g)
 	case stack != nil:
 		l.enter(known, g, stack)
+	}
+}
+
+// finish ends a look. One that failed has seen a part, and does not tell what has ended.
+func (l *goLook) finish(whole bool) {
+	if whole {
+		l.sweep()
+		l.read = true
+	}
+	for _, s := range l.sites {
+		s.settle()
 	}
 }
 

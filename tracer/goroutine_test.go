@@ -54,11 +54,7 @@ func (t *goTracer) begin(pid int, start uint64, ids ...uint64) *goLook {
 
 // look is a look at a process.
 func (t *goTracer) look(pid int, start uint64, ids ...uint64) {
-	l := t.begin(pid, start, ids...)
-	l.sweep()
-	for _, s := range l.sites {
-		s.settle()
-	}
+	t.begin(pid, start, ids...).finish(true)
 }
 
 // count is what a snapshot has of goroutines: created, released and outstanding.
@@ -112,5 +108,34 @@ func TestGoroutinesOlderThanTracing(t *testing.T) {
 	}
 	if diff := cmp.Diff([3]uint64{1, 1, 1}, tr.count()); diff != "" {
 		t.Errorf("created, released, outstanding (-want +got)\n%s", diff)
+	}
+}
+
+// TestFailedLooks has looks fail: what they saw counts, and no more.
+func TestFailedLooks(t *testing.T) {
+	type look struct {
+		ids    []uint64
+		failed bool
+	}
+	for _, test := range []struct {
+		name  string
+		looks []look
+		young bool
+		want  [3]uint64
+	}{
+		{"the first, of which the rest is as old", []look{{[]uint64{2}, true}, {[]uint64{2, 3}, false}, {[]uint64{2, 3}, false}}, false, [3]uint64{0, 0, 2}},
+		{"the second, of what goes on then", []look{{[]uint64{2, 3}, false}, {[]uint64{2}, true}, {nil, false}}, true, [3]uint64{1, 1, 0}},
+		{"the third, which did not see all that wait", []look{{[]uint64{2, 3}, false}, {[]uint64{2, 3}, false}, {[]uint64{2}, true}}, true, [3]uint64{2, 0, 2}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			tr := newGoTracer(1)
+			tr.goroutinesOf(1).young = test.young
+			for _, l := range test.looks {
+				tr.begin(1, 8, l.ids...).finish(!l.failed)
+			}
+			if diff := cmp.Diff(test.want, tr.count()); diff != "" {
+				t.Errorf("created, released, outstanding (-want +got)\n%s", diff)
+			}
+		})
 	}
 }
