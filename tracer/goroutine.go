@@ -53,9 +53,13 @@ func (g *goroutines) count() (n int) {
 	return n
 }
 
-// mostFailures is how often a runtime is looked for that is not as it should be: one that
-// has begun a moment ago may not be yet.
-const mostFailures = 3
+const (
+	// mostFailures is how many looks at a process may fail in a row: until then it shows
+	// what the last one saw.
+	mostFailures = 3
+	// earlyPatience is how long a program may take to have a runtime.
+	earlyPatience = time.Minute
+)
 
 // maxNotes is how many processes are named that are not understood.
 const maxNotes = 5
@@ -80,8 +84,9 @@ type goProcess struct {
 	scope      uint32             // in the last snapshot
 	young      bool               // the process is not older than tracing, or not its image
 	runtime    *goroutine.Runtime // nil while it is not found
-	err        error              // why it never will be
-	failures   int                // to find the runtime
+	err        error              // why it is not read any more
+	failures   int                // in a row
+	tried      time.Time          // when the first look was
 	unverified error              // why it could not be verified at last
 	looks      uint32
 	read       bool               // one of them saw all
@@ -144,7 +149,7 @@ func (t *Tracer) readGoroutines(processes []ProcessActivity, now time.Time) {
 // lookAtAll looks at the goroutines of all processes, and says when to do so again.
 func (t *Tracer) lookAtAll(processes []ProcessActivity, now time.Time) {
 	var first, others time.Duration
-	omitted := 0
+	omitted, looks, failed := 0, 0, 0
 	for i := range processes {
 		owner := processes[i].Process
 		p := t.goProcess(processKey{owner.PID, owner.Start})
@@ -155,13 +160,19 @@ func (t *Tracer) lookAtAll(processes []ProcessActivity, now time.Time) {
 		if p.looks < firstLooks {
 			to = &first
 		}
-		t.look(owner, p, now)
+		looks++
+		if err := t.look(owner, p, now); err != nil && p.err == nil {
+			failed++
+		}
 		*to += ownTime() - began
 		omitted += p.omitted
 	}
 	g := t.goroutines
 	g.omitted = max(g.omitted, uint64(omitted))
-	g.looked, g.due = now, now.Add(goroutineRest(first, others))
+	g.due = now.Add(goroutineRest(first, others))
+	if looks == 0 || failed < looks {
+		g.looked = now
+	}
 }
 
 // goroutineRest is how long not to look, after looks that took so much processor time:
@@ -230,22 +241,38 @@ func (t *Tracer) find(pid int, p *goProcess) error {
 	return err
 }
 
-// look reads the goroutines of a process once.
-func (t *Tracer) look(owner Process, p *goProcess, now time.Time) {
-	pid := owner.PID
+// look looks at the goroutines of a process once.
+func (t *Tracer) look(owner Process, p *goProcess, now time.Time) error {
+	if p.tried.IsZero() {
+		p.tried = now
+	}
+	err := t.scan(owner, p, now)
+	if err != nil {
+		p.fail(t.name(owner.PID), err, now)
+	}
+	return err
+}
+
+// fail notes that a look has failed at a process of a name.
+func (p *goProcess) fail(name string, err error, now time.Time) {
+	p.runtime = nil // it has just ended, or is found better next time
+	if !p.read && errors.Is(err, goroutine.ErrEarly) && now.Sub(p.tried) < earlyPatience {
+		return
+	}
+	if p.failures++; p.failures == mostFailures {
+		p.forget()
+		p.err = fmt.Errorf("goroutines of %s are not read: %w", name, err)
+	}
+}
+
+// scan reads the goroutines of a process, once its runtime is found.
+func (t *Tracer) scan(owner Process, p *goProcess, now time.Time) error {
 	if p.runtime == nil {
-		err := t.find(pid, p)
-		if err != nil && !errors.Is(err, goroutine.ErrEarly) {
-			p.failures++
-		}
-		if p.failures == mostFailures {
-			p.err = fmt.Errorf("goroutines of %s are not read: %w", t.name(pid), err)
-		}
-		if err != nil {
-			return
+		if err := t.find(owner.PID, p); err != nil {
+			return err
 		}
 	}
-	l := goLook{tracer: t, goProcess: p, space: t.processes[pid].space, owner: owner, most: maxGoroutines}
+	l := goLook{tracer: t, goProcess: p, space: t.processes[owner.PID].space, owner: owner, most: maxGoroutines}
 	if t.scopes != nil {
 		others := t.goroutines.count() - len(p.known)
 		l.most = min(maxEachGoroutines, maxNodeGoroutines-others)
@@ -254,8 +281,15 @@ func (t *Tracer) look(owner Process, p *goProcess, now time.Time) {
 	omitted, err := p.runtime.Scan(l.wants, l.see)
 	p.omitted, p.looked = omitted+l.left, now
 	l.finish(err == nil)
-	if err != nil {
-		p.runtime = nil // it has just ended, or is found better next time
+	return err
+}
+
+// forget lets go of goroutines that nobody can look at any more. How many there were
+// stays known.
+func (p *goProcess) forget() {
+	p.known, p.starts, p.stacks = nil, nil, nil
+	for _, s := range p.sites {
+		s.waiting = nil
 	}
 }
 
@@ -312,7 +346,7 @@ func (l *goLook) see(g *goroutine.Goroutine, stack []uint64) {
 func (l *goLook) finish(whole bool) {
 	if whole {
 		l.sweep()
-		l.read = true
+		l.read, l.failures = true, 0
 	}
 	for _, s := range l.sites {
 		s.settle()

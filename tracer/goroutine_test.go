@@ -1,12 +1,16 @@
 package tracer
 
 import (
+	"errors"
+	"os"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/leaktrace/leaktrace/tracer/goroutine"
+	"github.com/leaktrace/leaktrace/tracer/symbol"
 )
 
 // goTracer is a tracer of processes that wait at one site each, of one fingerprint.
@@ -135,6 +139,91 @@ func TestFailedLooks(t *testing.T) {
 			}
 			if diff := cmp.Diff(test.want, tr.count()); diff != "" {
 				t.Errorf("created, released, outstanding (-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestUnreadableGoroutines has the memory of a process not come any more: what was seen
+// last is shown as of then, and after some looks no more.
+func TestUnreadableGoroutines(t *testing.T) {
+	exe, err := os.Open("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	symbols, err := symbol.Open(exe, "test", "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = symbols.Close() }()
+	tr := newGoTracer(2)
+	tr.memory = &memory{hung: map[int]bool{1: true}}
+	tr.processes[1].comm = "service"
+	tr.processes[1].space.mappings = []mapping{{file: &file{golang: true, symbols: symbols}}}
+	for range 2 {
+		tr.look(1, 8, 2, 3)
+	}
+	tr.goroutinesOf(1).runtime = nil
+	type state struct {
+		count  [3]uint64
+		looked int // which look
+		notes  []string
+	}
+	look := func(n int) state {
+		tr.lookAtAll(tr.alive, time.Unix(int64(n), 0))
+		s := state{count: tr.count(), notes: tr.goroutines.notes()}
+		if !tr.goroutines.looked.IsZero() {
+			s.looked = int(tr.goroutines.looked.Unix())
+		}
+		return s
+	}
+	tr.goroutinesOf(2).err = errors.New("not understood")
+	for n := 1; n < mostFailures; n++ {
+		if diff := cmp.Diff(state{[3]uint64{2, 0, 2}, 0, []string{"not understood"}}, look(n), cmp.AllowUnexported(state{})); diff != "" {
+			t.Errorf("look %d: (-want +got)\n%s", n, diff)
+		}
+	}
+	want := state{[3]uint64{2, 0, 0}, mostFailures, []string{
+		"goroutines of service (pid 1) are not read: find the Go runtime: the runtime's description of the program is not where its file says", "not understood",
+	}}
+	if diff := cmp.Diff(want, look(mostFailures), cmp.AllowUnexported(state{})); diff != "" {
+		t.Errorf("the last look: (-want +got)\n%s", diff)
+	}
+	if p := tr.goroutinesOf(1); tr.goroutines.count() != 0 || p.starts != nil || p.stacks != nil {
+		t.Errorf("kept are %+v", p)
+	}
+}
+
+// TestFailures checks how many looks may fail, and that those do not count which came
+// too early or before one that did not fail.
+func TestFailures(t *testing.T) {
+	other := errors.New("it is not as it should be")
+	for _, test := range []struct {
+		name   string
+		read   bool
+		after  time.Duration
+		errs   []error // nil is a look that did not fail
+		failed bool
+	}{
+		{"three in a row", false, 0, []error{other, other, other}, true},
+		{"three, with one between them that did not fail", false, 0, []error{other, other, nil, other, other}, false},
+		{"too early", false, earlyPatience / 2, slices.Repeat([]error{goroutine.ErrEarly}, 9), false},
+		{"too early, for long", false, earlyPatience, slices.Repeat([]error{goroutine.ErrEarly}, 3), true},
+		{"without a list that was there", true, 0, slices.Repeat([]error{goroutine.ErrEarly}, 3), true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			tr := newGoTracer(1)
+			p := tr.goroutinesOf(1)
+			p.read, p.tried = test.read, time.Now()
+			for _, err := range test.errs {
+				if err == nil {
+					tr.look(1, 8)
+				} else {
+					p.fail("service", err, p.tried.Add(test.after))
+				}
+			}
+			if failed := p.err != nil; failed != test.failed {
+				t.Errorf("given up: %t", failed)
 			}
 		})
 	}
