@@ -95,6 +95,8 @@ type goProcess struct {
 	starts     map[goStart]*goSite
 	stacks     map[string]*goStack // by addresses
 	sites      []*goSite
+	others     goSite // stands for those beyond the first maxGoSites
+	crowd      int    // how many goroutines wait at these
 	omitted    int
 	// verifications is how often its goroutines were verified.
 	verifications int
@@ -279,8 +281,8 @@ func (t *Tracer) scan(owner Process, p *goProcess, now time.Time) error {
 	}
 	p.looks++
 	omitted, err := p.runtime.Scan(l.wants, l.see)
-	p.omitted, p.looked = omitted+l.left, now
-	l.finish(err == nil)
+	l.finish(omitted, err == nil)
+	p.looked = now
 	return err
 }
 
@@ -335,15 +337,16 @@ func (l *goLook) see(g *goroutine.Goroutine, stack []uint64) {
 	known.look = l.looks
 	switch {
 	case !known.same(g):
-		known.leave(g.ID)
+		l.leave(known, g.ID)
 		known.note(g)
 	case stack != nil:
 		l.enter(known, g, stack)
 	}
 }
 
-// finish ends a look. One that failed has seen a part, and does not tell what has ended.
-func (l *goLook) finish(whole bool) {
+// finish ends a look, in which so many goroutines were not even read. One that failed has
+// seen a part, and does not tell what has ended.
+func (l *goLook) finish(omitted int, whole bool) {
 	if whole {
 		l.sweep()
 		l.read, l.failures = true, 0
@@ -351,11 +354,16 @@ func (l *goLook) finish(whole bool) {
 	for _, s := range l.sites {
 		s.settle()
 	}
+	l.omitted = omitted + l.left + l.crowd
 }
 
 // leave notes that a goroutine has gone on, or ended.
-func (w *goWait) leave(id uint64) {
-	if w.site != nil {
+func (l *goLook) leave(w *goWait, id uint64) {
+	switch w.site {
+	case nil:
+	case &l.others:
+		l.crowd--
+	default:
 		w.site.leave(id, w.before)
 	}
 	w.site = nil
@@ -365,7 +373,7 @@ func (w *goWait) leave(id uint64) {
 func (l *goLook) sweep() {
 	for id, known := range l.known {
 		if known.look != l.looks {
-			known.leave(id)
+			l.leave(known, id)
 			delete(l.known, id)
 		}
 	}

@@ -46,19 +46,24 @@ func (t *goTracer) begin(pid int, start uint64, ids ...uint64) *goLook {
 	l := &goLook{tracer: t.Tracer, goProcess: p, space: &space{}, owner: Process{PID: pid}, most: maxGoroutines}
 	p.looks++
 	for _, id := range ids {
-		g := &goroutine.Goroutine{ID: id, Status: goroutine.Waiting, Start: start}
-		var stack []uint64
-		if l.wants(g) {
-			stack = []uint64{start}
-		}
-		l.see(g, stack)
+		t.see(l, id, start)
 	}
 	return l
 }
 
+// see has a look see a goroutine that waits.
+func (t *goTracer) see(l *goLook, id, start uint64) {
+	g := &goroutine.Goroutine{ID: id, Status: goroutine.Waiting, Start: start}
+	var stack []uint64
+	if l.wants(g) {
+		stack = []uint64{start}
+	}
+	l.see(g, stack)
+}
+
 // look is a look at a process.
 func (t *goTracer) look(pid int, start uint64, ids ...uint64) {
-	t.begin(pid, start, ids...).finish(true)
+	t.begin(pid, start, ids...).finish(0, true)
 }
 
 // count is what a snapshot has of goroutines: created, released and outstanding.
@@ -115,6 +120,35 @@ func TestGoroutinesOlderThanTracing(t *testing.T) {
 	}
 }
 
+// TestTooManySites has a thousand goroutines that began elsewhere than all sites that
+// there may be: they are counted, take nothing of their own, and accuse none.
+func TestTooManySites(t *testing.T) {
+	const others = 1000
+	tr := newGoTracer(1)
+	look := func(first, last uint64) *goLook {
+		l := tr.begin(1, 0)
+		for id := first; id < last; id++ {
+			tr.see(l, id, id)
+		}
+		l.finish(0, true)
+		return l
+	}
+	const first = 2
+	look(first, first+maxGoSites+others)
+	for _, test := range []struct{ from, want uint64 }{{first, others}, {first, others}, {first + maxGoSites + 10, others - 10}} {
+		p := look(test.from, first+maxGoSites+others)
+		if len(p.starts) != maxGoSites || len(p.sites) != maxGoSites || p.omitted != int(test.want) {
+			t.Fatalf("%d sites, %d of them listed, and %d goroutines omitted; want %d twice, and %d", len(p.starts), len(p.sites), p.omitted, maxGoSites, test.want)
+		}
+		if p.others.created+p.others.released != 0 || p.others.waiting != nil || p.others.left != nil {
+			t.Fatalf("the site of all others is %+v", p.others)
+		}
+	}
+	if diff := cmp.Diff([3]uint64{maxGoSites, maxGoSites, 0}, tr.count()); diff != "" {
+		t.Errorf("created, released, outstanding (-want +got)\n%s", diff)
+	}
+}
+
 // TestFailedLooks has looks fail: what they saw counts, and no more.
 func TestFailedLooks(t *testing.T) {
 	type look struct {
@@ -135,7 +169,7 @@ func TestFailedLooks(t *testing.T) {
 			tr := newGoTracer(1)
 			tr.goroutinesOf(1).young = test.young
 			for _, l := range test.looks {
-				tr.begin(1, 8, l.ids...).finish(!l.failed)
+				tr.begin(1, 8, l.ids...).finish(0, !l.failed)
 			}
 			if diff := cmp.Diff(test.want, tr.count()); diff != "" {
 				t.Errorf("created, released, outstanding (-want +got)\n%s", diff)

@@ -23,7 +23,6 @@ type goSite struct {
 	name        string // of the function they began at
 	system      bool   // they are the runtime's own
 	application bool   // that function is the application's
-	kept        bool   // it is one of its process's sites
 
 	// created and released leave out what is older than tracing, as of all kinds.
 	created, released uint64
@@ -38,9 +37,6 @@ type goSite struct {
 func (s *goSite) leave(id uint64, before bool) {
 	if !before {
 		s.released++
-	}
-	if !s.kept {
-		return
 	}
 	if s.left == nil {
 		s.left = make(map[int]bool)
@@ -81,23 +77,28 @@ func (where *goStack) info(now GoroutineInfo) *GoroutineInfo {
 
 // start returns the site of goroutines by where they began alone.
 func (l *goLook) start(g *goroutine.Goroutine) *goSite {
-	key := goStart{creator: g.Creator, start: g.Start}
-	s := l.starts[key]
-	if s == nil {
+	return l.know(goStart{creator: g.Creator, start: g.Start}, func() *goSite {
 		began := l.frames(g.Start + 1) // a return address: the first instruction's
-		s = newGoSite(began, l.frames(g.Creator))
+		s := newGoSite(began, l.frames(g.Creator))
 		s.system = strings.HasPrefix(s.name, "runtime.")
-		l.keep(key, s)
-	}
-	return s
+		return s
+	})
 }
 
-// keep remembers a site, if there are not too many.
-func (l *goLook) keep(key goStart, s *goSite) {
-	if len(l.starts) < maxGoSites {
-		l.starts[key], s.kept = s, true
+// know returns a site, which fresh makes the first time. All beyond the most there may be
+// are one.
+func (l *goLook) know(key goStart, fresh func() *goSite) *goSite {
+	s := l.starts[key]
+	switch {
+	case s != nil:
+	case len(l.starts) == maxGoSites:
+		s = &l.others
+	default:
+		s = fresh()
+		l.starts[key] = s
 		l.sites = append(l.sites, s)
 	}
+	return s
 }
 
 func (l *goLook) frames(pc uint64) []symbol.Frame { return l.tracer.stacks.frames(l.space, pc) }
@@ -127,8 +128,8 @@ func newGoSite(began, creator []symbol.Frame) *goSite {
 // enter notes that a goroutine waits, and where: at least since the last look.
 func (l *goLook) enter(w *goWait, g *goroutine.Goroutine, addresses []uint64) {
 	where := l.parked(addresses)
-	w.site = l.site(g, where)
-	if !w.site.kept {
+	if w.site = l.site(g, where); w.site == &l.others {
+		l.crowd++
 		return
 	}
 	if !w.before {
@@ -179,22 +180,18 @@ func (l *goLook) site(g *goroutine.Goroutine, where *goStack) *goSite {
 	if wrapped {
 		entry = slices.IndexFunc(where.Frames, func(f symbol.Frame) bool { return f.Function == s.name }) - 1
 	}
-	if s.application && !wrapped || entry < 0 {
+	if s.application && !wrapped || entry < 0 || s == &l.others {
 		return s
 	}
 	first := where.Frames[entry]
-	key := goStart{g.Creator, g.Start, first.Function}
-	known := l.starts[key]
-	if known == nil {
+	return l.know(goStart{g.Creator, g.Start, first.Function}, func() *goSite {
 		first.Inlined = false // of what is inlined into the wrapper this is left
 		began := []symbol.Frame{first}
 		if !wrapped {
 			began = append(began, l.frames(g.Start+1)...)
 		}
-		known = newGoSite(began, l.frames(g.Creator))
-		l.keep(key, known)
-	}
-	return known
+		return newGoSite(began, l.frames(g.Creator))
+	})
 }
 
 // isWrapper tells the functions that the compiler makes of go statements whose call
