@@ -166,7 +166,7 @@ func (h *History) observe(step time.Duration) {
 		k := keyOf(s)
 		r := h.records[k]
 		if r == nil && len(s.Outstanding) > 0 {
-			r = &record{key: k, created: s.Created, released: s.Released}
+			r = &record{key: k, released: s.Released}
 			h.records[k] = r
 		}
 		if r != nil {

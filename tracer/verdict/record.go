@@ -21,8 +21,8 @@ type record struct {
 	// it, in the whole run.
 	died     [ages]uint64
 	exposure [ages]float64
-	// created and released are the totals at the last snapshot.
-	created, released uint64
+	// released is the total at the last snapshot.
+	released uint64
 	// deaths is how many objects were seen to be gone in this snapshot.
 	deaths uint64
 	// empty counts the last snapshots in a row without an object.
@@ -60,9 +60,8 @@ func (r *record) tally(s *tracer.Site, step time.Duration, unseen bool) {
 	n := uint32(len(s.Outstanding))
 	p.low, p.high, p.last = n, n, n
 	released := s.Released - min(r.released, s.Released)
-	p.created = uint32(s.Created - min(r.created, s.Created))
 	p.released = uint32(released)
-	r.created, r.released = max(r.created, s.Created), max(r.released, s.Released)
+	r.released = max(r.released, s.Released)
 	if unseen && released > r.deaths {
 		r.lives.add(step/2, released-r.deaths)
 	}
