@@ -60,7 +60,7 @@ func (r *record) tally(s *tracer.Site, step time.Duration, unseen bool) {
 	n := uint32(len(s.Outstanding))
 	p.low, p.high, p.last = n, n, n
 	released := s.Released - min(r.released, s.Released)
-	p.released = uint32(released)
+	p.released += uint32(released)
 	r.released = max(r.released, s.Released)
 	if unseen && released > r.deaths {
 		r.lives.add(step/2, released-r.deaths)
@@ -81,6 +81,23 @@ func (r *record) finish(step time.Duration, length int, folds []int) {
 		r.objects = nil
 	}
 	r.pending, r.did, r.deaths = point{}, deeds{}, 0
+}
+
+// reopen has the current snapshot stand in the place of the last one.
+func (r *record) reopen() {
+	if len(r.points) == 0 {
+		return
+	}
+	last := r.points[len(r.points)-1]
+	r.points = r.points[:len(r.points)-1]
+	r.pending.released = last.released
+	for k := range ages {
+		r.pending.died[k] += last.died[k]
+	}
+	for i := range r.did {
+		r.did[i] += last.did[i]
+	}
+	r.empty = max(0, r.empty-1)
 }
 
 // nothing is the point of a time before a site was seen. It does not change.
