@@ -11,8 +11,10 @@ type Limits struct {
 	// bytes of the process's memory it reads, and keeps until it ends.
 	Objects int
 	Bytes   uint64
-	// Until is when to give up.
+	// Until is when to give up, and Done is closed to have it give up at once: nil is for
+	// never.
 	Until time.Time
+	Done  <-chan struct{}
 	// Pause is the time between two scans.
 	Pause time.Duration
 }
@@ -21,6 +23,34 @@ var (
 	errMany = errors.New("there is too much in its heap")
 	errSlow = errors.New("it takes too long")
 )
+
+// ErrStopped is returned by Verify if Limits.Done is closed before it has a verdict.
+var ErrStopped = errors.New("it was stopped")
+
+// over tells why there is no time left, nil if there is.
+func (l *Limits) over() error {
+	select {
+	case <-l.Done:
+		return ErrStopped
+	default:
+	}
+	if time.Now().After(l.Until) {
+		return errSlow
+	}
+	return nil
+}
+
+// rest waits for the time between two scans.
+func (l *Limits) rest() error {
+	pause := time.NewTimer(l.Pause)
+	defer pause.Stop()
+	select {
+	case <-l.Done:
+		return ErrStopped
+	case <-pause.C:
+		return nil
+	}
+}
 
 // spot is an object.
 type spot struct {
@@ -92,11 +122,14 @@ func (m *marker) drain() error {
 			last := m.found[len(m.found)-1]
 			m.found = m.found[:len(m.found)-1]
 			m.lookAt(last)
-			switch {
-			case m.limits.Objects < 0:
+			if m.limits.Objects < 0 {
 				return errMany
-			case n%(1<<12) == 0 && time.Now().After(m.limits.Until):
-				return errSlow
+			}
+			if n%(1<<12) != 0 {
+				continue
+			}
+			if err := m.limits.over(); err != nil {
+				return err
 			}
 		}
 	}

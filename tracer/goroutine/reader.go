@@ -1,10 +1,6 @@
 package goroutine
 
-import (
-	"time"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // markRoom is how many bytes are read at a time.
 const markRoom = 256 << 10
@@ -46,11 +42,11 @@ func (r *reader) add(p part) {
 func (r *reader) readQueue(look func(p *part, b []byte)) error {
 	for len(r.queue) > 0 {
 		size := r.take()
-		switch {
-		case r.limits.Bytes < size:
+		if r.limits.Bytes < size {
 			return errMany
-		case time.Now().After(r.limits.Until):
-			return errSlow
+		}
+		if err := r.limits.over(); err != nil {
+			return err
 		}
 		r.limits.Bytes -= size
 		if err := gather(r.memory, r.buffer, r.pieces, r.there); err != nil {

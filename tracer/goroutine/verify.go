@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 )
 
 // Scans is how many times Verify scans.
@@ -38,7 +37,8 @@ var (
 // missed. None is wrong but where all that leads to a goroutine was, in each scan, in
 // a register alone, or on its way from memory that was not read yet to some that was.
 //
-// There is an error where the heap is not what it should be, or beyond the limits.
+// There is an error where the heap is not what it should be, or beyond the limits, and
+// ErrStopped if it was told to end.
 func (r *Runtime) Verify(l Limits) (map[uint64]Goroutine, error) {
 	var found map[uint64]Goroutine
 	for i := range Scans {
@@ -55,7 +55,9 @@ func (r *Runtime) Verify(l Limits) (map[uint64]Goroutine, error) {
 			return nil, nil
 		}
 		if i+1 < Scans {
-			time.Sleep(l.Pause)
+			if err := l.rest(); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return found, nil

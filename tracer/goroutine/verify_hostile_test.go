@@ -160,6 +160,8 @@ func TestHostileHeap(t *testing.T) {
 // TestLimits verifies a process that goes beyond each limit.
 func TestLimits(t *testing.T) {
 	program, good := recordLeaks(t)
+	stopped := make(chan struct{})
+	close(stopped)
 	for name, test := range map[string]struct {
 		change func(l *Limits)
 		want   error
@@ -167,6 +169,7 @@ func TestLimits(t *testing.T) {
 		"objects": {func(l *Limits) { l.Objects = 10 }, errMany},
 		"bytes":   {func(l *Limits) { l.Bytes = 10 << 10 }, errMany},
 		"time":    {func(l *Limits) { l.Until = time.Now() }, errSlow},
+		"stopped": {func(l *Limits) { l.Done = stopped }, ErrStopped},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := Open(program, good, NewRoom())
@@ -179,6 +182,15 @@ func TestLimits(t *testing.T) {
 				t.Errorf("%d unreachable, %v; want %v", len(found), err, test.want)
 			}
 		})
+	}
+}
+
+// TestStoppedRest stops a verification between its scans.
+func TestStoppedRest(t *testing.T) {
+	stopped := make(chan struct{})
+	close(stopped)
+	if err := (&Limits{Pause: time.Hour, Done: stopped}).rest(); !errors.Is(err, ErrStopped) {
+		t.Errorf("%v, not %v", err, ErrStopped)
 	}
 }
 
