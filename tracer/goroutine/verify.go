@@ -97,8 +97,14 @@ type scan struct {
 // others may be in their place, and if finalizers run it is not known what leads where:
 // then it begins again, for some time.
 func (r *Runtime) unreachable(l Limits) (found map[uint64]Goroutine, err error) {
+	m := &portioned{Memory: r.memory, limits: &l}
+	defer func() { r.memory = m.Memory }()
+	r.memory = m
 	for n := 0; ; n++ {
 		found, err = r.scanHeap(l)
+		if m.failed != nil {
+			return nil, m.failed
+		}
 		if n == mostCopies || !errors.Is(err, errCollected) && !errors.Is(err, errQueued) {
 			return found, err
 		}
