@@ -76,3 +76,28 @@ func (r *reader) take() (size uint64) {
 	}
 	return size
 }
+
+// readEach reads so many bytes at each of n addresses, and gives them to each, or that they
+// are not there. Few may not be.
+func (r *reader) readEach(n, size int, at func(i int) uint64, each func(i int, b []byte, there bool)) error {
+	missing := 0
+	for from := 0; from < n; from += batch {
+		r.pieces = r.pieces[:0]
+		for i := from; i < min(n, from+batch); i++ {
+			r.pieces = append(r.pieces, piece(at(i), size))
+		}
+		if err := gather(r.memory, r.buffer, r.pieces, r.there); err != nil {
+			return err
+		}
+		for i := range r.pieces {
+			if !r.there[i] {
+				missing++
+			}
+			each(from+i, r.buffer[i*size:][:size], r.there[i])
+		}
+		if missing > maxMissing {
+			return errMissing
+		}
+	}
+	return nil
+}

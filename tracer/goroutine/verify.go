@@ -134,7 +134,8 @@ func (r *Runtime) scanHeap(l Limits) (map[uint64]Goroutine, error) {
 		case round == mostRounds:
 			return nil, errRestless
 		case round >= fewestRounds && !changed:
-			return s.rest(), nil
+			err = s.mark()
+			return s.rest(), err
 		}
 	}
 }
@@ -193,7 +194,7 @@ func (s *scan) begin() error {
 	if err != nil {
 		return err
 	}
-	if s.heap, err = readHeap(s.memory, s.runtime.spans); err != nil {
+	if s.heap, err = s.readHeap(s.runtime.spans); err != nil {
 		return err
 	}
 	if err := s.fill(s.memory, s.limits.Bytes); err != nil {
@@ -297,7 +298,7 @@ func (s *scan) mark() error {
 }
 
 // again has all looked through once more that may have changed meanwhile: variables, the
-// stacks of goroutines that may go on, and of the objects that were reached those that are
+// stacks of goroutines that may go on, the records beside objects, and of the objects that were reached those that are
 // not as they were. changed tells that one has gone on that was
 // thought not to.
 func (s *scan) again() (changed bool, err error) {
@@ -313,6 +314,9 @@ func (s *scan) again() (changed bool, err error) {
 		s.addGoroutine(g)
 	})
 	s.addVariables()
+	if err == nil {
+		err = s.addRecords()
+	}
 	if err != nil {
 		return changed, err
 	}

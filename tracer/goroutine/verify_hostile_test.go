@@ -96,6 +96,10 @@ func TestHostileHeap(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.free()
+	chains, err := s.chains()
+	if err != nil || len(chains) == 0 {
+		t.Fatalf("%d spans have records, %v", len(chains), err)
+	}
 	l := s.layout
 	header := make([]byte, 24)
 	read(good, header, r.spans)
@@ -133,10 +137,8 @@ func TestHostileHeap(t *testing.T) {
 		}, errBigHeap},
 		{"spans far apart", func(m recorded) { m.put(word(pointers, 0)+spanStart, s.low+1<<43) }, errBigHeap},
 		{"records in a circle", func(m recorded) {
-			for _, in := range s.spans {
-				if in.specials != 0 {
-					m.put(in.specials, in.specials)
-				}
+			for _, in := range chains {
+				m.put(in.next, in.next)
 			}
 		}, errMany},
 		{"cases in a circle", func(m recorded) {
