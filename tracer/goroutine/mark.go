@@ -7,8 +7,9 @@ import (
 
 // Limits bound what a call of Verify costs.
 type Limits struct {
-	// Objects is how many objects of the heap a scan marks at most, and Bytes how many
-	// bytes of the process's memory it reads, and keeps until it ends.
+	// Objects is how many objects of the heap a scan marks at most. Bytes is how many
+	// bytes of the process's memory it reads, and keeps, and how many it then reads again
+	// each time that it looks for what has changed.
 	Objects int
 	Bytes   uint64
 	// Until is when to give up, and Done is closed to have it give up at once: nil is for

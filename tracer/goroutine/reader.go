@@ -17,7 +17,8 @@ type part struct {
 // reader reads memory that is to be looked through, as much of it as limits allow.
 type reader struct {
 	memory Memory
-	limits Limits
+	limits Limits // what is left of them
+	most   uint64 // Limits.Bytes, as it was
 	queue  []part
 
 	parts  []part // those that are read now
@@ -27,7 +28,7 @@ type reader struct {
 }
 
 func newReader(m Memory, limits Limits) *reader {
-	return &reader{memory: m, limits: limits, there: make([]bool, maxPieces), buffer: make([]byte, markRoom)}
+	return &reader{memory: m, limits: limits, most: limits.Bytes, there: make([]bool, maxPieces), buffer: make([]byte, markRoom)}
 }
 
 // add has the words of a part of the memory read.

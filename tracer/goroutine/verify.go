@@ -197,7 +197,7 @@ func (s *scan) begin() error {
 	if s.heap, err = s.readHeap(s.runtime.spans); err != nil {
 		return err
 	}
-	if err := s.fill(s.memory, s.limits.Bytes); err != nil {
+	if err := s.fill(s.memory, &s.limits.Bytes); err != nil {
 		return err
 	}
 	if err := s.wait(waiting, fields); err != nil {
@@ -302,6 +302,7 @@ func (s *scan) mark() error {
 // not as they were. changed tells that one has gone on that was
 // thought not to.
 func (s *scan) again() (changed bool, err error) {
+	s.limits.Bytes = s.most // of all that is read now only what is in the copy is kept
 	_, err = s.runtime.Scan(nil, func(g *Goroutine, _ []uint64) {
 		b := s.blocked[g.ID]
 		if b != nil && !b.reached && g.Waits(&b.Goroutine) {

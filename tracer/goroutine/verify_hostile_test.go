@@ -226,3 +226,27 @@ func FuzzVerify(f *testing.F) {
 		_, _ = verifyHostile(t, program, bad)
 	})
 }
+
+// TestBudget gives a verification as many bytes as it reads before it looks again, and less
+// than it keeps.
+func TestBudget(t *testing.T) {
+	program, good := recordLeaks(t)
+	s := beginScan(t, program, good)
+	if err := s.mark(); err != nil {
+		t.Fatal(err)
+	}
+	read, kept := s.most-s.limits.Bytes, uint64(len(s.copy))
+	for _, v := range s.variables {
+		kept += v.to - v.from
+	}
+	for _, test := range []struct {
+		bytes uint64
+		want  error
+	}{{read, nil}, {kept, errBigHeap}} {
+		l := tight()
+		l.Bytes = test.bytes
+		if found, err := s.runtime.Verify(l); !errors.Is(err, test.want) || err == nil && len(found) == 0 {
+			t.Errorf("%d bytes, of %d that are kept: %d unreachable, %v; want %v", test.bytes, kept, len(found), err, test.want)
+		}
+	}
+}
