@@ -1,8 +1,8 @@
 package goroutine
 
-// mostCases is how many cases of a select are looked at. A goroutine that waits for more
-// counts as one that may go on.
-const mostCases = 1 << 10
+// mostCases is how many cases of a select are looked at, and mostAllCases of all those of a
+// process. A goroutine that waits for more counts as one that may go on.
+const mostCases, mostAllCases = 1 << 10, 1 << 20
 
 // blocked is a goroutine that waits for others of its program.
 type blocked struct {
@@ -39,7 +39,12 @@ func (s *scan) sudogs(all []*blocked, fields []uint64) error {
 	for i, b := range all {
 		next[i] = b.waiting
 	}
-	for cases := 0; len(all) > 0 && cases < mostCases; cases++ {
+	for cases, sum := 0, len(all); len(all) > 0 && cases < mostCases && sum <= mostAllCases; cases++ {
+		size := uint64(len(all) * sudogSize)
+		if size > s.limits.Bytes {
+			return errMany
+		}
+		s.limits.Bytes -= size
 		left := 0
 		err := s.readEach(len(all), sudogSize, func(i int) uint64 { return next[i] }, func(i int, b []byte, there bool) {
 			is := all[i]
@@ -59,6 +64,7 @@ func (s *scan) sudogs(all []*blocked, fields []uint64) error {
 			return err
 		}
 		all, fields, next = all[:left], fields[:left], next[:left]
+		sum += left
 	}
 	for _, b := range all {
 		b.reached = true

@@ -82,10 +82,11 @@ func newMarker(from *reader, l heapLayout, h *heap) *marker {
 	}
 }
 
-// reach notes that there is a pointer.
+// reach notes that there is a pointer, as long as more objects may be marked: drain fails
+// then.
 func (m *marker) reach(address uint64) {
 	s, i := m.find(address)
-	if s == nil {
+	if s == nil || m.limits.Objects < 0 {
 		return
 	}
 	number := s.first + uint32(i)
@@ -115,25 +116,24 @@ func (m *marker) skip(address uint64) bool {
 
 // drain looks through all that is to be looked through, and what it leads to.
 func (m *marker) drain() error {
-	for {
-		if err := m.readQueue(m.look); err != nil || len(m.found) == 0 {
+	if err := m.readQueue(m.look); err != nil {
+		return err
+	}
+	for n := 0; len(m.found) > 0 && m.limits.Objects >= 0; n++ {
+		last := m.found[len(m.found)-1]
+		m.found = m.found[:len(m.found)-1]
+		m.lookAt(last)
+		if n%(1<<12) != 0 {
+			continue
+		}
+		if err := m.limits.over(); err != nil {
 			return err
 		}
-		for n := 0; len(m.found) > 0; n++ {
-			last := m.found[len(m.found)-1]
-			m.found = m.found[:len(m.found)-1]
-			m.lookAt(last)
-			if m.limits.Objects < 0 {
-				return errMany
-			}
-			if n%(1<<12) != 0 {
-				continue
-			}
-			if err := m.limits.over(); err != nil {
-				return err
-			}
-		}
 	}
+	if m.limits.Objects < 0 {
+		return errMany
+	}
+	return nil
 }
 
 // lookAt looks through an object.
