@@ -10,7 +10,7 @@ const maxStarts = 1 << 14
 
 // errQueued is returned where finalizers or cleanups are to run: what those know that are in
 // the queue is in memory of the runtime's own that no variable of the program leads to.
-var errQueued = errors.New("finalizers or cleanups of it are running, and what those know that follow cannot be seen")
+var errQueued = errors.New("its finalizers or cleanups are running, and what those that follow lead to cannot be seen")
 
 // swept is why the goroutine waits that queues finalizers and cleanups, once it has done so
 // for a round of the garbage collector.

@@ -39,7 +39,8 @@ func (r *reader) add(p part) {
 	}
 }
 
-// readQueue gives to look the memory in the queue, which look may add to.
+// readQueue gives to look the memory in the queue. All of it is there in an honest process:
+// the runtime keeps stacks that are free.
 func (r *reader) readQueue(look func(p *part, b []byte)) error {
 	for len(r.queue) > 0 {
 		size := r.take()
@@ -52,9 +53,10 @@ func (r *reader) readQueue(look func(p *part, b []byte)) error {
 		}
 		at := 0
 		for i, p := range r.pieces {
-			if r.there[i] {
-				look(&r.parts[i], r.buffer[at:][:p.Len])
+			if !r.there[i] {
+				return errMissing
 			}
+			look(&r.parts[i], r.buffer[at:][:p.Len])
 			at += p.Len
 		}
 	}

@@ -17,7 +17,8 @@ func tight() Limits {
 	return Limits{Objects: 1 << 20, Bytes: 64 << 20, Until: time.Now().Add(patience / 2)}
 }
 
-// recordLeaks records what a verification of testdata/leaks reads.
+// recordLeaks records what a verification of testdata/leaks reads, and the stacks that it may
+// read if something is another.
 func recordLeaks(t testing.TB) (Program, recorded) {
 	t.Helper()
 	p := run(t, build(t, "leaks", "", []string{"CGO_ENABLED=0"}))
@@ -29,6 +30,9 @@ func recordLeaks(t testing.TB) (Program, recorded) {
 	}
 	if found, err := r.Verify(tight()); err != nil || len(found) == 0 {
 		t.Fatalf("%d unreachable, %v", len(found), err)
+	}
+	if _, err := r.Scan(nil, func(g *Goroutine, _ []uint64) { read(r.memory, make([]byte, g.high-g.low), g.low) }); err != nil {
+		t.Fatal(err)
 	}
 	return program, pages
 }
@@ -107,9 +111,13 @@ func TestHostileHeap(t *testing.T) {
 	pointers := make([]byte, 8*spans.len)
 	read(good, pointers, spans.first)
 	var selects []Goroutine
+	var asleep Goroutine
 	if _, err := r.Scan(nil, func(g *Goroutine, _ []uint64) {
 		if r.Reason(g.Reason) == "select" && g.waiting != 0 {
 			selects = append(selects, *g)
+		}
+		if r.waits(g, "sleep") {
+			asleep = *g
 		}
 	}); err != nil || len(selects) == 0 {
 		t.Fatalf("%d wait in a select, %v", len(selects), err)
@@ -141,6 +149,7 @@ func TestHostileHeap(t *testing.T) {
 				m.put(in.next, in.next)
 			}
 		}, errMany},
+		{"a stack that is not there", func(m recorded) { delete(m, asleep.SP/pageSize) }, errMissing},
 		{"cases in a circle", func(m recorded) {
 			for _, g := range selects {
 				m.put(g.waiting+l.link(), g.waiting)
