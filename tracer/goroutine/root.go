@@ -8,9 +8,8 @@ const recordSize = 48
 
 // Bounds of the records that are read.
 const (
-	maxRecords     = 1 << 20
-	maxOfOneSpan   = 1 << 14
-	recordPointers = 3
+	maxRecords   = 1 << 20
+	maxOfOneSpan = 1 << 14
 )
 
 // chain is the records of a span that are still to be read.
@@ -58,23 +57,29 @@ func (m *marker) chains() (all []chain, err error) {
 
 // addRecord reaches what one record keeps, and tells whether another one follows.
 func (m *marker) addRecord(c *chain, b []byte) bool {
-	next, off, kind, rest := word(b, 0), uint64(binary.LittleEndian.Uint16(b[8:])), b[10], b[16:]
-	if m.layout.wide {
-		off, kind, rest = word(b, 8), b[16], b[24:]
-	}
-	i := off / c.element
+	off := uint64(binary.LittleEndian.Uint16(b[8:]))
 	// They are in the order of their objects.
-	if off < c.off || i >= uint64(c.objects) {
+	if end := uint64(c.objects) * c.element; end <= 1<<16 && (off < c.off || off >= end) {
 		return false
 	}
-	m.look(new(part), rest[:8*recordPointers])
+	m.look(new(part), b[16:])
+	// Some patches of a release have a whole word for the offset, and what follows it a word
+	// further. No kind is 0, and what is read instead is a pointer, so that it cannot be both.
+	m.keep(c.span, off, b[10])
+	m.keep(c.span, word(b, 8), b[16])
+	c.next, c.off = word(b, 0), off
+	return c.next != 0
+}
+
+// keep reaches what a record of a kind keeps of the object at an offset of a span.
+func (m *marker) keep(s *span, off uint64, kind byte) {
+	i := off / s.element
 	switch {
-	case kind == m.layout.weak && kind != 0:
+	case i >= uint64(s.objects) || kind == 0:
+	case kind == m.layout.weak:
 		// Until it is collected the object can be had again.
-		m.reach(c.object(i).from)
-	case kind == m.layout.finalizer && c.pointers:
-		m.found = append(m.found, spot{c.span, i})
+		m.reach(s.object(i).from)
+	case kind == m.layout.finalizer && s.pointers:
+		m.found = append(m.found, spot{s, i})
 	}
-	c.next, c.off = next, off
-	return next != 0
 }
