@@ -2,6 +2,7 @@ package goroutine
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -11,6 +12,9 @@ const maxStarts = 1 << 14
 // errQueued is returned where finalizers or cleanups are to run: what those know that are in
 // the queue is in memory of the runtime's own that no variable of the program leads to.
 var errQueued = errors.New("its finalizers or cleanups are running, and what those that follow lead to cannot be seen")
+
+// errSweeping is returned where more may be queued at any time.
+var errSweeping = fmt.Errorf("%w", errCollected)
 
 // swept is why the goroutine waits that queues finalizers and cleanups, once it has done so
 // for a round of the garbage collector.
@@ -50,7 +54,7 @@ func (s *scan) checkQueues() error {
 		}
 	}
 	if !done {
-		return errCollected
+		return errSweeping
 	}
 	return nil
 }

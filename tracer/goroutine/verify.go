@@ -17,8 +17,9 @@ const (
 	// does where goroutines go on that it thought not to.
 	fewestRounds, mostRounds = 3, 8
 	// mostCopies is how often the heap is copied until it is done between two rounds of
-	// the garbage collector.
-	mostCopies = 10
+	// the garbage collector, and mostWaits how often it is waited before that nothing is
+	// queued.
+	mostCopies, mostWaits = 10, 50
 )
 
 var (
@@ -100,13 +101,20 @@ func (r *Runtime) unreachable(l Limits) (found map[uint64]Goroutine, err error) 
 	m := &portioned{Memory: r.memory, limits: &l}
 	defer func() { r.memory = m.Memory }()
 	r.memory = m
-	for n := 0; ; n++ {
+	for copies, waits := 1, 1; ; {
 		found, err = r.scanHeap(l)
-		if m.failed != nil {
+		switch {
+		case m.failed != nil:
 			return nil, m.failed
-		}
-		if n == mostCopies || !errors.Is(err, errCollected) && !errors.Is(err, errQueued) {
+		case errors.Is(err, errQueued) || errors.Is(err, errSweeping):
+			waits++
+		case errors.Is(err, errCollected):
+			copies++
+		default:
 			return found, err
+		}
+		if copies > mostCopies || waits > mostWaits {
+			return nil, err
 		}
 		if err := l.rest(); err != nil {
 			return nil, err
