@@ -1,10 +1,8 @@
 package goroutine
 
-import "golang.org/x/sys/unix"
-
-// mostCases is how many cases of a select are looked at. A goroutine that waits for more
-// counts as one that may go on.
-const mostCases = 1 << 10
+// mostCases is how many cases of a select are looked at, and mostAllCases of all those of a
+// process. A goroutine that waits for more counts as one that may go on.
+const mostCases, mostAllCases = 1 << 10, 1 << 20
 
 // blocked is a goroutine that waits for others of its program.
 type blocked struct {
@@ -41,11 +39,16 @@ func (s *scan) sudogs(all []*blocked, fields []uint64) error {
 	for i, b := range all {
 		next[i] = b.waiting
 	}
-	for cases := 0; len(all) > 0 && cases < mostCases; cases++ {
+	for cases, sum := 0, len(all); len(all) > 0 && cases < mostCases && sum <= mostAllCases; cases++ {
+		size := uint64(len(all) * sudogSize)
+		if size > s.limits.Bytes {
+			return errMany
+		}
+		s.limits.Bytes -= size
 		left := 0
-		err := s.eachSudog(next, func(i int, b []byte, ok bool) {
+		err := s.readEach(len(all), sudogSize, func(i int) uint64 { return next[i] }, func(i int, b []byte, there bool) {
 			is := all[i]
-			if !ok || word(b, sudogG) != is.address {
+			if !there || word(b, sudogG) != is.address {
 				is.reached = true // it has gone on
 				return
 			}
@@ -61,26 +64,10 @@ func (s *scan) sudogs(all []*blocked, fields []uint64) error {
 			return err
 		}
 		all, fields, next = all[:left], fields[:left], next[:left]
+		sum += left
 	}
 	for _, b := range all {
 		b.reached = true
-	}
-	return nil
-}
-
-func (s *scan) eachSudog(at []uint64, each func(i int, b []byte, ok bool)) error {
-	pieces := make([]unix.RemoteIovec, 0, batch)
-	for i := 0; i < len(at); i += batch {
-		pieces = pieces[:0]
-		for _, address := range at[i:min(len(at), i+batch)] {
-			pieces = append(pieces, piece(address, sudogSize))
-		}
-		if err := gather(s.runtime.memory, s.buffer, pieces, s.there); err != nil {
-			return err
-		}
-		for n := range pieces {
-			each(i+n, s.buffer[n*sudogSize:][:sudogSize], s.there[n])
-		}
 	}
 	return nil
 }

@@ -13,8 +13,8 @@ func (h *heap) content(s *span, i uint64) []byte {
 }
 
 // fill copies what is in the heap. That takes a moment, while to follow pointers takes many:
-// until then all may be somewhere else.
-func (h *heap) fill(m Memory, most uint64) (err error) {
+// until then all may be somewhere else. What it takes is taken from the bytes that are left.
+func (h *heap) fill(m Memory, left *uint64) (err error) {
 	size := uint64(0)
 	for i := range h.spans {
 		if s := &h.spans[i]; s.pointers {
@@ -22,9 +22,10 @@ func (h *heap) fill(m Memory, most uint64) (err error) {
 			size += uint64(s.objects) * s.element
 		}
 	}
-	if size > most {
+	if size > *left {
 		return errBigHeap
 	}
+	*left -= size
 	// What is mapped is given back at once.
 	if h.copy, err = unix.Mmap(-1, 0, int(size)+1, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON); err != nil {
 		return fmt.Errorf("make room for a copy of its heap: %w", err)

@@ -33,9 +33,12 @@
 // releases in heapLayouts, and of another release nothing is said. Variables and objects of
 // more than half a kilobyte say themselves which of their words are pointers. Of smaller
 // objects and of stacks each word counts, so that a goroutine may be missed for what looks
-// like a pointer, or is one that is not used any more. Nothing stands still meanwhile. So variables and stacks are read, then the
-// heap at once, between two rounds of the garbage collector, then both again for what has
-// changed; and what counts was found so twice.
+// like a pointer, or is one that is not used any more. What finalizers and cleanups know that
+// are queued cannot be seen: while there are any nothing is said.
+//
+// Nothing stands still meanwhile. So variables and stacks are read, then the heap at once,
+// between two rounds of the garbage collector, then both again for what has changed; and what
+// counts was found so twice.
 //
 // The memory of a process may hold anything. What is read of it, and how long that
 // takes, is bounded.

@@ -1,6 +1,7 @@
 package goroutine
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 
@@ -49,7 +50,7 @@ type span struct {
 	first         uint32 // number of its first object among all
 	pointers      bool   // they may hold some
 	typed         bool   // they begin with the address of their type
-	specials      uint64 // address of the first record beside them, or 0
+	address       uint64 // of its runtime.mspan
 	copied        uint64 // where heap.copy has them, if they may hold pointers
 }
 
@@ -153,7 +154,7 @@ func decodeSpan(b []byte) (s span, ok bool) {
 	s = span{
 		base: word(b, spanStart), element: word(b, spanElement),
 		objects:  uint32(binary.LittleEndian.Uint16(b[spanObjects:])),
-		pointers: b[spanClass]&1 == 0, specials: word(b, spanSpecials),
+		pointers: b[spanClass]&1 == 0,
 	}
 	const alone = 2 // a class below is for objects that have a span of their own
 	s.typed = s.pointers && s.element > largestBare && s.element <= markRoom && b[spanClass] >= alone
@@ -165,9 +166,9 @@ func decodeSpan(b []byte) (s span, ok bool) {
 }
 
 // readHeap reads the spans that are in use.
-func readHeap(m Memory, list uint64) (*heap, error) {
+func (r *reader) readHeap(list uint64) (*heap, error) {
 	header := make([]byte, 24)
-	if !read(m, header, list) {
+	if !read(r.memory, header, list) {
 		return nil, errMissing
 	}
 	l := decodeList(header)
@@ -179,10 +180,10 @@ func readHeap(m Memory, list uint64) (*heap, error) {
 	}
 	h := new(heap)
 	objects := uint64(0)
-	err := eachPointer(m, l, spanSize, func(b []byte) error {
+	err := r.eachPointer(l, spanSize, func(address uint64, b []byte) error {
 		// One that is taken into use just now is not whole.
 		if s, ok := decodeSpan(b); ok {
-			s.first = uint32(objects)
+			s.address, s.first = address, uint32(objects)
 			if objects += uint64(s.objects); objects > maxObjects {
 				return errBigHeap
 			}
@@ -233,27 +234,28 @@ func (h *heap) index() error {
 }
 
 // eachPointer reads what the elements of a list point to, of one size.
-func eachPointer(m Memory, l list, size int, each func(b []byte) error) error {
-	pointers, buffer := make([]byte, 8*batch), make([]byte, batch*size)
-	pieces, there := make([]unix.RemoteIovec, 0, batch), make([]bool, batch)
+func (r *reader) eachPointer(l list, size int, each func(address uint64, b []byte) error) error {
+	pointers, missing := make([]byte, 8*batch), 0
 	for i := uint64(0); i < l.len; i += batch {
-		some := pointers[:8*min(batch, l.len-i)]
-		if !read(m, some, l.first+8*i) {
+		n := min(batch, l.len-i)
+		if !read(r.memory, pointers[:8*n], l.first+8*i) {
 			return errMissing
 		}
-		pieces = pieces[:0]
-		for ; len(some) > 0; some = some[8:] {
-			pieces = append(pieces, piece(word(some, 0), size))
-		}
-		if err := gather(m, buffer, pieces, there); err != nil {
+		at := func(i int) uint64 { return word(pointers, uint64(8*i)) }
+		var failed error
+		err := r.readEach(int(n), size, at, func(i int, b []byte, there bool) {
+			switch {
+			case !there:
+				missing++
+			case failed == nil:
+				failed = each(at(i), b)
+			}
+		})
+		if err = cmp.Or(err, failed); err != nil {
 			return err
 		}
-		for n := range pieces {
-			if there[n] {
-				if err := each(buffer[n*size:][:size]); err != nil {
-					return err
-				}
-			}
+		if missing > maxMissing {
+			return errMissing
 		}
 	}
 	return nil

@@ -7,12 +7,15 @@ import (
 
 // Limits bound what a call of Verify costs.
 type Limits struct {
-	// Objects is how many objects of the heap a scan marks at most, and Bytes how many
-	// bytes of the process's memory it reads, and keeps until it ends.
+	// Objects is how many objects of the heap a scan marks at most. Bytes is how many
+	// bytes of the process's memory it reads, and keeps, and how many it then reads again
+	// each time that it looks for what has changed.
 	Objects int
 	Bytes   uint64
-	// Until is when to give up.
+	// Until is when to give up, and Done is closed to have it give up at once: nil is for
+	// never.
 	Until time.Time
+	Done  <-chan struct{}
 	// Pause is the time between two scans.
 	Pause time.Duration
 }
@@ -21,6 +24,34 @@ var (
 	errMany = errors.New("there is too much in its heap")
 	errSlow = errors.New("it takes too long")
 )
+
+// ErrStopped is returned by Verify if Limits.Done is closed before it has a verdict.
+var ErrStopped = errors.New("it was stopped")
+
+// over tells why there is no time left, nil if there is.
+func (l *Limits) over() error {
+	select {
+	case <-l.Done:
+		return ErrStopped
+	default:
+	}
+	if time.Now().After(l.Until) {
+		return errSlow
+	}
+	return nil
+}
+
+// rest waits for the time between two scans.
+func (l *Limits) rest() error {
+	pause := time.NewTimer(l.Pause)
+	defer pause.Stop()
+	select {
+	case <-l.Done:
+		return ErrStopped
+	case <-pause.C:
+		return nil
+	}
+}
 
 // spot is an object.
 type spot struct {
@@ -51,10 +82,11 @@ func newMarker(from *reader, l heapLayout, h *heap) *marker {
 	}
 }
 
-// reach notes that there is a pointer.
+// reach notes that there is a pointer, as long as more objects may be marked: drain fails
+// then.
 func (m *marker) reach(address uint64) {
 	s, i := m.find(address)
-	if s == nil {
+	if s == nil || m.limits.Objects < 0 {
 		return
 	}
 	number := s.first + uint32(i)
@@ -84,22 +116,24 @@ func (m *marker) skip(address uint64) bool {
 
 // drain looks through all that is to be looked through, and what it leads to.
 func (m *marker) drain() error {
-	for {
-		if err := m.readQueue(m.look); err != nil || len(m.found) == 0 {
+	if err := m.readQueue(m.look); err != nil {
+		return err
+	}
+	for n := 0; len(m.found) > 0 && m.limits.Objects >= 0; n++ {
+		last := m.found[len(m.found)-1]
+		m.found = m.found[:len(m.found)-1]
+		m.lookAt(last)
+		if n%(1<<12) != 0 {
+			continue
+		}
+		if err := m.limits.over(); err != nil {
 			return err
 		}
-		for n := 0; len(m.found) > 0; n++ {
-			last := m.found[len(m.found)-1]
-			m.found = m.found[:len(m.found)-1]
-			m.lookAt(last)
-			switch {
-			case m.limits.Objects < 0:
-				return errMany
-			case n%(1<<12) == 0 && time.Now().After(m.limits.Until):
-				return errSlow
-			}
-		}
 	}
+	if m.limits.Objects < 0 {
+		return errMany
+	}
+	return nil
 }
 
 // lookAt looks through an object.

@@ -39,20 +39,25 @@ func readModule(m Memory, address uint64) (module, error) {
 	return out, nil
 }
 
-// maxModules bounds how many plugins a program has loaded.
-const maxModules = 256
+// maxModules bounds how many plugins a program has loaded, and maxVariables how many bytes
+// of variables all have.
+const maxModules, maxVariables = 256, 512 << 20
 
 // readVariables reads where the variables of a program and of the plugins that it has
 // loaded are, and which words of them are pointers. That each module has a mask of the
 // right size shows that the way to the next one is right, too.
 func readVariables(m Memory, address uint64, l heapLayout) (all []part, err error) {
-	b := make([]byte, 8*(l.next+1))
-	for n := 0; address != 0; n++ {
+	b, size := make([]byte, 8*(l.next+1)), uint64(0)
+	for seen := make(map[uint64]bool); address != 0; {
 		mod, err := readModule(m, address)
-		if err != nil || n == maxModules || !read(m, b, address) {
+		if err != nil || seen[address] || len(seen) == maxModules || !read(m, b, address) {
 			return nil, errNoModule
 		}
+		seen[address] = true
 		for i, s := range []section{mod.data, mod.bss} {
+			if size += s.to - s.from; size > maxVariables {
+				return nil, errMany
+			}
 			known, ok := readMask(m, b[8*(l.mask+2*uint64(i)):], s)
 			if !ok {
 				return nil, errNoModule

@@ -1,10 +1,6 @@
 package goroutine
 
-import (
-	"time"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // markRoom is how many bytes are read at a time.
 const markRoom = 256 << 10
@@ -21,7 +17,8 @@ type part struct {
 // reader reads memory that is to be looked through, as much of it as limits allow.
 type reader struct {
 	memory Memory
-	limits Limits
+	limits Limits // what is left of them
+	most   uint64 // Limits.Bytes, as it was
 	queue  []part
 
 	parts  []part // those that are read now
@@ -31,7 +28,7 @@ type reader struct {
 }
 
 func newReader(m Memory, limits Limits) *reader {
-	return &reader{memory: m, limits: limits, there: make([]bool, maxPieces), buffer: make([]byte, markRoom)}
+	return &reader{memory: m, limits: limits, most: limits.Bytes, there: make([]bool, maxPieces), buffer: make([]byte, markRoom)}
 }
 
 // add has the words of a part of the memory read.
@@ -42,15 +39,13 @@ func (r *reader) add(p part) {
 	}
 }
 
-// readQueue gives to look the memory in the queue, which look may add to.
+// readQueue gives to look the memory in the queue. All of it is there in an honest process:
+// the runtime keeps stacks that are free.
 func (r *reader) readQueue(look func(p *part, b []byte)) error {
 	for len(r.queue) > 0 {
 		size := r.take()
-		switch {
-		case r.limits.Bytes < size:
+		if r.limits.Bytes < size {
 			return errMany
-		case time.Now().After(r.limits.Until):
-			return errSlow
 		}
 		r.limits.Bytes -= size
 		if err := gather(r.memory, r.buffer, r.pieces, r.there); err != nil {
@@ -58,9 +53,10 @@ func (r *reader) readQueue(look func(p *part, b []byte)) error {
 		}
 		at := 0
 		for i, p := range r.pieces {
-			if r.there[i] {
-				look(&r.parts[i], r.buffer[at:][:p.Len])
+			if !r.there[i] {
+				return errMissing
 			}
+			look(&r.parts[i], r.buffer[at:][:p.Len])
 			at += p.Len
 		}
 	}
@@ -82,4 +78,29 @@ func (r *reader) take() (size uint64) {
 		}
 	}
 	return size
+}
+
+// readEach reads so many bytes at each of n addresses, and gives them to each, or that they
+// are not there. Few may not be.
+func (r *reader) readEach(n, size int, at func(i int) uint64, each func(i int, b []byte, there bool)) error {
+	missing := 0
+	for from := 0; from < n; from += batch {
+		r.pieces = r.pieces[:0]
+		for i := from; i < min(n, from+batch); i++ {
+			r.pieces = append(r.pieces, piece(at(i), size))
+		}
+		if err := gather(r.memory, r.buffer, r.pieces, r.there); err != nil {
+			return err
+		}
+		for i := range r.pieces {
+			if !r.there[i] {
+				missing++
+			}
+			each(from+i, r.buffer[i*size:][:size], r.there[i])
+		}
+		if missing > maxMissing {
+			return errMissing
+		}
+	}
+	return nil
 }

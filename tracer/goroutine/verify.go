@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 )
 
 // Scans is how many times Verify scans.
@@ -18,8 +17,9 @@ const (
 	// does where goroutines go on that it thought not to.
 	fewestRounds, mostRounds = 3, 8
 	// mostCopies is how often the heap is copied until it is done between two rounds of
-	// the garbage collector.
-	mostCopies = 10
+	// the garbage collector, and mostWaits how often it is waited before that nothing is
+	// queued.
+	mostCopies, mostWaits = 10, 50
 )
 
 var (
@@ -38,7 +38,8 @@ var (
 // missed. None is wrong but where all that leads to a goroutine was, in each scan, in
 // a register alone, or on its way from memory that was not read yet to some that was.
 //
-// There is an error where the heap is not what it should be, or beyond the limits.
+// There is an error where the heap is not what it should be, or beyond the limits, and
+// ErrStopped if it was told to end.
 func (r *Runtime) Verify(l Limits) (map[uint64]Goroutine, error) {
 	var found map[uint64]Goroutine
 	for i := range Scans {
@@ -55,7 +56,9 @@ func (r *Runtime) Verify(l Limits) (map[uint64]Goroutine, error) {
 			return nil, nil
 		}
 		if i+1 < Scans {
-			time.Sleep(l.Pause)
+			if err := l.rest(); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return found, nil
@@ -82,6 +85,7 @@ type scan struct {
 	variables  []part
 	collected  uint32 // rounds of the garbage collector, twice
 	goroutines []Goroutine
+	runners    []Goroutine // those of the runtime that run finalizers and cleanups
 	*marker
 	// roots is what was read of variables and stacks before the heap.
 	roots []root
@@ -91,15 +95,31 @@ type scan struct {
 }
 
 // unreachable scans once. If the garbage collector frees objects while the heap is copied
-// others may be in their place, and it begins again.
+// others may be in their place, and if finalizers run it is not known what leads where:
+// then it begins again, for some time.
 func (r *Runtime) unreachable(l Limits) (found map[uint64]Goroutine, err error) {
-	for range mostCopies {
+	m := &portioned{Memory: r.memory, limits: &l}
+	defer func() { r.memory = m.Memory }()
+	r.memory = m
+	for copies, waits := 1, 1; ; {
 		found, err = r.scanHeap(l)
-		if !errors.Is(err, errCollected) {
-			break
+		switch {
+		case m.failed != nil:
+			return nil, m.failed
+		case errors.Is(err, errQueued) || errors.Is(err, errSweeping):
+			waits++
+		case errors.Is(err, errCollected):
+			copies++
+		default:
+			return found, err
+		}
+		if copies > mostCopies || waits > mostWaits {
+			return nil, err
+		}
+		if err := l.rest(); err != nil {
+			return nil, err
 		}
 	}
-	return found, err
 }
 
 func (r *Runtime) scanHeap(l Limits) (map[uint64]Goroutine, error) {
@@ -122,7 +142,8 @@ func (r *Runtime) scanHeap(l Limits) (map[uint64]Goroutine, error) {
 		case round == mostRounds:
 			return nil, errRestless
 		case round >= fewestRounds && !changed:
-			return s.rest(), nil
+			err = s.mark()
+			return s.rest(), err
 		}
 	}
 }
@@ -142,9 +163,13 @@ func (r *Runtime) newScan(l Limits) (*scan, error) {
 			return nil, err
 		}
 	}
-	s := &scan{runtime: r, variables: variables, blocked: make(map[uint64]*blocked)}
+	s := &scan{runtime: r, variables: variables, blocked: make(map[uint64]*blocked), collected: r.collected()}
 	s.marker = newMarker(newReader(r.memory, l), known, nil)
-	_, err = r.Scan(nil, func(g *Goroutine, _ []uint64) { s.goroutines = append(s.goroutines, *g) })
+	_, err = r.Scan(nil, func(g *Goroutine, _ []uint64) {
+		if len(s.goroutines) <= mostVerified {
+			s.goroutines = append(s.goroutines, *g)
+		}
+	})
 	if len(s.goroutines) > mostVerified {
 		err = errCrowd
 	}
@@ -163,8 +188,10 @@ func (r *Runtime) collected() uint32 {
 // list of spans was read is not there. What a variable or a stack points to is until it is
 // collected.
 func (s *scan) begin() error {
+	if err := s.checkQueues(); err != nil {
+		return err
+	}
 	waiting, fields := s.block()
-	s.collected = s.runtime.collected()
 	for i := range s.goroutines {
 		if s.blocked[s.goroutines[i].ID] == nil {
 			s.addGoroutine(&s.goroutines[i])
@@ -175,16 +202,16 @@ func (s *scan) begin() error {
 	if err != nil {
 		return err
 	}
-	if s.heap, err = readHeap(s.memory, s.runtime.spans); err != nil {
+	if s.heap, err = s.readHeap(s.runtime.spans); err != nil {
 		return err
 	}
-	if err := s.fill(s.memory, s.limits.Bytes); err != nil {
+	if err := s.fill(s.memory, &s.limits.Bytes); err != nil {
 		return err
 	}
-	if s.runtime.collected() != s.collected {
-		return errCollected
+	if err := s.wait(waiting, fields); err != nil {
+		return err
 	}
-	return s.wait(waiting, fields)
+	return s.checkQueuesAgain()
 }
 
 // block finds the goroutines that wait for others, and in which field of a sudog those have
@@ -279,10 +306,11 @@ func (s *scan) mark() error {
 }
 
 // again has all looked through once more that may have changed meanwhile: variables, the
-// stacks of goroutines that may go on, and of the objects that were reached those that are
+// stacks of goroutines that may go on, the records beside objects, and of the objects that were reached those that are
 // not as they were. changed tells that one has gone on that was
 // thought not to.
 func (s *scan) again() (changed bool, err error) {
+	s.limits.Bytes = s.most // of all that is read now only what is in the copy is kept
 	_, err = s.runtime.Scan(nil, func(g *Goroutine, _ []uint64) {
 		b := s.blocked[g.ID]
 		if b != nil && !b.reached && g.Waits(&b.Goroutine) {
@@ -295,6 +323,9 @@ func (s *scan) again() (changed bool, err error) {
 		s.addGoroutine(g)
 	})
 	s.addVariables()
+	if err == nil {
+		err = s.addRecords()
+	}
 	if err != nil {
 		return changed, err
 	}

@@ -17,7 +17,8 @@ func tight() Limits {
 	return Limits{Objects: 1 << 20, Bytes: 64 << 20, Until: time.Now().Add(patience / 2)}
 }
 
-// recordLeaks records what a verification of testdata/leaks reads.
+// recordLeaks records what a verification of testdata/leaks reads, and the stacks that it may
+// read if something is another.
 func recordLeaks(t testing.TB) (Program, recorded) {
 	t.Helper()
 	p := run(t, build(t, "leaks", "", []string{"CGO_ENABLED=0"}))
@@ -29,6 +30,9 @@ func recordLeaks(t testing.TB) (Program, recorded) {
 	}
 	if found, err := r.Verify(tight()); err != nil || len(found) == 0 {
 		t.Fatalf("%d unreachable, %v", len(found), err)
+	}
+	if _, err := r.Scan(nil, func(g *Goroutine, _ []uint64) { read(r.memory, make([]byte, g.high-g.low), g.low) }); err != nil {
+		t.Fatal(err)
 	}
 	return program, pages
 }
@@ -96,6 +100,10 @@ func TestHostileHeap(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.free()
+	chains, err := s.chains()
+	if err != nil || len(chains) == 0 {
+		t.Fatalf("%d spans have records, %v", len(chains), err)
+	}
 	l := s.layout
 	header := make([]byte, 24)
 	read(good, header, r.spans)
@@ -103,9 +111,13 @@ func TestHostileHeap(t *testing.T) {
 	pointers := make([]byte, 8*spans.len)
 	read(good, pointers, spans.first)
 	var selects []Goroutine
+	var asleep Goroutine
 	if _, err := r.Scan(nil, func(g *Goroutine, _ []uint64) {
 		if r.Reason(g.Reason) == "select" && g.waiting != 0 {
 			selects = append(selects, *g)
+		}
+		if r.waits(g, "sleep") {
+			asleep = *g
 		}
 	}); err != nil || len(selects) == 0 {
 		t.Fatalf("%d wait in a select, %v", len(selects), err)
@@ -133,12 +145,11 @@ func TestHostileHeap(t *testing.T) {
 		}, errBigHeap},
 		{"spans far apart", func(m recorded) { m.put(word(pointers, 0)+spanStart, s.low+1<<43) }, errBigHeap},
 		{"records in a circle", func(m recorded) {
-			for _, in := range s.spans {
-				if in.specials != 0 {
-					m.put(in.specials, in.specials)
-				}
+			for _, in := range chains {
+				m.put(in.next, in.next)
 			}
 		}, errMany},
+		{"a stack that is not there", func(m recorded) { delete(m, asleep.SP/pageSize) }, errMissing},
 		{"cases in a circle", func(m recorded) {
 			for _, g := range selects {
 				m.put(g.waiting+l.link(), g.waiting)
@@ -160,6 +171,8 @@ func TestHostileHeap(t *testing.T) {
 // TestLimits verifies a process that goes beyond each limit.
 func TestLimits(t *testing.T) {
 	program, good := recordLeaks(t)
+	stopped := make(chan struct{})
+	close(stopped)
 	for name, test := range map[string]struct {
 		change func(l *Limits)
 		want   error
@@ -167,6 +180,7 @@ func TestLimits(t *testing.T) {
 		"objects": {func(l *Limits) { l.Objects = 10 }, errMany},
 		"bytes":   {func(l *Limits) { l.Bytes = 10 << 10 }, errMany},
 		"time":    {func(l *Limits) { l.Until = time.Now() }, errSlow},
+		"stopped": {func(l *Limits) { l.Done = stopped }, ErrStopped},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := Open(program, good, NewRoom())
@@ -179,6 +193,15 @@ func TestLimits(t *testing.T) {
 				t.Errorf("%d unreachable, %v; want %v", len(found), err, test.want)
 			}
 		})
+	}
+}
+
+// TestStoppedRest stops a verification between its scans.
+func TestStoppedRest(t *testing.T) {
+	stopped := make(chan struct{})
+	close(stopped)
+	if err := (&Limits{Pause: time.Hour, Done: stopped}).rest(); !errors.Is(err, ErrStopped) {
+		t.Errorf("%v, not %v", err, ErrStopped)
 	}
 }
 
@@ -211,4 +234,28 @@ func FuzzVerify(f *testing.F) {
 		}
 		_, _ = verifyHostile(t, program, bad)
 	})
+}
+
+// TestBudget gives a verification as many bytes as it reads before it looks again, and less
+// than it keeps.
+func TestBudget(t *testing.T) {
+	program, good := recordLeaks(t)
+	s := beginScan(t, program, good)
+	if err := s.mark(); err != nil {
+		t.Fatal(err)
+	}
+	read, kept := s.most-s.limits.Bytes, uint64(len(s.copy))
+	for _, v := range s.variables {
+		kept += v.to - v.from
+	}
+	for _, test := range []struct {
+		bytes uint64
+		want  error
+	}{{read, nil}, {kept, errBigHeap}} {
+		l := tight()
+		l.Bytes = test.bytes
+		if found, err := s.runtime.Verify(l); !errors.Is(err, test.want) || err == nil && len(found) == 0 {
+			t.Errorf("%d bytes, of %d that are kept: %d unreachable, %v; want %v", test.bytes, kept, len(found), err, test.want)
+		}
+	}
 }

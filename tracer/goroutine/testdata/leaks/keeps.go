@@ -14,7 +14,7 @@ import (
 // keeps are those that something may still wake.
 var keeps = []func() int{
 	global, registered, inMap, contextOfMain, ticking, timer, afterFunc, pool, condPool,
-	onStack, byFinalizer, inPool, signals, relayed, inClosure, inInterface,
+	onStack, byFinalizer, byFinalized, inPool, signals, relayed, inClosure, inInterface,
 }
 
 var held registry
@@ -170,6 +170,18 @@ func byFinalizer() int {
 
 //go:noinline
 func keepFinalized(c chan int) { <-c }
+
+// byFinalized: only an object knows the channel that is garbage, and that its finalizer will
+// have.
+func byFinalized() int {
+	g := &guarded{make(chan int)}
+	runtime.SetFinalizer(g, func(g *guarded) { g.released <- 1 })
+	go keepOwned(g.released)
+	return 1
+}
+
+//go:noinline
+func keepOwned(c chan int) { <-c }
 
 var agents sync.Pool
 
