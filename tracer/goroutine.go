@@ -1,7 +1,6 @@
 package tracer
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -38,7 +37,7 @@ type goroutines struct {
 	looked    time.Time // when the last look was
 	due       time.Time // for the next one
 	omitted   uint64    // most goroutines that were too many in one look
-	late      string    // what is said of the target if it ended unverified
+	verified  verifications
 }
 
 func newGoroutines() *goroutines {
@@ -63,12 +62,9 @@ const maxNotes = 5
 // notes says whose goroutines are not read, and why.
 func (g *goroutines) notes() (notes []string) {
 	for _, p := range g.byProcess {
-		if err := cmp.Or(p.err, p.unverified); err != nil {
-			notes = append(notes, err.Error())
+		if p.err != nil {
+			notes = append(notes, p.err.Error())
 		}
-	}
-	if g.late != "" {
-		notes = append(notes, g.late)
 	}
 	slices.Sort(notes)
 	return notes[:min(len(notes), maxNotes)]
@@ -81,7 +77,6 @@ type goProcess struct {
 	runtime    *goroutine.Runtime // nil while it is not found
 	err        error              // why it never will be
 	failures   int                // to find the runtime
-	unverified error              // why it could not be verified at last
 	looks      uint32
 	known      map[uint64]*goWait // by goroutine
 	looked     time.Time          // when the last look was
@@ -89,8 +84,9 @@ type goProcess struct {
 	stacks     map[string]*goStack // by addresses
 	sites      []*goSite
 	omitted    int
-	// verifications is how often its goroutines were verified.
-	verifications int
+	// process is who they are of, and verification what of them nothing leads to.
+	process      Process
+	verification verification
 }
 
 // goWait is a goroutine that is alive, and what of it tells whether it has run since
@@ -126,7 +122,7 @@ func (t *Tracer) readGoroutines(processes []ProcessActivity, now time.Time) {
 	}
 	for key, p := range t.goroutines.byProcess {
 		if !alive[key] {
-			t.endUnverified(key, p)
+			t.endVerification(p)
 			delete(t.goroutines.byProcess, key)
 		}
 	}
@@ -187,7 +183,11 @@ func (t *Tracer) goProcess(key processKey) *goProcess {
 	}
 	p := t.goroutines.byProcess[key]
 	if p == nil || p.startStack != owner.space.startStack {
+		if p != nil {
+			t.endVerification(p)
+		}
 		p = &goProcess{
+			process:    Process{PID: key.pid, Comm: owner.comm, Start: key.start},
 			startStack: owner.space.startStack,
 			young:      p != nil || owner.ours || t.clock.time(key.start).After(t.started), known: make(map[uint64]*goWait),
 			starts: make(map[goStart]*goSite), stacks: make(map[string]*goStack),
@@ -208,24 +208,23 @@ func (m processMemory) Read(p []byte, pieces ...unix.RemoteIovec) (int, error) {
 	return m.memory.read(m.pid, m.pid, p, pieces...)
 }
 
-// find finds the runtime of a process. One that has just begun has none yet.
-func (t *Tracer) find(pid int, p *goProcess) error {
+// open finds the runtime of a process. One that has just begun has none yet.
+func (t *Tracer) open(pid int, memory goroutine.Memory, room *goroutine.Room) (*goroutine.Runtime, error) {
 	code := t.processes[pid].space.golang()
 	table, version := code.file.symbols.Go()
 	if table == nil {
-		return errors.New("its table of functions cannot be read")
+		return nil, errors.New("its table of functions cannot be read")
 	}
 	program := goroutine.Program{Table: table, Version: version, Bias: code.bias}
-	var err error
-	p.runtime, err = goroutine.Open(program, processMemory{t.memory, pid}, t.goroutines.room)
-	return err
+	return goroutine.Open(program, memory, room)
 }
 
 // look reads the goroutines of a process once.
 func (t *Tracer) look(owner Process, p *goProcess, now time.Time) {
 	pid := owner.PID
 	if p.runtime == nil {
-		err := t.find(pid, p)
+		var err error
+		p.runtime, err = t.open(pid, processMemory{t.memory, pid}, t.goroutines.room)
 		if err != nil && !errors.Is(err, goroutine.ErrEarly) {
 			p.failures++
 		}

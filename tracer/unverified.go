@@ -1,0 +1,126 @@
+package tracer
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// maxVerified is of how many processes that have ended the verifications are kept.
+const maxVerified = 100
+
+// verifications is what is left of processes that have ended.
+type verifications struct {
+	done   []Verification
+	failed []string // why there are none, of the last maxNotes of which that is known
+	// untried is how many processes ended before their first, and most who of them had
+	// most goroutines, and how many.
+	untried int
+	most    Process
+	waiting int
+}
+
+// endVerification notes what was found of a process that has ended, and if that is nothing
+// why.
+func (t *Tracer) endVerification(p *goProcess) {
+	ended, v := &t.goroutines.verified, &p.verification
+	switch {
+	case t.verifier == nil || len(p.sites) == 0:
+	case v.scans > 0:
+		ended.done = last(append(ended.done, p.verifiedAs()), maxVerified)
+	case v.failed != nil:
+		ended.failed = last(append(ended.failed, p.failure()), maxNotes)
+	default:
+		ended.count(p)
+	}
+}
+
+// count counts a process that was not verified.
+func (v *verifications) count(p *goProcess) {
+	if n := p.waiting(); v.untried == 0 || n > v.waiting {
+		v.most, v.waiting = p.process, n
+	}
+	v.untried++
+}
+
+// last is the last n of some at most.
+func last[T any](all []T, n int) []T { return all[max(0, len(all)-n):] }
+
+// waiting counts the goroutines that wait.
+func (p *goProcess) waiting() (n int) {
+	for _, s := range p.sites {
+		n += len(s.waiting)
+	}
+	return n
+}
+
+func (p *goProcess) verifiedAs() Verification {
+	return Verification{p.process, p.verification.scans, p.verification.unreachable}
+}
+
+// failure says why the last verification found nothing, and which one did before.
+func (p *goProcess) failure() string {
+	v := &p.verification
+	if v.scans > 0 {
+		return fmt.Sprintf("the last verification of goroutines of %s failed, and what is told of them is of %s: %v",
+			p.process.title(), v.at.Format(time.TimeOnly), v.failed)
+	}
+	return fmt.Sprintf("goroutines of %s are not verified: %v", p.process.title(), v.failed)
+}
+
+func (p Process) title() string { return fmt.Sprintf("%s (pid %d)", p.Comm, p.PID) }
+
+// verifications are those of all processes, those with most that is unreachable first.
+func (g *goroutines) verifications() []Verification {
+	all := slices.Clone(g.verified.done)
+	for _, p := range g.byProcess {
+		if p.verification.scans > 0 {
+			all = append(all, p.verifiedAs())
+		}
+	}
+	slices.SortFunc(all, func(a, b Verification) int {
+		return cmp.Or(
+			cmp.Compare(b.Unreachable, a.Unreachable),
+			cmp.Compare(a.Process.PID, b.Process.PID), cmp.Compare(a.Process.Start, b.Process.Start),
+		)
+	})
+	return all
+}
+
+// unverified says whose goroutines are not verified though that was asked for, and why.
+func (t *Tracer) unverified() (notes []string) {
+	if t.verifier == nil {
+		return nil
+	}
+	notes = slices.Clone(t.goroutines.verified.failed)
+	var young verifications
+	for _, p := range t.goroutines.byProcess {
+		switch v := &p.verification; {
+		case v.failed != nil:
+			notes = append(notes, p.failure())
+		case v.scans == 0 && p.err == nil && len(p.sites) > 0:
+			young.count(p)
+		}
+	}
+	slices.Sort(notes)
+	notes = notes[:min(len(notes), maxNotes)]
+	notes = append(notes, t.goroutines.verified.note("were not verified: %s ended before")...)
+	return append(notes, young.note("are not verified: there was no time for %s yet")...)
+}
+
+// note names the processes that were not verified, by one of them.
+func (v *verifications) note(why string) []string {
+	who, they := v.most.title(), "they"
+	switch v.untried {
+	case 0:
+		return nil
+	case 1:
+		they = "it"
+	case 2:
+		who += " and another"
+	default:
+		who += fmt.Sprintf(" and %d others", v.untried-1)
+	}
+	return []string{fmt.Sprintf("goroutines of %s %s", who, fmt.Sprintf(why, they))}
+}
