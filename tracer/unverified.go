@@ -13,7 +13,7 @@ const maxVerified = 100
 // verifications is what is left of processes that have ended.
 type verifications struct {
 	done   []Verification
-	failed []string // why there are none, of the last maxNotes of which that is known
+	failed []string // why the last ones found nothing, of the last maxNotes of them
 	// untried is how many processes ended before their first, and most who of them had
 	// most goroutines, and how many.
 	untried int
@@ -25,20 +25,24 @@ type verifications struct {
 // why.
 func (t *Tracer) endVerification(p *goProcess) {
 	ended, v := &t.goroutines.verified, &p.verification
-	switch {
-	case t.verifier == nil || len(p.sites) == 0:
-	case v.scans > 0:
+	if t.verifier == nil || len(p.sites) == 0 {
+		return
+	}
+	if v.scans > 0 {
 		ended.done = last(append(ended.done, p.verifiedAs()), maxVerified)
+	}
+	switch {
 	case v.failed != nil:
 		ended.failed = last(append(ended.failed, p.failure()), maxNotes)
-	default:
+	case v.scans == 0:
 		ended.count(p)
 	}
 }
 
 // count counts a process that was not verified.
 func (v *verifications) count(p *goProcess) {
-	if n := p.waiting(); v.untried == 0 || n > v.waiting {
+	n := p.waiting()
+	if v.untried == 0 || n > v.waiting || n == v.waiting && p.process.PID < v.most.PID {
 		v.most, v.waiting = p.process, n
 	}
 	v.untried++
@@ -105,22 +109,22 @@ func (t *Tracer) unverified() (notes []string) {
 	}
 	slices.Sort(notes)
 	notes = notes[:min(len(notes), maxNotes)]
-	notes = append(notes, t.goroutines.verified.note("were not verified: %s ended before")...)
-	return append(notes, young.note("are not verified: there was no time for %s yet")...)
+	notes = append(notes, t.goroutines.verified.note("were not verified: it ended before", "were not verified: they ended before")...)
+	const yet = "are not verified yet: there was no time"
+	return append(notes, young.note(yet, yet)...)
 }
 
-// note names the processes that were not verified, by one of them.
-func (v *verifications) note(why string) []string {
-	who, they := v.most.title(), "they"
+// note names the processes that were not verified, by one of them, and says why of one or
+// of many.
+func (v *verifications) note(one, many string) []string {
+	who := "goroutines of " + v.most.title()
 	switch v.untried {
 	case 0:
 		return nil
 	case 1:
-		they = "it"
+		return []string{who + " " + one}
 	case 2:
-		who += " and another"
-	default:
-		who += fmt.Sprintf(" and %d others", v.untried-1)
+		return []string{who + " and another " + many}
 	}
-	return []string{fmt.Sprintf("goroutines of %s %s", who, fmt.Sprintf(why, they))}
+	return []string{fmt.Sprintf("%s and %d others %s", who, v.untried-1, many)}
 }
