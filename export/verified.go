@@ -7,19 +7,23 @@ import (
 )
 
 // Verified is a process whose goroutines were verified: in so many scans of its memory, of
-// which the last found so many unreachable.
+// which the last found so many unreachable. AgoS is how long before the end these were.
 type Verified struct {
 	Process
-	Scans       int `json:"scans"`
-	Unreachable int `json:"unreachable"`
+	Scans       int     `json:"scans"`
+	Unreachable int     `json:"unreachable"`
+	AgoS        float64 `json:"ago_s"`
 }
 
 func verifiedOf(last *tracer.Snapshot) (all []Verified) {
 	for _, v := range last.Verified {
-		all = append(all, Verified{Process{v.Process.PID, v.Process.Comm}, v.Scans, v.Unreachable})
+		all = append(all, Verified{Process{v.Process.PID, v.Process.Comm}, v.Scans, v.Unreachable, seconds(v.Ago)})
 	}
 	return all
 }
+
+// longAgo is how long ago scans were, in seconds, that do not tell of all there is.
+const longAgo = 10
 
 // maxVerified is how many processes are listed that were verified.
 const maxVerified = 5
@@ -38,9 +42,12 @@ func (r *Report) writeNotes(t text) {
 }
 
 func (v Verified) line() string {
-	found := "nothing unreachable"
-	if v.Unreachable > 0 {
-		found = humanCount(v.Unreachable) + " unreachable in the last"
+	said := fmt.Sprintf("goroutines of %s (pid %d) verified: %s, ", Escape(v.Comm), v.PID, plural(v.Scans, "scan", "scans"))
+	if v.AgoS >= longAgo {
+		said += fmt.Sprintf("the last %s before the end, ", humanSpan(v.AgoS))
 	}
-	return fmt.Sprintf("goroutines of %s (pid %d) verified: %s, %s", Escape(v.Comm), v.PID, plural(v.Scans, "scan", "scans"), found)
+	if v.Unreachable > 0 {
+		return said + humanCount(v.Unreachable) + " unreachable"
+	}
+	return said + "nothing unreachable"
 }

@@ -122,7 +122,7 @@ func (t *Tracer) readGoroutines(processes []ProcessActivity, now time.Time) {
 	}
 	for key, p := range t.goroutines.byProcess {
 		if !alive[key] {
-			t.endVerification(p)
+			t.endVerification(p, now)
 			delete(t.goroutines.byProcess, key)
 		}
 	}
@@ -184,7 +184,7 @@ func (t *Tracer) goProcess(key processKey) *goProcess {
 	p := t.goroutines.byProcess[key]
 	if p == nil || p.startStack != owner.space.startStack {
 		if p != nil {
-			t.endVerification(p)
+			t.endVerification(p, time.Now())
 		}
 		p = &goProcess{
 			process:    Process{PID: key.pid, Comm: owner.comm, Start: key.start},

@@ -198,7 +198,7 @@ func (t *Tracer) settleUp(out *Snapshot, l *ledger, unjudged uint64, retired []*
 		return err
 	}
 	out.Corrected, out.Maps = t.corrected, t.fill(l, there)
-	out.Notes, out.Verified = slices.Concat(t.goroutines.notes(), t.unverified()), t.goroutines.verifications()
+	out.Notes, out.Verified = slices.Concat(t.goroutines.notes(), t.unverified()), t.goroutines.verifications(l.taken)
 	return t.addCounters(out, totals, l, unjudged)
 }
 

@@ -23,13 +23,13 @@ type verifications struct {
 
 // endVerification notes what was found of a process that has ended, and if that is nothing
 // why.
-func (t *Tracer) endVerification(p *goProcess) {
+func (t *Tracer) endVerification(p *goProcess, now time.Time) {
 	ended, v := &t.goroutines.verified, &p.verification
 	if t.verifier == nil || len(p.sites) == 0 {
 		return
 	}
 	if v.scans > 0 {
-		ended.done = last(append(ended.done, p.verifiedAs()), maxVerified)
+		ended.done = last(append(ended.done, p.verifiedUntil(now)), maxVerified)
 	}
 	switch {
 	case v.failed != nil:
@@ -59,8 +59,9 @@ func (p *goProcess) waiting() (n int) {
 	return n
 }
 
-func (p *goProcess) verifiedAs() Verification {
-	return Verification{p.process, p.verification.scans, p.verification.unreachable}
+func (p *goProcess) verifiedUntil(now time.Time) Verification {
+	v := &p.verification
+	return Verification{p.process, v.scans, v.unreachable, max(0, now.Sub(v.at))}
 }
 
 // failure says why the last verification found nothing, and which one did before.
@@ -76,11 +77,11 @@ func (p *goProcess) failure() string {
 func (p Process) title() string { return fmt.Sprintf("%s (pid %d)", p.Comm, p.PID) }
 
 // verifications are those of all processes, those with most that is unreachable first.
-func (g *goroutines) verifications() []Verification {
+func (g *goroutines) verifications(now time.Time) []Verification {
 	all := slices.Clone(g.verified.done)
 	for _, p := range g.byProcess {
 		if p.verification.scans > 0 {
-			all = append(all, p.verifiedAs())
+			all = append(all, p.verifiedUntil(now))
 		}
 	}
 	slices.SortFunc(all, func(a, b Verification) int {

@@ -15,6 +15,8 @@ type Verification struct {
 	// Scans is how often its memory was scanned, and Unreachable to how many goroutines
 	// nothing led in the last of these.
 	Scans, Unreachable int
+	// Ago is how long before the snapshot, or the end of the process, these ended.
+	Ago time.Duration
 }
 
 // verification is how far the goroutines of a process are verified.

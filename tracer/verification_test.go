@@ -53,16 +53,16 @@ func TestOutcomes(t *testing.T) {
 	}{
 		{"not yet", nil, false, nil, []string{"goroutines of orders (pid 5) are not verified yet: there was no time"}},
 		{"never", nil, true, nil, []string{"goroutines of orders (pid 5) were not verified: it ended before"}},
-		{"once", []outcome{good}, false, []Verification{{five, 2, 1}}, nil},
-		{"twice, and it has ended", []outcome{good, good, gone}, true, []Verification{{five, 4, 1}}, nil},
-		{"stopped", []outcome{good, stopped}, false, []Verification{{five, 2, 1}}, nil},
+		{"once", []outcome{good}, false, []Verification{{five, 2, 1, time.Minute}}, nil},
+		{"twice, and it has ended", []outcome{good, good, gone}, true, []Verification{{five, 4, 1, time.Minute}}, nil},
+		{"stopped", []outcome{good, stopped}, false, []Verification{{five, 2, 1, time.Minute}}, nil},
 		{"stopped the first time", []outcome{stopped}, false, nil, []string{"goroutines of orders (pid 5) are not verified yet: there was no time"}},
 		{"it ends the first time", []outcome{gone}, true, nil, []string{"goroutines of orders (pid 5) were not verified: it ended before"}},
 		{"too large", []outcome{large}, false, nil, []string{"goroutines of orders (pid 5) are not verified: its heap is too large"}},
 		{"too large, and it has ended", []outcome{large, gone}, true, nil, []string{"goroutines of orders (pid 5) are not verified: its heap is too large"}},
-		{"too large now", []outcome{good, large}, false, []Verification{{five, 2, 1}}, []string{failed}},
-		{"too large at last", []outcome{good, large}, true, []Verification{{five, 2, 1}}, []string{failed}},
-		{"too large for a while", []outcome{large, good}, false, []Verification{{five, 2, 1}}, nil},
+		{"too large now", []outcome{good, large}, false, []Verification{{five, 2, 1, time.Minute}}, []string{failed}},
+		{"too large at last", []outcome{good, large}, true, []Verification{{five, 2, 1, time.Minute}}, []string{failed}},
+		{"too large for a while", []outcome{large, good}, false, []Verification{{five, 2, 1, time.Minute}}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			tracer := verifying()
@@ -71,13 +71,16 @@ func TestOutcomes(t *testing.T) {
 			for _, o := range test.outcomes {
 				tracer.verified(p, map[uint64]goroutine.Goroutine{1: {ID: 1, PC: 7}}, o.err)
 			}
+			at := time.Date(2026, 1, 1, 4, 5, 6, 0, time.UTC)
 			if !p.verification.at.IsZero() {
-				p.verification.at = time.Date(2026, 1, 1, 4, 5, 6, 0, time.UTC)
+				p.verification.at = at
 			}
+			now := at.Add(time.Minute)
 			if test.ended {
-				tracer.readGoroutines(nil, time.Now())
+				tracer.readGoroutines(nil, now)
+				now = now.Add(time.Hour)
 			}
-			if diff := cmp.Diff(test.verified, tracer.goroutines.verifications()); diff != "" {
+			if diff := cmp.Diff(test.verified, tracer.goroutines.verifications(now)); diff != "" {
 				t.Errorf("verified (-want +got)\n%s", diff)
 			}
 			if diff := cmp.Diff(test.notes, tracer.unverified(), cmpopts.EquateEmpty()); diff != "" {
