@@ -178,14 +178,18 @@ func (t *Tracer) LookAtGoroutines() {
 // goProcess returns what is known of a Go program that runs, nil for another.
 func (t *Tracer) goProcess(key processKey) *goProcess {
 	owner := t.processes[key.pid]
-	if owner == nil || owner.space == nil || owner.space.golang() == nil {
+	if owner == nil || owner.space == nil {
 		return nil
 	}
 	p := t.goroutines.byProcess[key]
+	golang := owner.space.golang() != nil
+	if p != nil && (!golang || p.startStack != owner.space.startStack) {
+		t.replaced(key, p)
+	}
+	if !golang {
+		return nil
+	}
 	if p == nil || p.startStack != owner.space.startStack {
-		if p != nil {
-			t.endVerification(p, time.Now())
-		}
 		p = &goProcess{
 			process:    Process{PID: key.pid, Comm: owner.comm, Start: key.start},
 			startStack: owner.space.startStack,

@@ -25,18 +25,29 @@ type verifications struct {
 // why.
 func (t *Tracer) endVerification(p *goProcess, now time.Time) {
 	ended, v := &t.goroutines.verified, &p.verification
-	if t.verifier == nil || len(p.sites) == 0 {
+	if t.verifier == nil {
 		return
 	}
 	if v.scans > 0 {
 		ended.done = last(append(ended.done, p.verifiedUntil(now)), maxVerified)
 	}
 	switch {
+	case p.err != nil:
+		ended.failed = last(append(ended.failed, p.err.Error()), maxNotes)
 	case v.failed != nil:
 		ended.failed = last(append(ended.failed, p.failure()), maxNotes)
 	case v.scans == 0:
 		ended.count(p)
 	}
+}
+
+// replaced notes what was found in an image that there is another of now. One that was never
+// looked at twice is what forked this process, most likely.
+func (t *Tracer) replaced(key processKey, p *goProcess) {
+	if len(p.sites) > 0 {
+		t.endVerification(p, time.Now())
+	}
+	delete(t.goroutines.byProcess, key)
 }
 
 // count counts a process that was not verified.
@@ -104,7 +115,7 @@ func (t *Tracer) unverified() (notes []string) {
 		switch v := &p.verification; {
 		case v.failed != nil:
 			notes = append(notes, p.failure())
-		case v.scans == 0 && p.err == nil && len(p.sites) > 0:
+		case v.scans == 0 && p.err == nil:
 			young.count(p)
 		}
 	}

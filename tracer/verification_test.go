@@ -27,7 +27,7 @@ var (
 
 // verifying is a tracer of Go programs of which nothing is in the kernel.
 func verifying() *Tracer {
-	return &Tracer{verifier: newVerifier(), goroutines: newGoroutines()}
+	return &Tracer{verifier: newVerifier(), goroutines: newGoroutines(), processes: make(map[int]*process)}
 }
 
 // golang adds a process with so many goroutines that wait.
@@ -137,5 +137,30 @@ func TestVerifiable(t *testing.T) {
 	}
 	if want := []int{3, 0, 2, 1}; !slices.Equal(got, want) {
 		t.Errorf("got %d, want %d", got, want)
+	}
+}
+
+// TestReplaced has an image that was looked at be told of when there is another, and none
+// that was not: it is the one that forked.
+func TestReplaced(t *testing.T) {
+	tracer := verifying()
+	defer tracer.verifier.close()
+	tracer.golang(7, 3, "before")
+	tracer.golang(8, 0, "forks").sites = nil
+	tracer.golang(9, 0, "brief").sites = nil
+	tracer.golang(10, 0, "old").err = errors.New("goroutines of old (pid 10) are not read: it is too old")
+	for pid := range 2 {
+		tracer.processes[7+pid] = &process{pid: 7 + pid, space: new(space)}
+		if p := tracer.goProcess(processKey{pid: 7 + pid}); p != nil {
+			t.Errorf("%d is a Go program", 7+pid)
+		}
+	}
+	tracer.readGoroutines(nil, time.Now())
+	want := []string{
+		"goroutines of old (pid 10) are not read: it is too old",
+		"goroutines of before (pid 7) and another were not verified: they ended before",
+	}
+	if diff := cmp.Diff(want, tracer.unverified()); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
