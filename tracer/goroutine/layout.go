@@ -44,9 +44,10 @@ type heapLayout struct {
 	// late tells that the masks of types may be made when they are needed.
 	late bool
 	// wide tells that runtime.special has a whole word for the offset of its object, and
-	// finalizer is the kind of special that a finalizer has.
-	wide      bool
-	finalizer byte
+	// finalizer and weak are the kinds of special that a finalizer has, and an object to
+	// which there are weak pointers, 0 where there are none.
+	wide            bool
+	finalizer, weak byte
 	// locks tells that goroutines which wait for a lock say so in their g.waiting too,
 	// and that runtime.sudog has two words for each pointer.
 	locks bool
@@ -54,11 +55,11 @@ type heapLayout struct {
 
 var heapLayouts = map[string]heapLayout{
 	"1.22": {mask: 67, next: 73, finalizer: 1},
-	"1.23": {mask: 67, next: 72, finalizer: 1},
-	"1.24": {mask: 67, next: 72, finalizer: 1, late: true},
-	"1.25": {mask: 67, next: 72, finalizer: 2, late: true},
-	"1.26": {mask: 68, next: 73, finalizer: 2, late: true, wide: true, locks: true},
-	"1.27": {mask: 65, next: 70, finalizer: 2, late: true, wide: true, locks: true},
+	"1.23": {mask: 67, next: 72, finalizer: 1, weak: 2},
+	"1.24": {mask: 67, next: 72, finalizer: 1, weak: 2, late: true},
+	"1.25": {mask: 67, next: 72, finalizer: 2, weak: 3, late: true},
+	"1.26": {mask: 68, next: 73, finalizer: 2, weak: 3, late: true, wide: true, locks: true},
+	"1.27": {mask: 65, next: 70, finalizer: 2, weak: 3, late: true, wide: true, locks: true},
 }
 
 // Offsets in runtime.sudog. Those behind elem differ.

@@ -45,9 +45,6 @@ func (r *reader) readQueue(look func(p *part, b []byte)) error {
 		if r.limits.Bytes < size {
 			return errMany
 		}
-		if err := r.limits.over(); err != nil {
-			return err
-		}
 		r.limits.Bytes -= size
 		if err := gather(r.memory, r.buffer, r.pieces, r.there); err != nil {
 			return err

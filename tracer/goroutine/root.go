@@ -18,7 +18,8 @@ const (
 )
 
 // addRecords reaches what finalizers, cleanups and weak pointers keep: what their
-// records point to, and what an object does that has a finalizer.
+// records point to, what an object does that has a finalizer, and an object that weak
+// pointers lead to.
 func (m *marker) addRecords() error {
 	var spans []*span
 	var at []uint64
@@ -75,7 +76,13 @@ func (m *marker) addRecord(s *span, b []byte) {
 		off, kind, rest = word(b, 8), b[16], b[24:]
 	}
 	m.look(new(part), rest[:8*recordPointers])
-	if i := off / s.element; kind == m.layout.finalizer && s.pointers && i < uint64(s.objects) {
+	i := off / s.element
+	switch {
+	case i >= uint64(s.objects):
+	case kind == m.layout.weak && kind != 0:
+		// Until it is collected the object can be had again.
+		m.reach(s.object(i).from)
+	case kind == m.layout.finalizer && s.pointers:
 		m.found = append(m.found, spot{s, i})
 	}
 }

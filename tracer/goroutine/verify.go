@@ -84,6 +84,7 @@ type scan struct {
 	variables  []part
 	collected  uint32 // rounds of the garbage collector, twice
 	goroutines []Goroutine
+	runners    []Goroutine // those of the runtime that run finalizers and cleanups
 	*marker
 	// roots is what was read of variables and stacks before the heap.
 	roots []root
@@ -93,15 +94,24 @@ type scan struct {
 }
 
 // unreachable scans once. If the garbage collector frees objects while the heap is copied
-// others may be in their place, and it begins again.
+// others may be in their place, and if finalizers run it is not known what leads where:
+// then it begins again, for some time.
 func (r *Runtime) unreachable(l Limits) (found map[uint64]Goroutine, err error) {
-	for range mostCopies {
+	m := &portioned{Memory: r.memory, limits: &l}
+	defer func() { r.memory = m.Memory }()
+	r.memory = m
+	for n := 0; ; n++ {
 		found, err = r.scanHeap(l)
-		if !errors.Is(err, errCollected) {
-			break
+		if m.failed != nil {
+			return nil, m.failed
+		}
+		if n == mostCopies || !errors.Is(err, errCollected) && !errors.Is(err, errQueued) {
+			return found, err
+		}
+		if err := l.rest(); err != nil {
+			return nil, err
 		}
 	}
-	return found, err
 }
 
 func (r *Runtime) scanHeap(l Limits) (map[uint64]Goroutine, error) {
@@ -144,9 +154,13 @@ func (r *Runtime) newScan(l Limits) (*scan, error) {
 			return nil, err
 		}
 	}
-	s := &scan{runtime: r, variables: variables, blocked: make(map[uint64]*blocked)}
+	s := &scan{runtime: r, variables: variables, blocked: make(map[uint64]*blocked), collected: r.collected()}
 	s.marker = newMarker(newReader(r.memory, l), known, nil)
-	_, err = r.Scan(nil, func(g *Goroutine, _ []uint64) { s.goroutines = append(s.goroutines, *g) })
+	_, err = r.Scan(nil, func(g *Goroutine, _ []uint64) {
+		if len(s.goroutines) <= mostVerified {
+			s.goroutines = append(s.goroutines, *g)
+		}
+	})
 	if len(s.goroutines) > mostVerified {
 		err = errCrowd
 	}
@@ -165,8 +179,10 @@ func (r *Runtime) collected() uint32 {
 // list of spans was read is not there. What a variable or a stack points to is until it is
 // collected.
 func (s *scan) begin() error {
+	if err := s.checkQueues(); err != nil {
+		return err
+	}
 	waiting, fields := s.block()
-	s.collected = s.runtime.collected()
 	for i := range s.goroutines {
 		if s.blocked[s.goroutines[i].ID] == nil {
 			s.addGoroutine(&s.goroutines[i])
@@ -183,10 +199,10 @@ func (s *scan) begin() error {
 	if err := s.fill(s.memory, s.limits.Bytes); err != nil {
 		return err
 	}
-	if s.runtime.collected() != s.collected {
-		return errCollected
+	if err := s.wait(waiting, fields); err != nil {
+		return err
 	}
-	return s.wait(waiting, fields)
+	return s.checkQueuesAgain()
 }
 
 // block finds the goroutines that wait for others, and in which field of a sudog those have

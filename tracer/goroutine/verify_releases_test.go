@@ -105,6 +105,8 @@ func TestProfile(t *testing.T) {
 			p := run(t, build(t, "leaks", release, []string{withProfile(release)}))
 			p.line("ready %d")
 			other, sum := unlike(compareWithProfile(t, p))
+			// Go's own profile says that nobody can have again what weak pointers lead to.
+			other = slices.DeleteFunc(other, func(place string) bool { return strings.HasPrefix(place, "weak.go:") })
 			t.Logf("both %d, only ours %d, only theirs %d", sum.both, sum.ours, sum.theirs)
 			if len(other) > 0 || sum.both == 0 {
 				t.Errorf("the verdict is another on %q", other)
