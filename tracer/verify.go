@@ -69,19 +69,21 @@ func (t *Tracer) verifiable() []verifiable {
 
 // verify finds the goroutines of a process to which nothing leads.
 func (t *Tracer) verify(ctx context.Context, p verifiable) (map[uint64]goroutine.Goroutine, error) {
-	v := t.verifier
-	v.memory.begin(ctx, p.pid, time.Now().Add(verifyPatience))
-	defer v.memory.end()
 	runtime, err := t.verifiedRuntime(p)
 	var found map[uint64]goroutine.Goroutine
 	if err == nil {
 		found, err = runtime.Verify(goroutine.Limits{
 			Objects: verifyObjects, Bytes: verifyBytes, Pause: verifyPause,
-			Until: v.memory.until, Done: ctx.Done(),
+			Until: time.Now().Add(verifyPatience), Done: ctx.Done(),
 		})
 	}
-	// Memory that was not read may lead to what was found.
-	return found, cmp.Or(v.memory.err, err)
+	switch hung := t.verifier.memory.forget(p.pid); {
+	case hung: // it may come next time
+		return nil, errHung
+	case err != nil && t.verifier.ended(p.pid):
+		return nil, os.ErrProcessDone
+	}
+	return found, err
 }
 
 // verifiedRuntime is the runtime of a process, apart from that of looks, which go on.
@@ -94,7 +96,7 @@ func (t *Tracer) verifiedRuntime(p verifiable) (*goroutine.Runtime, error) {
 	}
 	var err error
 	if p.verification.runtime == nil {
-		p.verification.runtime, err = t.open(p.pid, t.verifier.memory, t.verifier.room)
+		p.verification.runtime, err = t.open(p.pid, processMemory{t.verifier.memory, p.pid}, t.verifier.room)
 	}
 	return p.verification.runtime, err
 }
