@@ -64,7 +64,7 @@ func (run *Setting) report(last *tracer.Snapshot, minAge time.Duration) *Report 
 	for _, c := range last.Lost {
 		r.Lost[c.Name] += c.Count
 	}
-	r.Notes = last.Notes
+	r.Notes, r.Verified = last.Notes, verifiedOf(last)
 	if n := last.Sampling; n.LeftOut > 0 {
 		r.Sampling = &Sampling{n.OneIn, n.LeftOut}
 	}

@@ -251,7 +251,16 @@ func verified() *Report {
 		Kind: tracer.Goroutine, Fingerprint: "60a2", Role: tracer.Started, Created: 5, Outstanding: objects,
 		Stack: stack(1, frame("main.fetch.func1", "/srv/orders/main.go", 31, 0x9100), frame("main.fetch", "/srv/orders/main.go", 30, 0x9000)),
 	}
-	return watch([]tracer.Site{site}, 15, clean)
+	return watch([]tracer.Site{site}, 15, scanned)
+}
+
+// scanned has verified goroutines of many processes, but not of all.
+func scanned(s *tracer.Snapshot) {
+	clean(s)
+	for i, comm := range []string{"orders", "mail\x1b[2J", "stock", "search", "prices", "tax", "audit"} {
+		s.Verified = append(s.Verified, tracer.Verification{Process: tracer.Process{PID: 412 + i, Comm: comm}, Scans: 14 - 2*i, Unreachable: max(0, 4-4*i), Ago: time.Duration(7*i) * time.Second})
+	}
+	s.Notes = []string{"goroutines of migrate (pid 420) and 3 others were not verified: they ended before"}
 }
 
 func reports() map[string]*Report {

@@ -237,7 +237,7 @@ func TestPprofSaysWhatLeaks(t *testing.T) {
 	if got := parse(t, reports()["clean"]).Comments; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	unreachable := "LEAK: goroutine  main.fetch (main.go:30)  5 outstanding, 0, 4 unreachable in 2 of 2 scans"
+	unreachable := "LEAK: goroutine  main.fetch (main.go:30)  5 outstanding, 0, 4 unreachable in the last 2 scans"
 	if got := parse(t, reports()["verified"]).Comments; !slices.Contains(got, unreachable) {
 		t.Errorf("got %q, want one of %q", got, unreachable)
 	}

@@ -20,7 +20,7 @@ func (r *Report) comments() []string {
 		line := fmt.Sprintf("LEAK: %s  %s  %s outstanding, %s",
 			s.kind(), s.title(80), humanCount(s.Outstanding), humanGrowth(s.GrowthPerS))
 		if u := s.Unreachable; u != nil {
-			line += fmt.Sprintf(", %s unreachable in %[2]d of %[2]d scans", humanCount(u.Goroutines), u.Scans)
+			line += fmt.Sprintf(", %s unreachable in the last %d scans", humanCount(u.Goroutines), u.Scans)
 		}
 		all = append(all, line)
 	}

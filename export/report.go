@@ -47,6 +47,8 @@ type Report struct {
 	StackQuality map[tracer.Quality]uint64 `json:"stack_quality"`
 	// Notes says what could not be looked at, and why.
 	Notes []string `json:"notes,omitempty"`
+	// Verified is the processes whose goroutines were verified.
+	Verified []Verified `json:"verified,omitempty"`
 	// Sampling is nil as long as the stack of every creation was captured.
 	Sampling *Sampling `json:"sampling,omitempty"`
 	Overhead Overhead  `json:"overhead"`
@@ -134,8 +136,8 @@ type Trend struct {
 	Snapshots int     `json:"snapshots"`
 }
 
-// Unreachable is goroutines to which nothing led in so many scans of the memory of their
-// processes.
+// Unreachable is goroutines to which nothing led in the last so many scans of the memory of
+// their processes.
 type Unreachable struct {
 	Goroutines int `json:"goroutines"`
 	Scans      int `json:"scans"`
@@ -209,6 +211,9 @@ func (r *Report) Keep(kinds []tracer.Kind) {
 		return
 	}
 	r.Sites = slices.DeleteFunc(r.Sites, func(s Site) bool { return !slices.Contains(kinds, s.Kind) })
+	if !slices.Contains(kinds, tracer.Goroutine) {
+		r.Verified = nil
+	}
 	r.UnusedSuppressions = slices.DeleteFunc(r.UnusedSuppressions, func(s Suppression) bool {
 		return s.Kind != "*" && !slices.Contains(kinds, tracer.Kind(s.Kind))
 	})

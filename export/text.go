@@ -65,6 +65,10 @@ func (r *Report) WriteText(w io.Writer, o TextOptions) error {
 	}
 	t.near(described)
 	if o.Brief && !r.lossy() && r.Sampling == nil {
+		if len(r.Verified)+len(r.Notes) > 0 {
+			t.line("")
+			r.writeNotes(t)
+		}
 		return t.Flush()
 	}
 	r.writeFooter(t)
@@ -236,9 +240,7 @@ func (r *Report) writeFooter(t text) {
 	t.line("")
 	t.sentence("", "%s", r.qualityLine())
 	r.writeSampling(t)
-	for _, note := range r.Notes {
-		t.sentence("", "%s", Escape(note))
-	}
+	r.writeNotes(t)
 	r.writeLosses(t)
 	o := r.Overhead
 	cost := fmt.Sprintf("leaktrace used %.2fs of CPU", o.CPUSeconds)

@@ -22,17 +22,15 @@ func (m processMemory) Read(p []byte, pieces ...unix.RemoteIovec) (int, error) {
 	return m.memory.read(m.pid, m.pid, p, pieces...)
 }
 
-// find finds the runtime of a process. One that has just begun has none yet.
-func (t *Tracer) find(pid int, p *goProcess) error {
+// open finds the runtime of a process. One that has just begun has none yet.
+func (t *Tracer) open(pid int, memory goroutine.Memory, room *goroutine.Room) (*goroutine.Runtime, error) {
 	code := t.processes[pid].space.golang()
 	table, version := code.file.symbols.Go()
 	if table == nil {
-		return errors.New("its table of functions cannot be read")
+		return nil, errors.New("its table of functions cannot be read")
 	}
 	program := goroutine.Program{Table: table, Version: version, Bias: code.bias}
-	var err error
-	p.runtime, err = goroutine.Open(program, processMemory{t.memory, pid}, t.goroutines.room)
-	return err
+	return goroutine.Open(program, memory, room)
 }
 
 // look looks at the goroutines of a process once.
@@ -62,7 +60,9 @@ func (p *goProcess) fail(name string, err error, now time.Time) {
 // scan reads the goroutines of a process, once its runtime is found.
 func (t *Tracer) scan(owner Process, p *goProcess, now time.Time) error {
 	if p.runtime == nil {
-		if err := t.find(owner.PID, p); err != nil {
+		var err error
+		p.runtime, err = t.open(owner.PID, processMemory{t.memory, owner.PID}, t.goroutines.room)
+		if err != nil {
 			return err
 		}
 	}

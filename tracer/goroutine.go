@@ -1,7 +1,6 @@
 package tracer
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -36,7 +35,7 @@ type goroutines struct {
 	looked    time.Time // when the last look was
 	due       time.Time // for the next one
 	omitted   uint64    // most goroutines that were too many in one look
-	late      string    // what is said of the target if it ended unverified
+	verified  verifications
 }
 
 func newGoroutines() *goroutines {
@@ -65,12 +64,9 @@ const maxNotes = 5
 // notes says whose goroutines are not read, and why.
 func (g *goroutines) notes() (notes []string) {
 	for _, p := range g.byProcess {
-		if err := cmp.Or(p.err, p.unverified); err != nil {
-			notes = append(notes, err.Error())
+		if p.err != nil {
+			notes = append(notes, p.err.Error())
 		}
-	}
-	if g.late != "" {
-		notes = append(notes, g.late)
 	}
 	slices.Sort(notes)
 	return notes[:min(len(notes), maxNotes)]
@@ -85,7 +81,6 @@ type goProcess struct {
 	err        error              // why it is not read any more
 	failures   int                // in a row
 	tried      time.Time          // when the first look was
-	unverified error              // why it could not be verified at last
 	looks      uint32
 	read       bool               // one of them saw all
 	known      map[uint64]*goWait // by goroutine
@@ -96,8 +91,9 @@ type goProcess struct {
 	others     goSite // stands for those beyond the first maxGoSites
 	crowd      int    // how many goroutines wait at these
 	omitted    int
-	// verifications is how often its goroutines were verified.
-	verifications int
+	// process is who they are of, and verification what of them nothing leads to.
+	process      Process
+	verification verification
 }
 
 // goWait is a goroutine that is alive, and what of it tells whether it has run since
@@ -133,12 +129,16 @@ func (t *Tracer) readGoroutines(processes []ProcessActivity, now time.Time) {
 	}
 	for key, p := range t.goroutines.byProcess {
 		if !alive[key] {
-			t.endUnverified(key, p)
+			t.endVerification(p, now)
 			t.retireGoroutines(p)
 			delete(t.goroutines.byProcess, key)
 		} else if owner := t.processes[key.pid]; owner != nil && owner.space != nil && owner.space.startStack != p.startStack {
+			t.replaced(key, p)
 			t.retireGoroutines(p)
-			t.goroutines.byProcess[key] = newGoProcess(owner.space.startStack, true)
+			if owner.space.golang() != nil {
+				who := Process{PID: key.pid, Comm: owner.comm, Start: key.start}
+				t.goroutines.byProcess[key] = newGoProcess(who, owner.space.startStack, true)
+			}
 		}
 	}
 	if !now.Before(t.goroutines.due) {
@@ -204,15 +204,16 @@ func (t *Tracer) goProcess(key processKey) *goProcess {
 	}
 	p := t.goroutines.byProcess[key]
 	if p == nil {
-		p = newGoProcess(owner.space.startStack, owner.ours || t.clock.time(key.start).After(t.started))
+		young := owner.ours || t.clock.time(key.start).After(t.started)
+		p = newGoProcess(Process{PID: key.pid, Comm: owner.comm, Start: key.start}, owner.space.startStack, young)
 		t.goroutines.byProcess[key] = p
 	}
 	return p
 }
 
-func newGoProcess(startStack uint64, young bool) *goProcess {
+func newGoProcess(process Process, startStack uint64, young bool) *goProcess {
 	return &goProcess{
-		startStack: startStack, young: young, known: make(map[uint64]*goWait),
+		process: process, startStack: startStack, young: young, known: make(map[uint64]*goWait),
 		starts: make(map[goStart]*goSite), stacks: make(map[string]*goStack),
 	}
 }

@@ -88,11 +88,14 @@ func (m *memory) read(pid, tid int, p []byte, remote ...unix.RemoteIovec) (int, 
 	}
 }
 
-// forget lets a pid be read again: another process may get it.
-func (m *memory) forget(pid int) {
+// forget lets a pid be read again: another process may get it. It tells whether the memory
+// of the one before did not come.
+func (m *memory) forget(pid int) (hung bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	hung = m.hung[pid]
 	delete(m.hung, pid)
+	return hung
 }
 
 // close ends the reader.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -51,8 +52,12 @@ type Snapshot struct {
 	// Maps is how full the kernel's maps are.
 	Maps []MapFill
 	// Notes says what could not be looked at for another reason than a loss: one line
-	// for each process whose goroutines are not read.
+	// for each process whose goroutines are not read, or not verified as was asked for.
 	Notes []string
+	// Verified is the processes whose goroutines Tracer.VerifyGoroutines has verified:
+	// those with most that are unreachable first, and of those that have ended the last
+	// hundred.
+	Verified []Verification
 	// Corrected counts the processes that no event had told of and that a look at
 	// the kernel's list found.
 	Corrected uint64
@@ -193,7 +198,8 @@ func (t *Tracer) settleUp(out *Snapshot, l *ledger, unjudged uint64, retired []*
 	if out.Refused, err = t.settle(there); err != nil {
 		return err
 	}
-	out.Corrected, out.Maps, out.Notes = t.corrected, t.fill(l, there), t.goroutines.notes()
+	out.Corrected, out.Maps = t.corrected, t.fill(l, there)
+	out.Notes, out.Verified = slices.Concat(t.goroutines.notes(), t.unverified()), t.goroutines.verifications(l.taken)
 	return t.addCounters(out, totals, l, unjudged)
 }
 

@@ -22,7 +22,7 @@ type Options struct {
 	// no other. Empty means all.
 	Kinds []Kind
 	// VerifyGoroutines is for those who call Tracer.VerifyGoroutines: snapshots then
-	// say so if the target ends before that.
+	// say of which processes the goroutines are verified, and of which they are not.
 	VerifyGoroutines bool
 	// Tuning is for tests.
 	Tuning Tuning
@@ -45,6 +45,7 @@ type Tracer struct {
 	snapshots  sync.Mutex    // held by a snapshot: they are taken one by one
 	creations  *creations    // used by snapshots alone
 	skips      skips         // used by snapshots alone
+	verifier   *verifier     // used by VerifyGoroutines alone, nil unless that is asked for
 	clock      clock
 
 	mu         sync.Mutex // guards all below
@@ -103,6 +104,9 @@ func New(options Options) (*Tracer, error) {
 		past:       make(past),
 		seen:       make(map[seenKey]time.Time),
 		rescued:    make(map[Quality]uint64),
+	}
+	if options.VerifyGoroutines {
+		t.verifier = newVerifier()
 	}
 	var err error
 	if t.clock, err = startClock(); err != nil {
@@ -206,6 +210,10 @@ func (t *Tracer) Close() error {
 	if t.memory != nil {
 		t.memory.close()
 		t.memory = nil
+	}
+	if t.verifier != nil {
+		t.verifier.close()
+		t.verifier = nil
 	}
 	errs = append(errs, t.maps.Close())
 	if t.twins != nil {

@@ -1,110 +1,102 @@
 package tracer
 
 import (
-	"fmt"
+	"cmp"
+	"context"
+	"os"
 	"slices"
 	"time"
 
 	"github.com/leaktrace/leaktrace/tracer/goroutine"
 )
 
-// Bounds of a call of VerifyGoroutines: of each process, and of all together.
+// Bounds of the verification of a process.
 const (
 	verifyObjects  = 1 << 23
 	verifyBytes    = 1 << 30
 	verifyPatience = 20 * time.Second
 	// verifyPause is between two scans: what is in no memory now is then.
 	verifyPause = 100 * time.Millisecond
+	// mostHangs is how often the memory of a process may not come until it is not
+	// verified any more: each time a thread is left waiting for it.
+	mostHangs = 3
 )
 
 // VerifyGoroutines looks whether anything leads to what the goroutines wait for that the
-// last look found, by scanning the memory of their processes, which go on: a microsecond
+// last look found, by scanning the memory of their processes, which go on: two microseconds
 // of processor time for each object of their heaps, and a copy of what may hold pointers.
-// The next snapshot shows it, and names the processes that are not understood, or too
-// large. Options.VerifyGoroutines must be set.
-func (t *Tracer) VerifyGoroutines() {
-	t.snapshots.Lock()
-	defer t.snapshots.Unlock()
-	limits := goroutine.Limits{
-		Objects: verifyObjects, Bytes: verifyBytes, Pause: verifyPause,
-		Until: time.Now().Add(verifyPatience),
-	}
-	for pid, p := range t.verifiable() {
-		// Nobody else uses the runtime but snapshots, and events must not wait.
-		found, err := p.runtime.Verify(limits)
-		t.verified(pid, p, found, err)
+// Snapshots are taken meanwhile as ever. The next one has in Snapshot.Verified what was
+// found, and in Notes the processes that are not understood, or too large. It returns soon
+// after ctx is done; what was found before stays.
+//
+// Options.VerifyGoroutines must be set. One call at a time is made of it, and Close not
+// before it has returned.
+func (t *Tracer) VerifyGoroutines(ctx context.Context) {
+	for _, next := range t.verifiable() {
+		if ctx.Err() != nil {
+			return
+		}
+		found, err := t.verify(ctx, next)
+		t.verified(next.goProcess, found, err)
 	}
 }
 
-// verifiable are the processes whose goroutines are read, by pid.
-func (t *Tracer) verifiable() map[int]*goProcess {
+// verifiable is a process whose goroutines are read.
+type verifiable struct {
+	pid int
+	*goProcess
+}
+
+// verifiable are the processes whose goroutines are read: those first that were verified
+// least often, and of them the small ones, for there may be no time for all.
+func (t *Tracer) verifiable() []verifiable {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	all := make(map[int]*goProcess)
+	var all []verifiable
 	for key, p := range t.goroutines.byProcess {
-		if p.runtime != nil && len(p.sites) > 0 {
-			all[key.pid] = p
+		if p.err == nil && len(p.sites) > 0 && p.verification.hangs < mostHangs {
+			all = append(all, verifiable{key.pid, p})
 		}
 	}
+	slices.SortFunc(all, func(a, b verifiable) int {
+		return cmp.Or(
+			cmp.Compare(a.verification.scans, b.verification.scans),
+			cmp.Compare(len(a.known), len(b.known)), cmp.Compare(a.pid, b.pid),
+		)
+	})
 	return all
 }
 
-// verified takes over what was found of a process.
-func (t *Tracer) verified(pid int, p *goProcess, found map[uint64]goroutine.Goroutine, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	p.unverified = nil
-	if err != nil {
-		p.unverified = fmt.Errorf("goroutines of %s are not verified: %w", t.name(pid), err)
-		return
-	}
-	p.verifications++
-	for _, site := range p.sites {
-		site.verify(func(id uint64) bool {
-			g, ok := found[id]
-			return ok && p.known[id] != nil && p.known[id].same(&g)
+// verify finds the goroutines of a process to which nothing leads.
+func (t *Tracer) verify(ctx context.Context, p verifiable) (map[uint64]goroutine.Goroutine, error) {
+	runtime, err := t.verifiedRuntime(p)
+	var found map[uint64]goroutine.Goroutine
+	if err == nil {
+		found, err = runtime.Verify(goroutine.Limits{
+			Objects: verifyObjects, Bytes: verifyBytes, Pause: verifyPause,
+			Until: time.Now().Add(verifyPatience), Done: ctx.Done(),
 		})
 	}
-	t.goroutines.due = time.Time{} // a verdict is of a look
+	switch hung := t.verifier.memory.forget(p.pid); {
+	case hung: // it may come next time
+		return nil, errHung
+	case err != nil && t.verifier.ended(p.pid):
+		return nil, os.ErrProcessDone
+	}
+	return found, err
 }
 
-// verify notes which goroutines were found to be unreachable. What is there now is in
-// snapshots, and does not change. Goroutines that shared what is told of them still do,
-// if the same was found.
-func (s *goSite) verify(unreachable func(id uint64) bool) {
-	type finding struct {
-		before      *GoroutineInfo
-		unreachable bool
+// verifiedRuntime is the runtime of a process, apart from that of looks, which go on.
+func (t *Tracer) verifiedRuntime(p verifiable) (*goroutine.Runtime, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	owner := t.processes[p.pid]
+	if owner == nil || owner.space == nil || owner.space.golang() == nil || owner.space.startStack != p.startStack {
+		return nil, os.ErrProcessDone
 	}
-	found := make(map[finding]*GoroutineInfo)
-	s.waiting = slices.Clone(s.waiting)
-	for i := range s.waiting {
-		o := &s.waiting[i]
-		f := finding{o.Goroutine, unreachable(uint64(o.ID))}
-		if found[f] == nil {
-			found[f] = o.Goroutine.verified(f.unreachable)
-		}
-		o.Goroutine = found[f]
+	var err error
+	if p.verification.runtime == nil {
+		p.verification.runtime, err = t.open(p.pid, processMemory{t.verifier.memory, p.pid}, t.verifier.room)
 	}
-}
-
-// verified is what is told of a goroutine after another verification.
-func (g *GoroutineInfo) verified(unreachable bool) *GoroutineInfo {
-	after := *g
-	switch {
-	case g.Forever: // nothing can be worse
-	case unreachable:
-		after.Unreachable += goroutine.Scans
-	default:
-		after.Unreachable = 0
-	}
-	return &after
-}
-
-// endUnverified notes that the target has ended before its goroutines were verified, as
-// was asked for.
-func (t *Tracer) endUnverified(key processKey, p *goProcess) {
-	if t.options.VerifyGoroutines && p.verifications == 0 && len(p.sites) > 0 && t.target != nil && key.pid == t.target.pid {
-		t.goroutines.late = fmt.Sprintf("goroutines of %s (pid %d) were not verified: it ended before", t.target.comm, key.pid)
-	}
+	return p.verification.runtime, err
 }

@@ -67,7 +67,7 @@ func traceFlags() []cli.Flag {
 		&cli.DurationFlag{Name: "min-age", Value: 10 * time.Second, Usage: "do not accuse what is outstanding for less than `TIME`"},
 		&cli.StringSliceFlag{Name: "limit", Usage: "say how near `KIND=N` is, a limit that only you know of (close-wait=1024); may be repeated"},
 		&cli.BoolFlag{Name: "fail-on-leak", Usage: "exit with status 3 when something leaks that --suppress does not list; with a COMMAND the report is short", DisableDefaultText: true},
-		&cli.BoolFlag{Name: "verify-goroutines", Usage: "look in the memory of Go programs whether anything can still wake each goroutine: in leaktrace two microseconds for each object of their heaps, and a copy of these", DisableDefaultText: true},
+		&cli.BoolFlag{Name: "verify-goroutines", Usage: "accuse each goroutine that nothing in its program can wake; costs leaktrace about 2 us of CPU per heap object, and a copy of the heap, each time", DisableDefaultText: true},
 	}, siteFlags()...)
 }
 

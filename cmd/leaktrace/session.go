@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"syscall"
@@ -27,7 +28,7 @@ type targetTracer interface {
 	Exited() <-chan struct{}
 	Snapshot() (*tracer.Snapshot, error)
 	LookAtGoroutines()
-	VerifyGoroutines()
+	VerifyGoroutines(ctx context.Context)
 	Parked(threads []tracer.Object) ([]tracer.Parked, error)
 	Costs() []tracer.Cost
 	Close() error
@@ -44,6 +45,8 @@ type session struct {
 	last    *tracer.Snapshot
 	seen    inspection
 	view    view
+	// verification is that of goroutines which goes on.
+	verification verification
 	// viewFailed is why the view ended, if that was neither the user nor the end.
 	viewFailed error
 	// suppressions are the leaks that the user accepts.
@@ -52,6 +55,7 @@ type session struct {
 
 // run traces from the beginning to the end.
 func (s *session) run(signals <-chan os.Signal) error {
+	defer s.stopVerifying()
 	if err := s.watch(signals); err != nil {
 		return err
 	}
@@ -59,7 +63,7 @@ func (s *session) run(signals <-chan os.Signal) error {
 		return nil // what was seen before is all there is
 	}
 	if s.options.verify {
-		if err := s.verify(); err != nil {
+		if err := s.verifyLast(signals); err != nil {
 			return err
 		}
 	}
@@ -131,11 +135,13 @@ func (s *session) watch(signals <-chan os.Signal) error {
 			}
 			inspect.Reset(max(inspectEvery, inspectShare*time.Since(began)))
 		case <-verify.C:
-			before := ownCPU()
-			if err := s.verify(); err != nil {
+			s.verify()
+		case <-s.verification.done:
+			pause, err := s.verified()
+			if err != nil {
 				return err
 			}
-			verify.Reset(max(verifyEvery, inspectShare*(ownCPU()-before)))
+			verify.Reset(pause)
 		case <-show:
 			s.show()
 		case <-s.view.ended():
@@ -190,6 +196,7 @@ func (s *session) exited() bool {
 // that must not leak has left behind gets the time to end: its descendants may
 // be about to, and to give back what they hold.
 func (s *session) settle(signals <-chan os.Signal) error {
+	s.stopVerifying()
 	if err := s.sample(); err != nil || s.command == nil || !s.options.failOnLeak {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -23,12 +24,12 @@ type fakeTarget struct {
 	asked []string
 }
 
-func (*fakeTarget) Trace(int) error         { return nil }
-func (*fakeTarget) Start(*exec.Cmd) error   { return errors.New("starts nothing") }
-func (*fakeTarget) Target() tracer.Process  { return tracer.Process{PID: 7, Comm: "orders"} }
-func (*fakeTarget) VerifyGoroutines()       {}
-func (*fakeTarget) Exited() <-chan struct{} { return nil }
-func (t *fakeTarget) LookAtGoroutines()     { t.asked = append(t.asked, "look") }
+func (*fakeTarget) Trace(int) error                  { return nil }
+func (*fakeTarget) Start(*exec.Cmd) error            { return errors.New("starts nothing") }
+func (*fakeTarget) Target() tracer.Process           { return tracer.Process{PID: 7, Comm: "orders"} }
+func (*fakeTarget) VerifyGoroutines(context.Context) {}
+func (*fakeTarget) Exited() <-chan struct{}          { return nil }
+func (t *fakeTarget) LookAtGoroutines()              { t.asked = append(t.asked, "look") }
 func (t *fakeTarget) Snapshot() (*tracer.Snapshot, error) {
 	t.asked = append(t.asked, "snapshot")
 	return t.fakeTracer.Snapshot()

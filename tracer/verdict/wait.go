@@ -28,7 +28,7 @@ func (h *History) judgeWaits(j *Site, r *record) {
 		j.State, j.Assumed = Leaking, ""
 		j.Reason = fmt.Sprintf("%d of %d wait for what cannot come (%s)", forever, len(j.Outstanding), reason)
 	case j.Unreachable.Goroutines > 0:
-		j.Reason = also(j, fmt.Sprintf("%d of %d goroutines unreachable in %[3]d of %[3]d scans",
+		j.Reason = also(j, fmt.Sprintf("%d of %d goroutines unreachable in the last %d scans: nothing in the program leads to what they wait for",
 			j.Unreachable.Goroutines, len(j.Outstanding), j.Unreachable.Scans))
 		j.State, j.Assumed = Leaking, ""
 	case j.State == Leaking && 2*io > len(r.objects):

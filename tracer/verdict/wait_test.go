@@ -193,13 +193,13 @@ func TestUnreachable(t *testing.T) {
 		want   Unreachable
 		reason string
 	}{
-		{"all", pool(4, 1), []int{2}, 30, Unreachable{4, 2}, "4 of 4 goroutines unreachable in 2 of 2 scans"},
-		{"some", pool(4, 1), []int{0, 2}, 30, Unreachable{2, 2}, "2 of 4 goroutines unreachable in 2 of 2 scans"},
-		{"for long, and not for long", pool(4, 1), []int{8, 4}, 30, Unreachable{4, 4}, "4 of 4 goroutines unreachable in 4 of 4 scans"},
+		{"all", pool(4, 1), []int{2}, 30, Unreachable{4, 2}, "4 of 4 goroutines unreachable in the last 2 scans: nothing in the program leads to what they wait for"},
+		{"some", pool(4, 1), []int{0, 2}, 30, Unreachable{2, 2}, "2 of 4 goroutines unreachable in the last 2 scans: nothing in the program leads to what they wait for"},
+		{"for long, and not for long", pool(4, 1), []int{8, 4}, 30, Unreachable{4, 4}, "4 of 4 goroutines unreachable in the last 4 scans: nothing in the program leads to what they wait for"},
 		{"none", pool(4, 1), []int{0}, 30, Unreachable{}, "settled at 4"},
 		{
 			"of a site that grows", rate(0, 300, 1, 1e6), []int{2}, 300, Unreachable{290, 2},
-			"grew from 0 to 300 in 4m45s and did not stop; 290 of 300 goroutines unreachable in 2 of 2 scans",
+			"grew from 0 to 300 in 4m45s and did not stop; 290 of 300 goroutines unreachable in the last 2 scans: nothing in the program leads to what they wait for",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,0 +1,66 @@
+package tracer
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestHungVerification has memory that does not come to a verification be read by looks,
+// and by the next verification.
+func TestHungVerification(t *testing.T) {
+	page := unserved(t)
+	looks, v := newMemory(), newVerifier()
+	defer looks.close()
+	defer v.close()
+	self, word := os.Getpid(), make([]byte, 8)
+	own := func(p []byte) unix.RemoteIovec {
+		return unix.RemoteIovec{Base: uintptr(unsafe.Pointer(unsafe.SliceData(p))), Len: 8}
+	}
+	if _, err := v.memory.read(self, self, word, own(page)); !errors.Is(err, errHung) {
+		t.Fatalf("a page that nobody provides: %v", err)
+	}
+	for _, m := range []*memory{looks, v.memory} {
+		if hung := m.forget(self); hung != (m == v.memory) {
+			t.Errorf("hung: %t", hung)
+		}
+		if n, err := m.read(self, self, word, own([]byte("a word.."))); n != 8 || err != nil {
+			t.Errorf("read %d, %v", n, err)
+		}
+	}
+}
+
+// TestEndedProcess has one that has ended, as a zombie and after that, be told from others.
+func TestEndedProcess(t *testing.T) {
+	v := newVerifier()
+	defer v.close()
+	cmd := exec.Command("cat")
+	input, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := cmd.Process.Pid
+	if v.ended(pid) {
+		t.Error("it has ended before it did")
+	}
+	_ = input.Close()
+	if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !v.ended(pid) {
+		t.Error("a zombie has not ended")
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if !v.ended(pid) {
+		t.Error("it has not ended after it did")
+	}
+}
