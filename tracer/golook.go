@@ -60,11 +60,11 @@ func (p *goProcess) fail(name string, err error, now time.Time) {
 // scan reads the goroutines of a process, once its runtime is found.
 func (t *Tracer) scan(owner Process, p *goProcess, now time.Time) error {
 	if p.runtime == nil {
-		var err error
-		p.runtime, err = t.open(owner.PID, processMemory{t.memory, owner.PID}, t.goroutines.room)
+		runtime, err := t.open(owner.PID, processMemory{t.memory, owner.PID}, t.goroutines.room)
 		if err != nil {
 			return err
 		}
+		p.runtime = runtime
 	}
 	l := goLook{tracer: t, goProcess: p, space: t.processes[owner.PID].space, owner: owner, most: maxGoroutines}
 	if t.scopes != nil {

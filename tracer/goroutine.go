@@ -91,7 +91,8 @@ type goProcess struct {
 	others     goSite // stands for those beyond the first maxGoSites
 	crowd      int    // how many goroutines wait at these
 	omitted    int
-	// process is who they are of, and verification what of them nothing leads to.
+	// process is who they are of, zero if that is no Go program, and verification what of
+	// them nothing leads to.
 	process      Process
 	verification verification
 }
@@ -133,12 +134,9 @@ func (t *Tracer) readGoroutines(processes []ProcessActivity, now time.Time) {
 			t.retireGoroutines(p)
 			delete(t.goroutines.byProcess, key)
 		} else if owner := t.processes[key.pid]; owner != nil && owner.space != nil && owner.space.startStack != p.startStack {
-			t.replaced(key, p)
+			t.replaced(p, now)
 			t.retireGoroutines(p)
-			if owner.space.golang() != nil {
-				who := Process{PID: key.pid, Comm: owner.comm, Start: key.start}
-				t.goroutines.byProcess[key] = newGoProcess(who, owner.space.startStack, true)
-			}
+			t.goroutines.byProcess[key] = newGoProcess(owner.space.startStack, true)
 		}
 	}
 	if !now.Before(t.goroutines.due) {
@@ -204,16 +202,16 @@ func (t *Tracer) goProcess(key processKey) *goProcess {
 	}
 	p := t.goroutines.byProcess[key]
 	if p == nil {
-		young := owner.ours || t.clock.time(key.start).After(t.started)
-		p = newGoProcess(Process{PID: key.pid, Comm: owner.comm, Start: key.start}, owner.space.startStack, young)
+		p = newGoProcess(owner.space.startStack, owner.ours || t.clock.time(key.start).After(t.started))
 		t.goroutines.byProcess[key] = p
 	}
+	p.process = Process{PID: key.pid, Comm: owner.comm, Start: key.start}
 	return p
 }
 
-func newGoProcess(process Process, startStack uint64, young bool) *goProcess {
+func newGoProcess(startStack uint64, young bool) *goProcess {
 	return &goProcess{
-		process: process, startStack: startStack, young: young, known: make(map[uint64]*goWait),
+		startStack: startStack, young: young, known: make(map[uint64]*goWait),
 		starts: make(map[goStart]*goSite), stacks: make(map[string]*goStack),
 	}
 }

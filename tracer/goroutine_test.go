@@ -29,7 +29,7 @@ func newGoTracer(processes int) *goTracer {
 	for pid := 1; pid <= processes; pid++ {
 		t.processes[pid] = &process{pid: pid, space: &space{startStack: 1}}
 		t.alive = append(t.alive, ProcessActivity{Process: Process{PID: pid}})
-		t.goroutines.byProcess[processKey{pid: pid}] = newGoProcess(Process{PID: pid}, 1, true)
+		t.goroutines.byProcess[processKey{pid: pid}] = newGoProcess(1, true)
 	}
 	return t
 }
