@@ -1,10 +1,8 @@
 package tracer
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -52,9 +50,13 @@ func (g *goroutines) count() (n int) {
 	return n
 }
 
-// mostFailures is how often a runtime is looked for that is not as it should be: one that
-// has begun a moment ago may not be yet.
-const mostFailures = 3
+const (
+	// mostFailures is how many looks at a process may fail in a row: until then it shows
+	// what the last one saw.
+	mostFailures = 3
+	// earlyPatience is how long a program may take to have a runtime.
+	earlyPatience = time.Minute
+)
 
 // maxNotes is how many processes are named that are not understood.
 const maxNotes = 5
@@ -73,18 +75,24 @@ func (g *goroutines) notes() (notes []string) {
 // goProcess is the goroutines of one image of a process.
 type goProcess struct {
 	startStack uint64
+	scope      uint32             // in the last snapshot
 	young      bool               // the process is not older than tracing, or not its image
 	runtime    *goroutine.Runtime // nil while it is not found
-	err        error              // why it never will be
-	failures   int                // to find the runtime
+	err        error              // why it is not read any more
+	failures   int                // in a row
+	tried      time.Time          // when the first look was
 	looks      uint32
+	read       bool               // one of them saw all
 	known      map[uint64]*goWait // by goroutine
 	looked     time.Time          // when the last look was
 	starts     map[goStart]*goSite
 	stacks     map[string]*goStack // by addresses
 	sites      []*goSite
+	others     goSite // stands for those beyond the first maxGoSites
+	crowd      int    // how many goroutines wait at these
 	omitted    int
-	// process is who they are of, and verification what of them nothing leads to.
+	// process is who they are of, zero if that is no Go program, and verification what of
+	// them nothing leads to.
 	process      Process
 	verification verification
 }
@@ -123,7 +131,12 @@ func (t *Tracer) readGoroutines(processes []ProcessActivity, now time.Time) {
 	for key, p := range t.goroutines.byProcess {
 		if !alive[key] {
 			t.endVerification(p, now)
+			t.retireGoroutines(p)
 			delete(t.goroutines.byProcess, key)
+		} else if owner := t.processes[key.pid]; owner != nil && owner.space != nil && owner.space.startStack != p.startStack {
+			t.replaced(p, now)
+			t.retireGoroutines(p)
+			t.goroutines.byProcess[key] = newGoProcess(owner.space.startStack, true)
 		}
 	}
 	if !now.Before(t.goroutines.due) {
@@ -134,7 +147,7 @@ func (t *Tracer) readGoroutines(processes []ProcessActivity, now time.Time) {
 // lookAtAll looks at the goroutines of all processes, and says when to do so again.
 func (t *Tracer) lookAtAll(processes []ProcessActivity, now time.Time) {
 	var first, others time.Duration
-	omitted := 0
+	omitted, looks, failed := 0, 0, 0
 	for i := range processes {
 		owner := processes[i].Process
 		p := t.goProcess(processKey{owner.PID, owner.Start})
@@ -145,13 +158,19 @@ func (t *Tracer) lookAtAll(processes []ProcessActivity, now time.Time) {
 		if p.looks < firstLooks {
 			to = &first
 		}
-		t.look(owner, p, now)
+		looks++
+		if err := t.look(owner, p, now); err != nil && p.err == nil {
+			failed++
+		}
 		*to += ownTime() - began
 		omitted += p.omitted
 	}
 	g := t.goroutines
 	g.omitted = max(g.omitted, uint64(omitted))
-	g.looked, g.due = now, now.Add(goroutineRest(first, others))
+	g.due = now.Add(goroutineRest(first, others))
+	if looks == 0 || failed < looks {
+		g.looked = now
+	}
 }
 
 // goroutineRest is how long not to look, after looks that took so much processor time:
@@ -178,82 +197,22 @@ func (t *Tracer) LookAtGoroutines() {
 // goProcess returns what is known of a Go program that runs, nil for another.
 func (t *Tracer) goProcess(key processKey) *goProcess {
 	owner := t.processes[key.pid]
-	if owner == nil || owner.space == nil {
+	if owner == nil || owner.space == nil || owner.space.golang() == nil {
 		return nil
 	}
 	p := t.goroutines.byProcess[key]
-	golang := owner.space.golang() != nil
-	if p != nil && (!golang || p.startStack != owner.space.startStack) {
-		t.replaced(key, p)
-	}
-	if !golang {
-		return nil
-	}
-	if p == nil || p.startStack != owner.space.startStack {
-		p = &goProcess{
-			process:    Process{PID: key.pid, Comm: owner.comm, Start: key.start},
-			startStack: owner.space.startStack,
-			young:      p != nil || owner.ours || t.clock.time(key.start).After(t.started), known: make(map[uint64]*goWait),
-			starts: make(map[goStart]*goSite), stacks: make(map[string]*goStack),
-		}
+	if p == nil {
+		p = newGoProcess(owner.space.startStack, owner.ours || t.clock.time(key.start).After(t.started))
 		t.goroutines.byProcess[key] = p
 	}
+	p.process = Process{PID: key.pid, Comm: owner.comm, Start: key.start}
 	return p
 }
 
-// processMemory is the memory of a process, as package goroutine wants it.
-type processMemory struct {
-	memory *memory
-	pid    int
-}
-
-// Read implements goroutine.Memory.
-func (m processMemory) Read(p []byte, pieces ...unix.RemoteIovec) (int, error) {
-	return m.memory.read(m.pid, m.pid, p, pieces...)
-}
-
-// open finds the runtime of a process. One that has just begun has none yet.
-func (t *Tracer) open(pid int, memory goroutine.Memory, room *goroutine.Room) (*goroutine.Runtime, error) {
-	code := t.processes[pid].space.golang()
-	table, version := code.file.symbols.Go()
-	if table == nil {
-		return nil, errors.New("its table of functions cannot be read")
-	}
-	program := goroutine.Program{Table: table, Version: version, Bias: code.bias}
-	return goroutine.Open(program, memory, room)
-}
-
-// look reads the goroutines of a process once.
-func (t *Tracer) look(owner Process, p *goProcess, now time.Time) {
-	pid := owner.PID
-	if p.runtime == nil {
-		var err error
-		p.runtime, err = t.open(pid, processMemory{t.memory, pid}, t.goroutines.room)
-		if err != nil && !errors.Is(err, goroutine.ErrEarly) {
-			p.failures++
-		}
-		if p.failures == mostFailures {
-			p.err = fmt.Errorf("goroutines of %s are not read: %w", t.name(pid), err)
-		}
-		if err != nil {
-			return
-		}
-	}
-	l := goLook{tracer: t, goProcess: p, space: t.processes[pid].space, owner: owner, most: maxGoroutines}
-	if t.scopes != nil {
-		others := t.goroutines.count() - len(p.known)
-		l.most = min(maxEachGoroutines, maxNodeGoroutines-others)
-	}
-	p.looks++
-	omitted, err := p.runtime.Scan(l.wants, l.see)
-	p.omitted, p.looked = omitted+l.left, now
-	if err != nil {
-		p.runtime = nil // it has just ended, or is found better next time
-		return
-	}
-	l.sweep()
-	for _, s := range p.sites {
-		s.settle()
+func newGoProcess(startStack uint64, young bool) *goProcess {
+	return &goProcess{
+		startStack: startStack, young: young, known: make(map[uint64]*goWait),
+		starts: make(map[goStart]*goSite), stacks: make(map[string]*goStack),
 	}
 }
 
@@ -264,73 +223,4 @@ func (t *Tracer) name(pid int) string {
 		comm = p.comm
 	}
 	return fmt.Sprintf("%s (pid %d)", comm, pid)
-}
-
-// goLook is one look at the goroutines of a process.
-type goLook struct {
-	*goProcess
-	tracer *Tracer
-	space  *space
-	owner  Process
-	most   int // how many may be known
-	left   int // how many new ones there was no room for
-}
-
-// wants tells whether a goroutine's stack is to be read: it has not run since the
-// last look, and it is not known yet where it waits.
-func (l *goLook) wants(g *goroutine.Goroutine) bool {
-	known := l.known[g.ID]
-	return known != nil && known.site == nil && known.same(g) && l.counts(g)
-}
-
-// see takes over what a goroutine does now.
-func (l *goLook) see(g *goroutine.Goroutine, stack []uint64) {
-	known := l.known[g.ID]
-	if known == nil {
-		if len(l.known) >= l.most {
-			l.left++
-			return
-		}
-		known = &goWait{before: l.looks == 1 && !l.young, look: l.looks}
-		known.note(g)
-		l.known[g.ID] = known
-		return
-	}
-	known.look = l.looks
-	switch {
-	case !known.same(g):
-		known.leave(g.ID)
-		known.note(g)
-	case stack != nil:
-		l.enter(known, g, stack)
-	}
-}
-
-// leave notes that a goroutine has gone on, or ended.
-func (w *goWait) leave(id uint64) {
-	if w.site != nil {
-		w.site.leave(id)
-	}
-	w.site = nil
-}
-
-// sweep forgets the goroutines that have ended.
-func (l *goLook) sweep() {
-	for id, known := range l.known {
-		if known.look != l.looks {
-			known.leave(id)
-			delete(l.known, id)
-		}
-	}
-}
-
-// counts tells whether a goroutine that waits is of interest: the first one ends with
-// the program, the runtime's own are none of the program's, and one that sleeps wakes.
-func (l *goLook) counts(g *goroutine.Goroutine) bool {
-	return g.ID != 1 && l.runtime.Reason(g.Reason) != "sleep" && !l.start(g).system
-}
-
-// waitsForever tells the reasons to wait that nothing ends.
-func waitsForever(g *goroutine.Goroutine, reason string) bool {
-	return g.Status == goroutine.Leaked || strings.Contains(reason, "nil chan") || reason == "select (no cases)"
 }

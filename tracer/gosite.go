@@ -23,8 +23,8 @@ type goSite struct {
 	name        string // of the function they began at
 	system      bool   // they are the runtime's own
 	application bool   // that function is the application's
-	kept        bool   // it is one of its process's sites
 
+	// created and released leave out what is older than tracing, as of all kinds.
 	created, released uint64
 	// waiting is oldest first. Snapshots share it: it does not change.
 	waiting []Object
@@ -33,11 +33,10 @@ type goSite struct {
 	left    map[int]bool
 }
 
-// leave notes that a goroutine does not wait any more.
-func (s *goSite) leave(id uint64) {
-	s.released++
-	if !s.kept {
-		return
+// leave notes that a goroutine does not wait any more, which may be older than tracing.
+func (s *goSite) leave(id uint64, before bool) {
+	if !before {
+		s.released++
 	}
 	if s.left == nil {
 		s.left = make(map[int]bool)
@@ -78,23 +77,28 @@ func (where *goStack) info(now GoroutineInfo) *GoroutineInfo {
 
 // start returns the site of goroutines by where they began alone.
 func (l *goLook) start(g *goroutine.Goroutine) *goSite {
-	key := goStart{creator: g.Creator, start: g.Start}
-	s := l.starts[key]
-	if s == nil {
+	return l.know(goStart{creator: g.Creator, start: g.Start}, func() *goSite {
 		began := l.frames(g.Start + 1) // a return address: the first instruction's
-		s = newGoSite(began, l.frames(g.Creator))
+		s := newGoSite(began, l.frames(g.Creator))
 		s.system = strings.HasPrefix(s.name, "runtime.")
-		l.keep(key, s)
-	}
-	return s
+		return s
+	})
 }
 
-// keep remembers a site, if there are not too many.
-func (l *goLook) keep(key goStart, s *goSite) {
-	if len(l.starts) < maxGoSites {
-		l.starts[key], s.kept = s, true
+// know returns a site, which fresh makes the first time. All beyond the most there may be
+// are one.
+func (l *goLook) know(key goStart, fresh func() *goSite) *goSite {
+	s := l.starts[key]
+	switch {
+	case s != nil:
+	case len(l.starts) == maxGoSites:
+		s = &l.others
+	default:
+		s = fresh()
+		l.starts[key] = s
 		l.sites = append(l.sites, s)
 	}
+	return s
 }
 
 func (l *goLook) frames(pc uint64) []symbol.Frame { return l.tracer.stacks.frames(l.space, pc) }
@@ -124,8 +128,8 @@ func newGoSite(began, creator []symbol.Frame) *goSite {
 // enter notes that a goroutine waits, and where: at least since the last look.
 func (l *goLook) enter(w *goWait, g *goroutine.Goroutine, addresses []uint64) {
 	where := l.parked(addresses)
-	w.site = l.site(g, where)
-	if !w.site.kept {
+	if w.site = l.site(g, where); w.site == &l.others {
+		l.crowd++
 		return
 	}
 	if !w.before {
@@ -176,22 +180,18 @@ func (l *goLook) site(g *goroutine.Goroutine, where *goStack) *goSite {
 	if wrapped {
 		entry = slices.IndexFunc(where.Frames, func(f symbol.Frame) bool { return f.Function == s.name }) - 1
 	}
-	if s.application && !wrapped || entry < 0 {
+	if s.application && !wrapped || entry < 0 || s == &l.others {
 		return s
 	}
 	first := where.Frames[entry]
-	key := goStart{g.Creator, g.Start, first.Function}
-	known := l.starts[key]
-	if known == nil {
+	return l.know(goStart{g.Creator, g.Start, first.Function}, func() *goSite {
 		first.Inlined = false // of what is inlined into the wrapper this is left
 		began := []symbol.Frame{first}
 		if !wrapped {
 			began = append(began, l.frames(g.Start+1)...)
 		}
-		known = newGoSite(began, l.frames(g.Creator))
-		l.keep(key, known)
-	}
-	return known
+		return newGoSite(began, l.frames(g.Creator))
+	})
 }
 
 // isWrapper tells the functions that the compiler makes of go statements whose call
@@ -205,20 +205,21 @@ func isWrapper(function string) bool {
 func (b *builder) addGoroutines(processes []ProcessActivity) {
 	for i := range processes {
 		owner := processes[i].Process
-		p := b.tracer.goroutines.byProcess[processKey{owner.PID, owner.Start}]
+		key := processKey{owner.PID, owner.Start}
+		p := b.tracer.goroutines.byProcess[key]
 		if p == nil {
 			continue
 		}
+		p.scope = b.scopes[key]
 		for _, from := range p.sites {
 			if from.created > 0 || len(from.waiting) > 0 {
-				b.addGoSite(from, owner)
+				b.addGoSite(from, p.scope)
 			}
 		}
 	}
 }
 
-func (b *builder) addGoSite(from *goSite, owner Process) {
-	scope := b.scopes[processKey{owner.PID, owner.Start}]
+func (b *builder) addGoSite(from *goSite, scope uint32) {
 	if b.tracer.scopes.muted(scope) {
 		return
 	}
@@ -236,4 +237,15 @@ func (b *builder) addGoSite(from *goSite, owner Process) {
 	s.Released += from.released
 	s.Outstanding = slices.Concat(s.Outstanding, from.waiting)
 	s.sorted = false
+}
+
+// retireGoroutines adds what an image of a process counted to its sites' past: it is
+// gone, and all that waited with it.
+func (t *Tracer) retireGoroutines(p *goProcess) {
+	for _, s := range p.sites {
+		t.past.add(siteKey{Goroutine, s.fingerprint, p.scope}, Site{
+			Kind: Goroutine, Scope: t.scopes.get(p.scope), Fingerprint: s.fingerprint,
+			Stack: s.stack, Role: Started, Created: s.created, Released: s.created,
+		}, t.age)
+	}
 }

@@ -31,7 +31,8 @@ type Snapshot struct {
 	Time  time.Time
 	Sites []Site
 	// Looked is when goroutines were looked at last, zero if never: the sites of that
-	// kind are as of then. Where there are many that is not done for each snapshot.
+	// kind are as of then, or where a look at a process fails as of the last one that
+	// did not. Where there are many that is not done for each snapshot.
 	Looked time.Time
 	// Processes is every traced process that is alive and was not told to end,
 	// by pid. What others hold is left out: it is going.

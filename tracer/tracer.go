@@ -44,7 +44,7 @@ type Tracer struct {
 	drained    chan struct{} // receives when it has handled what drain asked for
 	snapshots  sync.Mutex    // held by a snapshot: they are taken one by one
 	creations  *creations    // used by snapshots alone
-	skipped    uint64        // used by snapshots alone: what readSkipped said last
+	skips      skips         // used by snapshots alone
 	verifier   *verifier     // used by VerifyGoroutines alone, nil unless that is asked for
 	clock      clock
 

@@ -66,12 +66,21 @@ func (t *Tracer) readSkipped() (uint64, error) {
 		}
 		missed += stats.RecursionMisses
 	}
-	// Read later, lest what a twin is about to see is taken for lost. So it may be
-	// too much, and a count must not go down.
 	seen, err := t.readCounter(ledgerLeakCounterLEAK_TWIN_SAW)
 	if err != nil {
 		return 0, err
 	}
-	t.skipped = max(t.skipped, missed-min(missed, seen))
-	return t.skipped, nil
+	return t.skips.add(missed, seen), nil
+}
+
+// skips is what no hook has seen. A twin may not have run yet for what the first was
+// skipped for, so only what is missing in two snapshots in a row was lost.
+type skips struct{ missing, lost uint64 }
+
+// add adds what the first hooks have missed by now, and what of it twins have seen.
+func (s *skips) add(missed, seen uint64) (lost uint64) {
+	before := s.missing
+	s.missing = missed - min(missed, seen)
+	s.lost = max(s.lost, min(before, s.missing))
+	return s.lost
 }

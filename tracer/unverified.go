@@ -25,7 +25,7 @@ type verifications struct {
 // why.
 func (t *Tracer) endVerification(p *goProcess, now time.Time) {
 	ended, v := &t.goroutines.verified, &p.verification
-	if t.verifier == nil {
+	if t.verifier == nil || p.process.PID == 0 {
 		return
 	}
 	if v.scans > 0 {
@@ -43,11 +43,10 @@ func (t *Tracer) endVerification(p *goProcess, now time.Time) {
 
 // replaced notes what was found in an image that there is another of now. One that was never
 // looked at twice is what forked this process, most likely.
-func (t *Tracer) replaced(key processKey, p *goProcess) {
+func (t *Tracer) replaced(p *goProcess, now time.Time) {
 	if len(p.sites) > 0 {
-		t.endVerification(p, time.Now())
+		t.endVerification(p, now)
 	}
-	delete(t.goroutines.byProcess, key)
 }
 
 // count counts a process that was not verified.
@@ -115,7 +114,7 @@ func (t *Tracer) unverified() (notes []string) {
 		switch v := &p.verification; {
 		case v.failed != nil:
 			notes = append(notes, p.failure())
-		case v.scans == 0 && p.err == nil:
+		case v.scans == 0 && p.err == nil && p.process.PID != 0:
 			young.count(p)
 		}
 	}

@@ -149,12 +149,12 @@ func TestReplaced(t *testing.T) {
 	tracer.golang(8, 0, "forks").sites = nil
 	tracer.golang(9, 0, "brief").sites = nil
 	tracer.golang(10, 0, "old").err = errors.New("goroutines of old (pid 10) are not read: it is too old")
-	for pid := range 2 {
-		tracer.processes[7+pid] = &process{pid: 7 + pid, space: new(space)}
-		if p := tracer.goProcess(processKey{pid: 7 + pid}); p != nil {
-			t.Errorf("%d is a Go program", 7+pid)
-		}
+	var processes []ProcessActivity
+	for pid := 7; pid <= 8; pid++ {
+		tracer.processes[pid] = &process{pid: pid, space: &space{startStack: 1}}
+		processes = append(processes, ProcessActivity{Process: Process{PID: pid}})
 	}
+	tracer.readGoroutines(processes, time.Now())
 	tracer.readGoroutines(nil, time.Now())
 	want := []string{
 		"goroutines of old (pid 10) are not read: it is too old",

@@ -42,7 +42,7 @@ func (c *collector) describeWorkloads() {
 	of := func(more ...string) []string {
 		return append([]string{"namespace", "pod", "container", "comm", "kind"}, more...)
 	}
-	c.objects = c.gauge("objects", "Objects that are outstanding: children not reaped, threads alive, ended threads not joined, sockets in CLOSE_WAIT.", of()...)
+	c.objects = c.gauge("objects", "Objects that are outstanding: children not reaped, threads alive, ended threads not joined, sockets in CLOSE_WAIT, goroutines that wait.", of()...)
 	c.leaked = c.gauge("leaked_objects", "Outstanding objects of the sites that are judged to leak. Suppressed leaks are left out.", of()...)
 	c.before = c.gauge("objects_created_before_tracing", "Outstanding objects that are older than tracing, so that it is not known what created them.", of()...)
 	c.oldest = c.gauge("oldest_object_age_seconds", "How long the oldest object has been outstanding.", of()...)
@@ -50,8 +50,8 @@ func (c *collector) describeWorkloads() {
 	c.used = c.gauge("limit_used_ratio", "Share that is used of the limit on a resource of which most is used: 1 is all.", of("resource")...)
 	c.full = c.gauge("limit_exhaustion_seconds", "Time until a limit on a resource is reached, at the growth of all sites that leak or are suspect and fill it. Absent if never.", of("resource")...)
 	c.site = c.gauge("site_leaked_objects", "Outstanding objects of a leaking site, for the top sites of each container; all others are one site, other.", of("site", "fingerprint")...)
-	c.created = c.counter("objects_created_total", "Objects that were created: children forked, threads started, for unjoined-thread threads ended, sockets opened.", of()...)
-	c.released = c.counter("objects_released_total", "Objects that were given back: children reaped, threads ended, for unjoined-thread threads joined or detached, sockets closed.", of()...)
+	c.created = c.counter("objects_created_total", "Objects that were created: children forked, threads started, for unjoined-thread threads ended, sockets opened; of goroutines waits, each seen by two looks.", of()...)
+	c.released = c.counter("objects_released_total", "Objects that were given back: children reaped, threads ended, for unjoined-thread threads joined or detached, sockets closed; of goroutines waits after which they went on or ended.", of()...)
 }
 
 func (c *collector) describeItself() {

@@ -17,8 +17,10 @@ $GO build -o "$out/leaktrace" ./cmd/leaktrace
 $GO test -c -o "$out/tests.test" ./tests
 $GO test -c -o "$out/tracer.test" ./tracer
 $GO test -c -o "$out/goroutine.test" ./tracer/goroutine
-$GO build -C tracer/goroutine/testdata/waits -o "$out/waits" .
-$GO build -C tracer/goroutine/testdata/waits -o "$out/waits-pie" -ldflags='-s -w' -buildmode=pie .
+for program in waits leaks; do
+	$GO build -C tracer/goroutine/testdata/$program -o "$out/$program" .
+	$GO build -C tracer/goroutine/testdata/$program -o "$out/$program-pie" -ldflags='-s -w' -buildmode=pie .
+done
 # As Debian builds for arm64: return addresses are signed.
 make --no-print-directory -C tests/programs OUT="$out/programs" \
 	CC=aarch64-linux-gnu-gcc STRIP=aarch64-linux-gnu-strip OBJCOPY=aarch64-linux-gnu-objcopy \
@@ -37,15 +39,16 @@ ln -s dash "$root/usr/bin/sh"
 cp tests/arm64/init "$root/init"
 cp -a "$out/programs" "$repository/build"
 cp "$out/leaktrace" "$repository/build/leaktrace-test"
-cp "$out"/{tests,tracer,goroutine}.test "$out"/waits{,-pie} "$repository/build"
+cp "$out"/{tests,tracer,goroutine}.test "$out"/{waits,leaks}{,-pie} "$repository/build"
 git ls-files tests tracer/goroutine | cpio --quiet -pd "$repository"
 # All that the tests would build is there, but for what they build where they are.
 echo '#!/bin/sh' >"$root/usr/bin/make"
 cat >"$root/usr/bin/go" <<-END
 	#!/bin/sh
+	built=$PWD/build/\$(basename "\$PWD")
 	case "\$*" in
-	*-buildmode=pie*) cp "$PWD/build/waits-pie" "\$3" ;;
-	*" .") cp "$PWD/build/waits" "\$3" ;;
+	*-buildmode=pie*) cp "\$built-pie" "\$3" ;;
+	*" .") cp "\$built" "\$3" ;;
 	esac
 END
 echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"

@@ -53,7 +53,8 @@
 //
 // Where there are very many goroutines not every snapshot looks at them. In between
 // nothing is known of them, so that nothing counts: neither does their age grow, nor is
-// there one more window in which their number stays the same.
+// there one more window in which their number stays the same. Where a process ends then
+// the last look is taken for one without its goroutines.
 //
 // # What cannot be told
 //

@@ -111,8 +111,7 @@ func (h *History) Add(s *tracer.Snapshot) {
 		g.looked = s.Looked
 		g.add(now, s.Processes, goroutines)
 	case g.bereft(s.Processes):
-		// What is left is as it was at the last look: no time has passed.
-		g.add(g.clock, s.Processes, goroutines)
+		g.amend(s.Processes, goroutines)
 	}
 }
 
@@ -130,18 +129,35 @@ func divide(sites []tracer.Site) (kernel, goroutines []tracer.Site) {
 
 // add appends one part of a snapshot.
 func (h *History) add(now clock, alive []tracer.ProcessActivity, sites []tracer.Site) {
+	step, ended := h.take(now, alive, sites)
+	h.finish(step, ended, h.axis.add(now.now))
+}
+
+// amend puts what is left when a process has ended in the place of the last snapshot:
+// it is as it was then, and says nothing more.
+func (h *History) amend(alive []tracer.ProcessActivity, sites []tracer.Site) {
+	_, ended := h.take(h.clock, alive, sites)
+	for _, r := range h.records {
+		r.reopen()
+	}
+	h.finish(0, ended, nil)
+}
+
+// take compares one part of a snapshot with the one before. It tells how long ago that
+// was, and whether a process has ended since.
+func (h *History) take(now clock, alive []tracer.ProcessActivity, sites []tracer.Site) (step time.Duration, ended bool) {
 	next := h.processes.next(alive)
-	ended := h.processes.lost(next)
+	ended = h.processes.lost(next)
 	h.keep(next)
 	h.processes = next
 	h.release()
-	step := now.now - h.clock.now
+	step = now.now - h.clock.now
 	h.clock = now
 	h.number++
 	h.judged = nil
 	h.sites = merge(sites)
 	h.observe(step)
-	h.finish(step, ended)
+	return step, ended
 }
 
 // bereft tells that a process has ended that held something in the last snapshot.
@@ -166,7 +182,7 @@ func (h *History) observe(step time.Duration) {
 		k := keyOf(s)
 		r := h.records[k]
 		if r == nil && len(s.Outstanding) > 0 {
-			r = &record{key: k, created: s.Created, released: s.Released}
+			r = &record{key: k, released: s.Released}
 			h.records[k] = r
 		}
 		if r != nil {
@@ -203,8 +219,8 @@ func (h *History) hold(r *record, outstanding []tracer.Object, step time.Duratio
 	}
 }
 
-// finish appends a point to every record.
-func (h *History) finish(step time.Duration, ended bool) {
+// finish appends a point to every record, as the axis has one more, and folded some.
+func (h *History) finish(step time.Duration, ended bool, folds []int) {
 	for i := range h.sites {
 		s := &h.sites[i]
 		if r := h.records[keyOf(s)]; r != nil {
@@ -213,7 +229,6 @@ func (h *History) finish(step time.Duration, ended bool) {
 			r.tally(s, step, s.Kind == tracer.Thread && !ended)
 		}
 	}
-	folds := h.axis.add(h.clock.now)
 	for k, r := range h.records {
 		r.finish(step, len(h.axis.ends)+len(folds), folds)
 		if r.empty > h.maxEmpty {

@@ -145,7 +145,7 @@ func TestFolding(t *testing.T) {
 	a := axis{}
 	for i := range n {
 		folds := a.add(time.Duration(i+1) * time.Second)
-		p := point{low: uint32(i % 7), high: uint32(i % 7), last: uint32(i % 7), created: 2, released: 1}
+		p := point{low: uint32(i % 7), high: uint32(i % 7), last: uint32(i % 7), released: 1}
 		p.survivors[3], p.died[3] = uint32(100+i), 1
 		whole = whole.add(p, deeds{1: 3}, len(a.ends)+len(folds), folds)
 		if i >= 700 {
@@ -155,13 +155,13 @@ func TestFolding(t *testing.T) {
 	if len(whole) != len(a.ends) || len(late) >= len(whole) {
 		t.Fatalf("%d and %d points on an axis of %d", len(whole), len(late), len(a.ends))
 	}
-	want := stretch{&point{low: 0, high: 6, last: (n - 1) % 7, created: 2 * n, released: n}, deeds{1: 3 * n}}
+	want := stretch{&point{low: 0, high: 6, last: (n - 1) % 7, released: n}, deeds{1: 3 * n}}
 	want.survivors[3], want.died[3] = 100, n
 	if diff := gocmp.Diff(want, foldAll(whole), gocmp.AllowUnexported(point{}, stretch{})); diff != "" {
 		t.Error(diff)
 	}
-	if got := foldAll(late); got.created != 2*300 || got.died[3] != 300 {
-		t.Errorf("%d created, %d died", got.created, got.died[3])
+	if got := foldAll(late); got.released != 300 || got.died[3] != 300 {
+		t.Errorf("%d released, %d died", got.released, got.died[3])
 	}
 	at := 0
 	for i, span := range a.spans {

@@ -18,8 +18,8 @@ const (
 // first, ever more as it recedes. The counts of what happened are of the
 // stretch alone. It does not change once it is part of a series.
 type point struct {
-	low, high, last   uint32
-	created, released uint32
+	low, high, last uint32
+	released        uint32
 	// before is the least number of objects older than tracing and min-age.
 	before uint32
 	// survivors is the least number of objects born since and older than each
@@ -55,8 +55,8 @@ func (p point) shared(kept ...*point) *point {
 func fold(a, b stretch) stretch {
 	out := point{
 		low: min(a.low, b.low), high: max(a.high, b.high), last: b.last,
-		created: a.created + b.created, released: a.released + b.released,
-		before: min(a.before, b.before),
+		released: a.released + b.released,
+		before:   min(a.before, b.before),
 	}
 	for k := range ages {
 		out.survivors[k] = min(a.survivors[k], b.survivors[k])

@@ -21,8 +21,8 @@ type record struct {
 	// it, in the whole run.
 	died     [ages]uint64
 	exposure [ages]float64
-	// created and released are the totals at the last snapshot.
-	created, released uint64
+	// released is the total at the last snapshot.
+	released uint64
 	// deaths is how many objects were seen to be gone in this snapshot.
 	deaths uint64
 	// empty counts the last snapshots in a row without an object.
@@ -60,9 +60,8 @@ func (r *record) tally(s *tracer.Site, step time.Duration, unseen bool) {
 	n := uint32(len(s.Outstanding))
 	p.low, p.high, p.last = n, n, n
 	released := s.Released - min(r.released, s.Released)
-	p.created = uint32(s.Created - min(r.created, s.Created))
-	p.released = uint32(released)
-	r.created, r.released = max(r.created, s.Created), max(r.released, s.Released)
+	p.released += uint32(released)
+	r.released = max(r.released, s.Released)
 	if unseen && released > r.deaths {
 		r.lives.add(step/2, released-r.deaths)
 	}
@@ -82,6 +81,23 @@ func (r *record) finish(step time.Duration, length int, folds []int) {
 		r.objects = nil
 	}
 	r.pending, r.did, r.deaths = point{}, deeds{}, 0
+}
+
+// reopen has the current snapshot stand in the place of the last one.
+func (r *record) reopen() {
+	if len(r.points) == 0 {
+		return
+	}
+	last := r.points[len(r.points)-1]
+	r.points = r.points[:len(r.points)-1]
+	r.pending.released = last.released
+	for k := range ages {
+		r.pending.died[k] += last.died[k]
+	}
+	for i := range r.did {
+		r.did[i] += last.did[i]
+	}
+	r.empty = max(0, r.empty-1)
 }
 
 // nothing is the point of a time before a site was seen. It does not change.

@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/leaktrace/leaktrace/tracer"
 )
@@ -115,7 +115,7 @@ func TestBetweenLooks(t *testing.T) {
 	alive := []tracer.ProcessActivity{{Process: service}, other}
 	look := start.Add(seconds(1200))
 	h.Add(&tracer.Snapshot{Time: start.Add(seconds(1221)), Looked: look, Processes: alive, Sites: []tracer.Site{lone[0].Site}})
-	if diff := cmp.Diff(lone, h.Sites()); diff != "" {
+	if diff := gocmp.Diff(lone, h.Sites()); diff != "" {
 		t.Errorf("another second: (-want +got)\n%s", diff)
 	}
 	if got := lone[0]; !got.Seen.Equal(look) || got.Oldest != seconds(1199.5) {
@@ -123,9 +123,64 @@ func TestBetweenLooks(t *testing.T) {
 	}
 	h.Add(&tracer.Snapshot{Time: start.Add(seconds(1222)), Looked: look, Processes: alive[1:]})
 	lone[0].Ended = true
-	if diff := cmp.Diff(lone, h.Sites()); diff != "" {
+	if diff := gocmp.Diff(lone, h.Sites()); diff != "" {
 		t.Errorf("the process has ended: (-want +got)\n%s", diff)
 	}
+}
+
+// TestDeathsBetweenLooks has one of many processes end in each second, and rare looks:
+// what is left is known at once, and no more looks were taken for it.
+func TestDeathsBetweenLooks(t *testing.T) {
+	const every, looks = 20, 4 // seconds, as in dyingAt
+	h := New(start, seconds(15))
+	for at := range looks * every {
+		look := at / every
+		h.Add(dyingAt(at, look, (look+1)*every))
+		r := h.goroutines.records[key{tracer.Goroutine, "f"}]
+		if n := h.goroutines.axis.snapshots(); n != look+1 || len(r.points) != n {
+			t.Fatalf("%d looks and %d points, not %d", n, len(r.points), look+1)
+		}
+		if empty := h.goroutines.records[key{tracer.Goroutine, "once"}].empty; empty != look {
+			t.Fatalf("nothing was seen in %d looks, not %d", empty, look)
+		}
+		left := uint32(2 + (look+1)*every - at)
+		all := foldAll(r.points)
+		want := point{low: all.low, high: all.high, last: left, released: uint32(at), survivors: all.survivors}
+		want.died[0] = uint32(2 * (look / 2))
+		if diff := gocmp.Diff(stretch{&want, deeds{uint32(at)}}, all, gocmp.AllowUnexported(point{}, stretch{})); diff != "" {
+			t.Fatalf("after %d s: (-want +got)\n%s", at, diff)
+		}
+	}
+	if sites := h.Sites(); len(sites) != 2 || sites[0].State != Unknown {
+		t.Errorf("got %+v, want %s", judgements(sites), Unknown)
+	}
+}
+
+// dyingAt is a snapshot after so many seconds, when the two goroutines of the service are
+// others in each second look, and one of each process from at to last is left.
+func dyingAt(at, look, last int) *tracer.Snapshot {
+	looked, began := start.Add(seconds(float64(20*look))), start.Add(seconds(float64(40*(look/2))))
+	site := tracer.Site{Kind: tracer.Goroutine, Fingerprint: "f", Released: uint64(at)}
+	s := &tracer.Snapshot{Time: start.Add(seconds(float64(at))), Looked: looked}
+	wait := func(owner tracer.Process, id int) {
+		site.Outstanding = append(site.Outstanding, tracer.Object{
+			Kind: tracer.Goroutine, ID: id, Created: began, Since: began, Owner: owner, Goroutine: new(tracer.GoroutineInfo),
+		})
+	}
+	s.Processes = append(s.Processes, tracer.ProcessActivity{Process: service, Activity: tracer.Activity{Accepted: uint64(at)}})
+	wait(service, look/2)
+	wait(service, -1-look/2)
+	for pid := 100 + at; pid < 100+last; pid++ {
+		child := tracer.Process{PID: pid, Start: uint64(pid)}
+		s.Processes = append(s.Processes, tracer.ProcessActivity{Process: child})
+		wait(child, pid)
+	}
+	once := tracer.Site{Kind: tracer.Goroutine, Fingerprint: "once"}
+	if look == 0 {
+		once.Outstanding = site.Outstanding[:1]
+	}
+	s.Sites = []tracer.Site{site, once}
+	return s
 }
 
 // TestUnreachable checks what is said of goroutines some of which are unreachable.
@@ -159,7 +214,7 @@ func TestUnreachable(t *testing.T) {
 				h.Add(s)
 			}
 			site := h.Sites()[0]
-			if diff := cmp.Diff(test.want, site.Unreachable); diff != "" {
+			if diff := gocmp.Diff(test.want, site.Unreachable); diff != "" {
 				t.Error(diff)
 			}
 			if site.Reason != test.reason {

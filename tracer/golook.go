@@ -1,0 +1,174 @@
+package tracer
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/leaktrace/leaktrace/tracer/goroutine"
+)
+
+// processMemory is the memory of a process, as package goroutine wants it.
+type processMemory struct {
+	memory *memory
+	pid    int
+}
+
+// Read implements goroutine.Memory.
+func (m processMemory) Read(p []byte, pieces ...unix.RemoteIovec) (int, error) {
+	return m.memory.read(m.pid, m.pid, p, pieces...)
+}
+
+// open finds the runtime of a process. One that has just begun has none yet.
+func (t *Tracer) open(pid int, memory goroutine.Memory, room *goroutine.Room) (*goroutine.Runtime, error) {
+	code := t.processes[pid].space.golang()
+	table, version := code.file.symbols.Go()
+	if table == nil {
+		return nil, errors.New("its table of functions cannot be read")
+	}
+	program := goroutine.Program{Table: table, Version: version, Bias: code.bias}
+	return goroutine.Open(program, memory, room)
+}
+
+// look looks at the goroutines of a process once.
+func (t *Tracer) look(owner Process, p *goProcess, now time.Time) error {
+	if p.tried.IsZero() {
+		p.tried = now
+	}
+	err := t.scan(owner, p, now)
+	if err != nil {
+		p.fail(t.name(owner.PID), err, now)
+	}
+	return err
+}
+
+// fail notes that a look has failed at a process of a name.
+func (p *goProcess) fail(name string, err error, now time.Time) {
+	p.runtime = nil // it has just ended, or is found better next time
+	if !p.read && errors.Is(err, goroutine.ErrEarly) && now.Sub(p.tried) < earlyPatience {
+		return
+	}
+	if p.failures++; p.failures == mostFailures {
+		p.forget()
+		p.err = fmt.Errorf("goroutines of %s are not read: %w", name, err)
+	}
+}
+
+// scan reads the goroutines of a process, once its runtime is found.
+func (t *Tracer) scan(owner Process, p *goProcess, now time.Time) error {
+	if p.runtime == nil {
+		runtime, err := t.open(owner.PID, processMemory{t.memory, owner.PID}, t.goroutines.room)
+		if err != nil {
+			return err
+		}
+		p.runtime = runtime
+	}
+	l := goLook{tracer: t, goProcess: p, space: t.processes[owner.PID].space, owner: owner, most: maxGoroutines}
+	if t.scopes != nil {
+		others := t.goroutines.count() - len(p.known)
+		l.most = min(maxEachGoroutines, maxNodeGoroutines-others)
+	}
+	p.looks++
+	omitted, err := p.runtime.Scan(l.wants, l.see)
+	l.finish(omitted, err == nil)
+	p.looked = now
+	return err
+}
+
+// forget lets go of goroutines that nobody can look at any more. How many there were
+// stays known.
+func (p *goProcess) forget() {
+	p.known, p.starts, p.stacks = nil, nil, nil
+	for _, s := range p.sites {
+		s.waiting = nil
+	}
+}
+
+// goLook is one look at the goroutines of a process.
+type goLook struct {
+	*goProcess
+	tracer *Tracer
+	space  *space
+	owner  Process
+	most   int // how many may be known
+	left   int // how many new ones there was no room for
+}
+
+// wants tells whether a goroutine's stack is to be read: it has not run since the
+// last look, and it is not known yet where it waits.
+func (l *goLook) wants(g *goroutine.Goroutine) bool {
+	known := l.known[g.ID]
+	return known != nil && known.site == nil && known.same(g) && l.counts(g)
+}
+
+// see takes over what a goroutine does now.
+func (l *goLook) see(g *goroutine.Goroutine, stack []uint64) {
+	known := l.known[g.ID]
+	if known == nil {
+		if len(l.known) >= l.most {
+			l.left++
+			return
+		}
+		known = &goWait{before: !l.read && !l.young, look: l.looks}
+		known.note(g)
+		l.known[g.ID] = known
+		return
+	}
+	known.look = l.looks
+	switch {
+	case !known.same(g):
+		l.leave(known, g.ID)
+		known.note(g)
+	case stack != nil:
+		l.enter(known, g, stack)
+	}
+}
+
+// finish ends a look, in which so many goroutines were not even read. One that failed has
+// seen a part, and does not tell what has ended.
+func (l *goLook) finish(omitted int, whole bool) {
+	if whole {
+		l.sweep()
+		l.read, l.failures = true, 0
+	}
+	for _, s := range l.sites {
+		s.settle()
+	}
+	l.omitted = omitted + l.left + l.crowd
+}
+
+// leave notes that a goroutine has gone on, or ended.
+func (l *goLook) leave(w *goWait, id uint64) {
+	switch w.site {
+	case nil:
+	case &l.others:
+		l.crowd--
+	default:
+		w.site.leave(id, w.before)
+	}
+	w.site = nil
+}
+
+// sweep forgets the goroutines that have ended.
+func (l *goLook) sweep() {
+	for id, known := range l.known {
+		if known.look != l.looks {
+			l.leave(known, id)
+			delete(l.known, id)
+		}
+	}
+}
+
+// counts tells whether a goroutine that waits is of interest: the first one ends with
+// the program, the runtime's own are none of the program's, and one that sleeps wakes.
+func (l *goLook) counts(g *goroutine.Goroutine) bool {
+	return g.ID != 1 && l.runtime.Reason(g.Reason) != "sleep" && !l.start(g).system
+}
+
+// waitsForever tells the reasons to wait that nothing ends.
+func waitsForever(g *goroutine.Goroutine, reason string) bool {
+	return g.Status == goroutine.Leaked || strings.Contains(reason, "nil chan") || reason == "select (no cases)"
+}
