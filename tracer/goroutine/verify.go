@@ -35,8 +35,9 @@ var (
 // in each scan, and has not run since the first began.
 //
 // That a word of memory looks like a pointer is enough to lead somewhere, so some are
-// missed. None is wrong but where all that leads to a goroutine was, in each scan, in
-// a register alone, or on its way from memory that was not read yet to some that was.
+// missed. One is found wrongly where all that leads to it is memory that is not Go's, or
+// was, in each scan, in a register alone or on its way from memory that was not read yet
+// to some that was.
 //
 // There is an error where the heap is not what it should be, or beyond the limits, and
 // ErrStopped if it was told to end.
