@@ -149,6 +149,18 @@ int BPF_PROG(task_newtask, struct task_struct *task, __u64 clone_flags)
 	return 0;
 }
 
+/*
+ * has_younger: a younger thread has ended on the same control block, so this one was
+ * joined. Before 6.16 a thread wakes who joins it before its own end is seen here, and
+ * may be preempted in between.
+ */
+static __always_inline bool has_younger(const struct leak_tcb_key *key, const struct leak_thread *record)
+{
+	struct leak_tcb *tcb = bpf_map_lookup_elem(&tcbs, key);
+
+	return tcb && tcb->birth.created > record->birth.created;
+}
+
 /* thread_held remembers a finished thread that may yet have to be joined. */
 static __always_inline void thread_held(struct task_struct *thread, const struct leak_thread *record)
 {
@@ -161,7 +173,7 @@ static __always_inline void thread_held(struct task_struct *thread, const struct
 		.scope = record->scope,
 	};
 
-	if (!record->tcb || !entry_taken(record->scope, LEAK_BUDGET_TCBS))
+	if (!record->tcb || has_younger(&key, record) || !entry_taken(record->scope, LEAK_BUDGET_TCBS))
 		return;
 	comm_copy(tcb.comm, thread);
 	if (entry_replace(&tcbs, &key, &tcb, record->scope, LEAK_BUDGET_TCBS))
