@@ -34,7 +34,7 @@ func (t *Tracer) load() error {
 	if err := t.attach(wanted); err != nil {
 		return err
 	}
-	if t.options.Tuning.Twins || preempts() {
+	if t.needsTwins() {
 		if err := t.loadTwins(again, wanted); err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func (t *Tracer) configure(spec *ebpf.CollectionSpec, kernel *btf.Spec) error {
 	}
 	err = errors.Join(
 		spec.Variables[ledgerVarSeesUses].Set(hasTracepoint(kernel, "sock_recv_length")),
-		spec.Variables[ledgerVarTwins].Set(t.options.Tuning.Twins || preempts()))
+		spec.Variables[ledgerVarTwins].Set(t.needsTwins()))
 	if err != nil {
 		return fmt.Errorf("configure BPF programs: %w", err)
 	}

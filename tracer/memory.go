@@ -2,7 +2,6 @@ package tracer
 
 import (
 	"errors"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,10 +13,7 @@ import (
 // (userfaultfd, a file of a FUSE mount) and does not. The kernel then waits for
 // as long as that process lives. So another goroutine reads, and is given up
 // when it takes too long; that process's memory is not read again.
-//
-// Its methods may be called from several goroutines.
 type memory struct {
-	mu       sync.Mutex // guards all below
 	requests chan *memoryRequest
 	hung     map[int]bool // by pid
 	room     []byte       // that a read may fill; one that hangs keeps it
@@ -62,8 +58,6 @@ func (m *memory) begin() {
 // read fills p from pieces of the memory of a process, by way of any of its
 // threads, as process_vm_readv(2) does.
 func (m *memory) read(pid, tid int, p []byte, remote ...unix.RemoteIovec) (int, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if m.hung[pid] {
 		return 0, errHung
 	}
@@ -91,8 +85,6 @@ func (m *memory) read(pid, tid int, p []byte, remote ...unix.RemoteIovec) (int, 
 // forget lets a pid be read again: another process may get it. It tells whether the memory
 // of the one before did not come.
 func (m *memory) forget(pid int) (hung bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	hung = m.hung[pid]
 	delete(m.hung, pid)
 	return hung

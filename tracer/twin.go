@@ -9,24 +9,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// preempts tells whether the running kernel preempts programs on tracepoints, and
-// skips them for the next task meanwhile, so that hooks need twins: see
-// bpf/twin.bpf.h. It does so from 7.0 on (seen on 7.3, and not on 6.18).
-func preempts() bool {
+// needsTwins tells whether the running kernel preempts programs on tracepoints, and
+// skips them for the next task meanwhile: see bpf/twin.bpf.h. It does so from 7.0 on
+// (seen on 7.3, and not on 6.18).
+func (t *Tracer) needsTwins() bool {
 	var name unix.Utsname
 	var major int
 	_ = unix.Uname(&name) // cannot fail with a valid pointer
 	n, _ := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.", &major)
-	return n == 1 && major >= 7
+	return t.options.Tuning.Twins || n == 1 && major >= 7
 }
 
 // loadTwins loads the second copies of hooks from configured programs, on the maps
 // of the first, and attaches them. The kernel runs them after those, since they are
 // attached later.
 func (t *Tracer) loadTwins(spec *ebpf.CollectionSpec, wanted []hook) error {
-	hooks := slices.DeleteFunc(slices.Clone(wanted), func(h hook) bool { return !h.twin })
+	both := slices.DeleteFunc(slices.Clone(wanted), func(h hook) bool { return !h.twin })
 	maps.DeleteFunc(spec.Programs, func(name string, _ *ebpf.ProgramSpec) bool {
-		return !slices.ContainsFunc(hooks, func(h hook) bool { return h.program == name })
+		return !slices.ContainsFunc(both, func(h hook) bool { return h.program == name })
 	})
 	if err := spec.Variables[ledgerVarTwin].Set(true); err != nil {
 		return fmt.Errorf("configure BPF programs: %w", err)
@@ -38,7 +38,7 @@ func (t *Tracer) loadTwins(spec *ebpf.CollectionSpec, wanted []hook) error {
 		return explain("load BPF programs a second time", err)
 	}
 	t.twins = twins
-	for _, h := range hooks {
+	for _, h := range both {
 		l, err := h.attach(twins.Programs[h.program])
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package goroutine
 
 import (
 	"encoding/binary"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -107,11 +108,7 @@ func damage(good recorded, addresses []uint64, rng *rand.Rand) recorded {
 // TestDamaged reads memory in which much is wrong.
 func TestDamaged(t *testing.T) {
 	program, good := record(t)
-	var addresses []uint64
-	for page := range good {
-		addresses = append(addresses, page)
-	}
-	slices.Sort(addresses)
+	addresses := slices.Sorted(maps.Keys(good))
 	rng := rand.New(rand.NewPCG(1, 2))
 	opened := 0
 	for range 500 {
@@ -198,11 +195,7 @@ func TestEverything(t *testing.T) {
 // bytes say where and what.
 func FuzzOpen(f *testing.F) {
 	program, good := record(f)
-	var addresses []uint64
-	for page := range good {
-		addresses = append(addresses, page)
-	}
-	slices.Sort(addresses)
+	addresses := slices.Sorted(maps.Keys(good))
 	f.Add(make([]byte, 16))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		bad := make(recorded, len(good))

@@ -3,6 +3,7 @@ package goroutine
 import (
 	"encoding/binary"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -67,11 +68,7 @@ func verifyHostile(t testing.TB, program Program, m Memory) (n int, err error) {
 // TestDamagedHeap verifies in memory in which much is wrong.
 func TestDamagedHeap(t *testing.T) {
 	program, good := recordLeaks(t)
-	var addresses []uint64
-	for page := range good {
-		addresses = append(addresses, page)
-	}
-	slices.Sort(addresses)
+	addresses := slices.Sorted(maps.Keys(good))
 	rng := rand.New(rand.NewPCG(3, 4))
 	verified := 0
 	for range 300 {
@@ -88,18 +85,8 @@ func TestDamagedHeap(t *testing.T) {
 // TestHostileHeap verifies processes of which one thing was changed.
 func TestHostileHeap(t *testing.T) {
 	program, good := recordLeaks(t)
-	r, err := Open(program, good, NewRoom())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := r.newScan(tight())
-	if err == nil {
-		err = s.begin()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.free()
+	s := beginScan(t, program, good)
+	r := s.runtime
 	chains, err := s.chains()
 	if err != nil || len(chains) == 0 {
 		t.Fatalf("%d spans have records, %v", len(chains), err)
@@ -219,11 +206,7 @@ func TestUnknownHeap(t *testing.T) {
 // FuzzVerify is FuzzOpen for verifications.
 func FuzzVerify(f *testing.F) {
 	program, good := recordLeaks(f)
-	var addresses []uint64
-	for page := range good {
-		addresses = append(addresses, page)
-	}
-	slices.Sort(addresses)
+	addresses := slices.Sorted(maps.Keys(good))
 	f.Add(make([]byte, 16))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		bad := good.clone()

@@ -46,7 +46,7 @@ func main() {
 	}
 }
 
-// run runs a program, and waits for what it began.
+// run runs a program, and waits for what it began: what leaks has no end to wait for.
 //
 //go:noinline
 func run(f func()) {
