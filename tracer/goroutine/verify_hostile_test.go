@@ -22,8 +22,7 @@ func tight() Limits {
 // read if something is another.
 func recordLeaks(t testing.TB) (Program, recorded) {
 	t.Helper()
-	p := run(t, build(t, "leaks", "", []string{"CGO_ENABLED=0"}))
-	p.line("ready %d")
+	p := runLeaks(t, build(t, "leaks", "", []string{"CGO_ENABLED=0"}))
 	program, pages := programOf(t, p.pid()), make(recorded)
 	r, err := Open(program, recorder{live(p.pid()), pages}, NewRoom())
 	if err != nil {

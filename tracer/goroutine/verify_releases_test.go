@@ -102,8 +102,7 @@ func unlike(places map[string]profile) (other []string, sum profile) {
 func TestProfile(t *testing.T) {
 	for _, release := range profiled {
 		t.Run(release, func(t *testing.T) {
-			p := run(t, build(t, "leaks", release, []string{withProfile(release)}))
-			p.line("ready %d")
+			p := runLeaks(t, build(t, "leaks", release, []string{withProfile(release)}))
 			other, sum := unlike(compareWithProfile(t, p))
 			// Go's own profile says that nobody can have again what weak pointers lead to.
 			other = slices.DeleteFunc(other, func(place string) bool { return strings.HasPrefix(place, "weak.go:") })
@@ -188,7 +187,9 @@ func TestKernels(t *testing.T) {
 					}
 				}
 				t.Logf("%d programs: both %d, only ours %d, only theirs %d", len(programs), all.both, all.ours, all.theirs)
-				if all.ours > 0 || all.both < 9*all.theirs {
+				// MutexHeap has near half of all goroutines, and one word that is not in use
+				// can lead to many of those: from each to the next.
+				if all.ours > 0 || all.both < all.theirs {
 					t.Errorf("the verdict is another: %+v", all)
 				}
 			})

@@ -21,7 +21,7 @@ func (s share) String() string { return fmt.Sprintf("%d of %d", s.Unreachable, s
 var sort = regexp.MustCompile(`^main\.(?:\(\*agent\)\.)?(leak|lock|keep)(\w+)$`)
 
 // sorts counts the goroutines of testdata/leaks by the function that they began at.
-func sorts(t *testing.T, r *Runtime, found map[uint64]Goroutine) map[string]share {
+func sorts(t testing.TB, r *Runtime, found map[uint64]Goroutine) map[string]share {
 	t.Helper()
 	out := make(map[string]share)
 	_, err := r.Scan(everyStack, func(g *Goroutine, stack []uint64) {
@@ -52,6 +52,20 @@ func begun(all map[string]share) (n int) {
 	return n
 }
 
+// runLeaks runs testdata/leaks until all its goroutines wait.
+func runLeaks(t testing.TB, path string) *target {
+	t.Helper()
+	p := run(t, path)
+	n := p.line("ready %d")
+	r := open(t, p.pid())
+	for end := time.Now().Add(time.Minute); begun(sorts(t, r, nil)) != n; {
+		if time.Now().After(end) {
+			t.Fatalf("of %d goroutines these wait: %v", n, sorts(t, r, nil))
+		}
+	}
+	return p
+}
+
 // TestVerify compares what is found of goroutines with what their program means them to be.
 func TestVerify(t *testing.T) {
 	for _, v := range variants[:2] {
@@ -70,14 +84,7 @@ const (
 // or not, and one part in so many of each sort is to be found.
 func verifyLeaks(t *testing.T, path string, locks bool, part int) {
 	t.Helper()
-	p := run(t, path)
-	n := p.line("ready %d")
-	r := open(t, p.pid())
-	for end := time.Now().Add(time.Minute); begun(sorts(t, r, nil)) != n; {
-		if time.Now().After(end) {
-			t.Fatalf("of %d goroutines these wait: %v", n, sorts(t, r, nil))
-		}
-	}
+	r := open(t, runLeaks(t, path).pid())
 	found, err := r.Verify(generous())
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,7 @@
 // Nothing in the program leads to what those wait for that began at a function called
 // leak…; nor for those called lock…, of which the runtime tells that only since Go 1.26.
 // Those called keep… something leads to, though nothing wakes them here. It prints how many
-// there are.
+// there will be.
 //
 // For each byte on its standard input it has Go's own goroutineleak profile look for leaks,
 // where it has been built with that, and prints a line when that is done.
@@ -14,7 +14,6 @@ import (
 	"io"
 	"os"
 	"runtime/pprof"
-	"time"
 )
 
 // each is how often each way to wait is begun.
@@ -26,7 +25,6 @@ func main() {
 		n += begin(leaks) + begin(locks) + begin(keeps)
 	}
 	clobber(100)
-	time.Sleep(200 * time.Millisecond)
 	fmt.Println("ready", n)
 	in := bufio.NewReader(os.Stdin)
 	for {

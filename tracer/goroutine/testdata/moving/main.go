@@ -11,14 +11,24 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"sync"
 	"time"
 )
 
-//go:noinline
-func leakWait(c chan int) { <-c }
+// begun is until all goroutines that are to wait have begun.
+var begun sync.WaitGroup
 
 //go:noinline
-func keepWait(c chan int) { <-c }
+func leakWait(c chan int) {
+	begun.Done()
+	<-c
+}
+
+//go:noinline
+func keepWait(c chan int) {
+	begun.Done()
+	<-c
+}
 
 type node struct {
 	next *node
@@ -110,6 +120,7 @@ func main() {
 	n := number(1)
 	fill(number(2))
 	byID = make(map[int]chan int)
+	begun.Add(n)
 	for i := range n {
 		c := make(chan int)
 		switch {
@@ -134,7 +145,7 @@ func main() {
 			go handing()
 		}
 	}
-	time.Sleep(100 * time.Millisecond)
+	begun.Wait()
 	fmt.Println("ready", n)
 	_, _ = bufio.NewReader(os.Stdin).ReadByte()
 }
