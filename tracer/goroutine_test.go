@@ -191,7 +191,7 @@ func TestUnreadableGoroutines(t *testing.T) {
 	}
 	defer func() { _ = symbols.Close() }()
 	tr := newGoTracer(2)
-	tr.memory = &memory{hung: map[int]bool{1: true}}
+	tr.memory = &memory{hung: map[int]*hang{1: {times: 1}}}
 	tr.processes[1].comm = "service"
 	tr.processes[1].space.mappings = []mapping{{file: &file{golang: true, symbols: symbols}}}
 	for range 2 {

@@ -12,11 +12,19 @@ import (
 // Reading faults pages in, and a page may be one that a program has to provide
 // (userfaultfd, a file of a FUSE mount) and does not. The kernel then waits for
 // as long as that process lives. So another goroutine reads, and is given up
-// when it takes too long; that process's memory is not read again.
+// when it takes too long; that process's memory is not read until it is done. It
+// may have been this one that did not get on, or a slow disk with what was swapped
+// out, but a process for which that happens again and again is left alone.
 type memory struct {
 	requests chan *memoryRequest
-	hung     map[int]bool // by pid
-	room     []byte       // that a read may fill; one that hangs keeps it
+	hung     map[int]*hang // by pid
+	room     []byte        // that a read may fill; one that hangs keeps it
+}
+
+// hang is the last read of a process that was given up.
+type hang struct {
+	done  <-chan memoryResult
+	times int // that this happened
 }
 
 type memoryRequest struct {
@@ -31,14 +39,19 @@ type memoryResult struct {
 	err error
 }
 
-// memoryPatience bounds a read. One of memory that is there takes a microsecond.
-const memoryPatience = time.Second
+const (
+	// memoryPatience bounds a read. One of memory that is there takes a microsecond.
+	memoryPatience = time.Second
+	// mostHangs is how often the memory of a process may not come until it is left
+	// alone: each time a thread is left waiting for it.
+	mostHangs = 3
+)
 
 // errHung is returned for a process whose memory cannot be waited for.
 var errHung = errors.New("the process's memory does not come")
 
 func newMemory() *memory {
-	m := &memory{hung: make(map[int]bool)}
+	m := &memory{hung: make(map[int]*hang)}
 	m.begin()
 	return m
 }
@@ -58,7 +71,7 @@ func (m *memory) begin() {
 // read fills p from pieces of the memory of a process, by way of any of its
 // threads, as process_vm_readv(2) does.
 func (m *memory) read(pid, tid int, p []byte, remote ...unix.RemoteIovec) (int, error) {
-	if m.hung[pid] {
+	if !m.comes(pid) {
 		return 0, errHung
 	}
 	if len(m.room) < len(p) {
@@ -75,17 +88,32 @@ func (m *memory) read(pid, tid int, p []byte, remote ...unix.RemoteIovec) (int, 
 		}
 		return copy(p, r.bytes[:result.n]), nil
 	case <-enough.C:
-		m.hung[pid], m.room = true, nil
-		close(m.requests)
-		m.begin()
+		m.giveUp(pid, r)
 		return 0, errHung
 	}
+}
+
+// comes tells whether the memory of a process may be read.
+func (m *memory) comes(pid int) bool {
+	h := m.hung[pid]
+	return h == nil || h.times < mostHangs && len(h.done) > 0
+}
+
+// giveUp leaves a read to itself.
+func (m *memory) giveUp(pid int, r *memoryRequest) {
+	h := &hang{done: r.done, times: 1}
+	if before := m.hung[pid]; before != nil {
+		h.times += before.times
+	}
+	m.hung[pid], m.room = h, nil
+	close(m.requests)
+	m.begin()
 }
 
 // forget lets a pid be read again: another process may get it. It tells whether the memory
 // of the one before did not come.
 func (m *memory) forget(pid int) (hung bool) {
-	hung = m.hung[pid]
+	_, hung = m.hung[pid]
 	delete(m.hung, pid)
 	return hung
 }

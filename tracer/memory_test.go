@@ -11,19 +11,21 @@ import (
 )
 
 // unserved maps a page whose content a program would have to provide, and
-// nobody does (userfaultfd(2)).
-func unserved(t *testing.T) []byte {
+// nobody does (userfaultfd(2)) before serve is called, once.
+func unserved(t *testing.T) (page []byte, serve func()) {
 	t.Helper()
 	const (
 		api, apiVersion = 0xc018aa3f, 0xaa // UFFDIO_API
 		register        = 0xc020aa00       // UFFDIO_REGISTER
+		zeroPage        = 0xc020aa04       // UFFDIO_ZEROPAGE
 		missing         = 1
 	)
 	fd, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_CLOEXEC, 0, 0)
 	if errno != 0 {
 		t.Fatalf("userfaultfd: %v", errno)
 	}
-	page, err := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	var err error
+	page, err = unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,12 +38,12 @@ func unserved(t *testing.T) []byte {
 	}
 	ioctl(api, &[4]uint64{apiVersion})
 	ioctl(register, &[4]uint64{start, uint64(len(page)), missing})
-	return page
+	return page, func() { ioctl(zeroPage, &[4]uint64{start, uint64(len(page))}) }
 }
 
 // A process whose memory does not come is given up, and others are read on.
 func TestMemoryThatDoesNotCome(t *testing.T) {
-	page := unserved(t)
+	page, serve := unserved(t)
 	m := newMemory()
 	defer m.close()
 	word := make([]byte, 8)
@@ -58,6 +60,20 @@ func TestMemoryThatDoesNotCome(t *testing.T) {
 	}
 	if n, err := m.read(2, self, word, piece([]byte("another!"))); n != 8 || err != nil || string(word) != "another!" {
 		t.Errorf("another process: %d, %v, %q", n, err, word)
+	}
+	serve()
+	for end := time.Now().Add(10 * memoryPatience); ; {
+		n, err := m.read(1, self, word, piece(page))
+		if n == 8 && err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("that page when it has come: %v", err)
+		}
+	}
+	m.hung[1].times = mostHangs
+	if _, err := m.read(1, self, word, piece(page)); !errors.Is(err, errHung) {
+		t.Errorf("a process that was given up too often: %v", err)
 	}
 	m.forget(1)
 	if n, err := m.read(1, self, word, piece([]byte("anew...."))); n != 8 || err != nil {

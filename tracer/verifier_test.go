@@ -13,7 +13,7 @@ import (
 // TestHungVerification has memory that does not come to a verification be read by looks,
 // and by the next verification.
 func TestHungVerification(t *testing.T) {
-	page := unserved(t)
+	page, _ := unserved(t)
 	looks, v := newMemory(), newVerifier()
 	defer looks.close()
 	defer v.close()

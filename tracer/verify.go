@@ -17,9 +17,6 @@ const (
 	verifyPatience = 20 * time.Second
 	// verifyPause is between two scans: what is in no memory now is then.
 	verifyPause = 100 * time.Millisecond
-	// mostHangs is how often the memory of a process may not come until it is not
-	// verified any more: each time a thread is left waiting for it.
-	mostHangs = 3
 )
 
 // VerifyGoroutines looks whether anything leads to what the goroutines wait for that the
