@@ -6,9 +6,11 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"runtime/pprof"
 	"time"
 )
@@ -53,6 +55,15 @@ func run(f func()) {
 	f()
 	clobber(100)
 	time.Sleep(time.Second)
+	for profiling() {
+		time.Sleep(time.Second)
+	}
+}
+
+// profiling tells whether a goroutine takes a profile: SpawnGC has not waited for all of its.
+func profiling() bool {
+	stacks := make([]byte, 1<<20)
+	return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("runtime/pprof.(*Profile).WriteTo"))
 }
 
 // clobber overwrites what was on the stack.
