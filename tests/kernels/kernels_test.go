@@ -46,7 +46,7 @@ var exclusions = []struct{ kernel, test, reason string }{
 var only = flag.String("only", ".", "run just the tests of ../ that match, in the syntax of go test -run")
 
 // limit is far beyond what a guest takes.
-const limit = 2 * time.Hour
+const limit = 4 * time.Hour
 
 func TestKernels(t *testing.T) {
 	directory, err := filepath.Abs("../../build/kernels")
