@@ -3,10 +3,10 @@
 package goroutine
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,14 +16,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// services are programs of others, and how they are run so that they listen somewhere.
+// services are programs of others, in their modules, and how they are run so that they
+// listen somewhere. DIR is a directory of their own.
 var services = []struct {
-	module string
-	args   []string
+	module, program string
+	args            []string
 }{
-	{"github.com/prometheus/node_exporter@v1.9.1", []string{"--web.listen-address=127.0.0.1:0"}},
-	{"github.com/nats-io/nats-server/v2@v2.11.6", []string{"--addr", "127.0.0.1", "--port", "-1"}},
-	{"golang.org/x/tools/gopls@v0.20.0", []string{"serve", "-listen=127.0.0.1:0"}},
+	{"github.com/prometheus/node_exporter@v1.9.1", ".", []string{"--web.listen-address=127.0.0.1:0"}},
+	{"github.com/prometheus/prometheus@v0.308.0", "./cmd/prometheus", []string{
+		"--config.file=/dev/null", "--storage.tsdb.path=DIR", "--web.listen-address=127.0.0.1:0",
+	}},
+	{"github.com/nats-io/nats-server/v2@v2.11.6", ".", []string{"--addr", "127.0.0.1", "--port", "-1"}},
+	{"golang.org/x/tools/gopls@v0.20.0", ".", []string{"serve", "-listen=127.0.0.1:0"}},
 }
 
 // TestPrograms reads programs that have ten times as many functions as those of
@@ -32,7 +36,11 @@ var services = []struct {
 func TestPrograms(t *testing.T) {
 	for _, service := range services {
 		t.Run(service.module, func(t *testing.T) {
-			p := run(t, install(t, service.module), service.args...)
+			dir := t.TempDir()
+			for i, arg := range service.args {
+				service.args[i] = strings.ReplaceAll(arg, "DIR", dir)
+			}
+			p := run(t, install(t, service.module, service.program), service.args...)
 			got := awaitListener(t, open(t, p.pid()))
 			want := parseDump(t, p.quit())
 			same := 0
@@ -56,21 +64,26 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// install builds a program of others as one does for a release.
-func install(t *testing.T, module string) string {
+// install builds a program of others as one does for a release: in its module, for go
+// install takes none with replaced or excluded dependencies.
+func install(t *testing.T, module, program string) string {
 	t.Helper()
-	dir := t.TempDir()
-	cmd := exec.Command("go", "install", "-ldflags=-s -w", module)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOBIN="+dir, "GOWORK=off", "GOFLAGS=-buildvcs=false", "CGO_ENABLED=0")
+	var downloaded struct{ Dir string }
+	output, err := exec.Command("go", "mod", "download", "-json", module).Output()
+	if err == nil {
+		err = json.Unmarshal(output, &downloaded)
+	}
+	if err != nil {
+		t.Fatalf("download %s: %v\n%s", module, err, output)
+	}
+	path := filepath.Join(t.TempDir(), "service")
+	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, program)
+	cmd.Dir = downloaded.Dir
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-buildvcs=false", "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", cmd, err, out)
 	}
-	found, err := filepath.Glob(path.Join(dir, "*"))
-	if err != nil || len(found) != 1 {
-		t.Fatalf("%s has installed %q", cmd, found)
-	}
-	return found[0]
+	return path
 }
 
 // awaitListener reads until a goroutine waits for connections.
