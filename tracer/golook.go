@@ -11,26 +11,43 @@ import (
 	"github.com/leaktrace/leaktrace/tracer/goroutine"
 )
 
-// processMemory is the memory of a process, as package goroutine wants it.
+// lookPatience bounds how long a look waits for memory: a million goroutines take two
+// seconds.
+const lookPatience = 10 * time.Second
+
+// processMemory is the memory of a process, as package goroutine wants it, for a look or
+// a verification. That takes what does not come for what is not there: it counts for
+// nothing if it has failed.
 type processMemory struct {
-	memory *memory
-	pid    int
+	memory   *memory
+	pid      int
+	patience time.Duration // that is left
+	failed   error
 }
 
 // Read implements goroutine.Memory.
-func (m processMemory) Read(p []byte, pieces ...unix.RemoteIovec) (int, error) {
-	return m.memory.read(m.pid, m.pid, p, pieces...)
+func (m *processMemory) Read(p []byte, pieces ...unix.RemoteIovec) (int, error) {
+	if m.failed != nil {
+		return 0, m.failed
+	}
+	began := time.Now()
+	n, err := m.memory.read(m.pid, m.pid, p, pieces...)
+	m.patience -= time.Since(began)
+	if errors.Is(err, errHung) || m.patience < 0 {
+		m.failed = errHung
+		return 0, m.failed
+	}
+	return n, err
 }
 
-// open finds the runtime of a process. One that has just begun has none yet.
-func (t *Tracer) open(pid int, memory goroutine.Memory, room *goroutine.Room) (*goroutine.Runtime, error) {
-	code := t.processes[pid].space.golang()
+// program is the Go program of a space that has one.
+func (s *space) program() (goroutine.Program, error) {
+	code := s.golang()
 	table, version := code.file.symbols.Go()
 	if table == nil {
-		return nil, errors.New("its table of functions cannot be read")
+		return goroutine.Program{}, errors.New("its table of functions cannot be read")
 	}
-	program := goroutine.Program{Table: table, Version: version, Bias: code.bias}
-	return goroutine.Open(program, memory, room)
+	return goroutine.Program{Table: table, Version: version, Bias: code.bias}, nil
 }
 
 // look looks at the goroutines of a process once.
@@ -60,12 +77,11 @@ func (p *goProcess) fail(name string, err error, now time.Time) {
 // scan reads the goroutines of a process, once its runtime is found.
 func (t *Tracer) scan(owner Process, p *goProcess, now time.Time) error {
 	if p.runtime == nil {
-		runtime, err := t.open(owner.PID, processMemory{t.memory, owner.PID}, t.goroutines.room)
-		if err != nil {
+		if err := t.open(owner.PID, p); err != nil {
 			return err
 		}
-		p.runtime = runtime
 	}
+	p.memory.patience = lookPatience
 	l := goLook{tracer: t, goProcess: p, space: t.processes[owner.PID].space, owner: owner, most: maxGoroutines}
 	if t.scopes != nil {
 		others := t.goroutines.count() - len(p.known)
@@ -73,8 +89,25 @@ func (t *Tracer) scan(owner Process, p *goProcess, now time.Time) error {
 	}
 	p.looks++
 	omitted, err := p.runtime.Scan(l.wants, l.see)
+	if p.memory.failed != nil {
+		err = p.memory.failed
+	}
 	l.finish(omitted, err == nil)
 	p.looked = now
+	return err
+}
+
+// open finds the runtime of a process. One that has just begun has none yet.
+func (t *Tracer) open(pid int, p *goProcess) error {
+	program, err := t.processes[pid].space.program()
+	if err != nil {
+		return err
+	}
+	p.memory = &processMemory{memory: t.memory, pid: pid, patience: lookPatience}
+	p.runtime, err = goroutine.Open(program, p.memory, t.goroutines.room)
+	if p.memory.failed != nil {
+		return p.memory.failed
+	}
 	return err
 }
 

@@ -78,6 +78,7 @@ type goProcess struct {
 	scope      uint32             // in the last snapshot
 	young      bool               // the process is not older than tracing, or not its image
 	runtime    *goroutine.Runtime // nil while it is not found
+	memory     *processMemory     // that it reads
 	err        error              // why it is not read any more
 	failures   int                // in a row
 	tried      time.Time          // when the first look was

@@ -218,7 +218,7 @@ func TestUnreadableGoroutines(t *testing.T) {
 		}
 	}
 	want := state{[3]uint64{2, 0, 0}, mostFailures, []string{
-		"goroutines of service (pid 1) are not read: find the Go runtime: the runtime's description of the program is not where its file says", "not understood",
+		"goroutines of service (pid 1) are not read: the process's memory does not come", "not understood",
 	}}
 	if diff := cmp.Diff(want, look(mostFailures), cmp.AllowUnexported(state{})); diff != "" {
 		t.Errorf("the last look: (-want +got)\n%s", diff)

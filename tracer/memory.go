@@ -2,6 +2,7 @@ package tracer
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,16 +15,20 @@ import (
 // as long as that process lives. So another goroutine reads, and is given up
 // when it takes too long; that process's memory is not read until it is done. It
 // may have been this one that did not get on, or a slow disk with what was swapped
-// out, but a process for which that happens again and again is left alone.
+// out, so it is tried again then, each time later.
 type memory struct {
 	requests chan *memoryRequest
-	hung     map[int]*hang // by pid
-	room     []byte        // that a read may fill; one that hangs keeps it
+	hung     map[int]*hang         // by pid
+	left     []<-chan memoryResult // of reads that were given up, until they end
+	room     []byte                // that a read may fill; one that hangs keeps it
+	patience time.Duration
+	pause    time.Duration // of hangPause
 }
 
 // hang is the last read of a process that was given up.
 type hang struct {
 	done  <-chan memoryResult
+	at    time.Time
 	times int // that this happened
 }
 
@@ -42,16 +47,18 @@ type memoryResult struct {
 const (
 	// memoryPatience bounds a read. One of memory that is there takes a microsecond.
 	memoryPatience = time.Second
-	// mostHangs is how often the memory of a process may not come until it is left
-	// alone: each time a thread is left waiting for it.
-	mostHangs = 3
+	// hangPause is how much longer each time a process is left alone then.
+	hangPause = 10 * time.Second
+	// mostLeft is how many threads may be left to their reads. Beyond it no memory is
+	// read until one of them ends: there are at most 10,000 threads of a Go program.
+	mostLeft = 64
 )
 
 // errHung is returned for a process whose memory cannot be waited for.
 var errHung = errors.New("the process's memory does not come")
 
 func newMemory() *memory {
-	m := &memory{hung: make(map[int]*hang)}
+	m := &memory{hung: make(map[int]*hang), patience: memoryPatience, pause: hangPause}
 	m.begin()
 	return m
 }
@@ -79,7 +86,7 @@ func (m *memory) read(pid, tid int, p []byte, remote ...unix.RemoteIovec) (int, 
 	}
 	r := &memoryRequest{tid, remote, m.room[:len(p)], make(chan memoryResult, 1)}
 	m.requests <- r
-	enough := time.NewTimer(memoryPatience)
+	enough := time.NewTimer(m.patience)
 	defer enough.Stop()
 	select {
 	case result := <-r.done:
@@ -95,17 +102,22 @@ func (m *memory) read(pid, tid int, p []byte, remote ...unix.RemoteIovec) (int, 
 
 // comes tells whether the memory of a process may be read.
 func (m *memory) comes(pid int) bool {
+	if len(m.left) == mostLeft {
+		m.left = slices.DeleteFunc(m.left, func(done <-chan memoryResult) bool { return len(done) > 0 })
+	}
 	h := m.hung[pid]
-	return h == nil || h.times < mostHangs && len(h.done) > 0
+	return len(m.left) < mostLeft &&
+		(h == nil || len(h.done) > 0 && time.Since(h.at) > time.Duration(h.times)*m.pause)
 }
 
 // giveUp leaves a read to itself.
 func (m *memory) giveUp(pid int, r *memoryRequest) {
-	h := &hang{done: r.done, times: 1}
+	h := &hang{done: r.done, at: time.Now(), times: 1}
 	if before := m.hung[pid]; before != nil {
 		h.times += before.times
 	}
 	m.hung[pid], m.room = h, nil
+	m.left = append(m.left, r.done)
 	close(m.requests)
 	m.begin()
 }

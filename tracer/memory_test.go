@@ -46,6 +46,7 @@ func TestMemoryThatDoesNotCome(t *testing.T) {
 	page, serve := unserved(t)
 	m := newMemory()
 	defer m.close()
+	m.patience, m.pause = 50*time.Millisecond, 0
 	word := make([]byte, 8)
 	piece := func(p []byte) unix.RemoteIovec {
 		return unix.RemoteIovec{Base: uintptr(unsafe.Pointer(unsafe.SliceData(p))), Len: 8}
@@ -54,29 +55,72 @@ func TestMemoryThatDoesNotCome(t *testing.T) {
 	if _, err := m.read(1, self, word, piece(page)); !errors.Is(err, errHung) {
 		t.Fatalf("a page that nobody provides: %v", err)
 	}
-	began := time.Now()
-	if _, err := m.read(1, self, word, piece(page)); !errors.Is(err, errHung) || time.Since(began) > memoryPatience/2 {
-		t.Errorf("the same process once more: %v after %s", err, time.Since(began))
+	if _, err := m.read(1, self, word, piece([]byte("not read"))); !errors.Is(err, errHung) || m.hung[1].times != 1 {
+		t.Errorf("the same process once more: %v, given up %d times", err, m.hung[1].times)
 	}
+	if _, err := m.read(3, self, word, piece(page)); !errors.Is(err, errHung) || len(m.left) != 2 {
+		t.Errorf("a third process: %v, %d readers are left", err, len(m.left))
+	}
+	m.patience = time.Minute
 	if n, err := m.read(2, self, word, piece([]byte("another!"))); n != 8 || err != nil || string(word) != "another!" {
 		t.Errorf("another process: %d, %v, %q", n, err, word)
 	}
 	serve()
-	for end := time.Now().Add(10 * memoryPatience); ; {
-		n, err := m.read(1, self, word, piece(page))
-		if n == 8 && err == nil {
-			break
-		}
+	for end := time.Now().Add(time.Minute); !m.comes(1) || !m.comes(3); {
 		if time.Now().After(end) {
-			t.Fatalf("that page when it has come: %v", err)
+			t.Fatal("the page is there, and its readers have not ended")
 		}
 	}
-	m.hung[1].times = mostHangs
-	if _, err := m.read(1, self, word, piece(page)); !errors.Is(err, errHung) {
-		t.Errorf("a process that was given up too often: %v", err)
+	if n, err := m.read(1, self, word, piece(page)); n != 8 || err != nil {
+		t.Errorf("that page now: %d, %v", n, err)
+	}
+	m.pause = time.Hour
+	if _, err := m.read(3, self, word, piece(page)); !errors.Is(err, errHung) {
+		t.Errorf("a process that was given up a moment ago: %v", err)
 	}
 	m.forget(1)
 	if n, err := m.read(1, self, word, piece([]byte("anew...."))); n != 8 || err != nil {
 		t.Errorf("another process with that pid: %d, %v", n, err)
+	}
+}
+
+// A process that does not get its memory again and again is tried ever more rarely, and
+// no more threads wait for memory than are allowed.
+func TestMemoryThatNeverComes(t *testing.T) {
+	m := newMemory()
+	defer m.close()
+	r := &memoryRequest{done: make(chan memoryResult, 1)}
+	for n := range mostLeft {
+		if !m.comes(2) {
+			t.Fatalf("with %d readers left no memory is read", n)
+		}
+		m.giveUp(1, r)
+	}
+	if m.comes(2) || m.hung[1].times != mostLeft {
+		t.Errorf("more may be left than %d, %d of them to one process", mostLeft, m.hung[1].times)
+	}
+	r.done <- memoryResult{}
+	if !m.comes(2) || m.comes(1) {
+		t.Errorf("all have ended: another process may be read: %t, that one: %t", m.comes(2), m.comes(1))
+	}
+}
+
+// A look that missed something, or took too long, gets nothing any more.
+func TestLateLook(t *testing.T) {
+	m := newMemory()
+	defer m.close()
+	self, text := os.Getpid(), []byte("something")
+	piece := unix.RemoteIovec{Base: uintptr(unsafe.Pointer(unsafe.SliceData(text))), Len: len(text)}
+	for name, look := range map[string]*processMemory{
+		"missed":   {memory: &memory{hung: map[int]*hang{self: {}}}, pid: self, patience: time.Minute},
+		"too long": {memory: m, pid: self, patience: 0},
+	} {
+		if _, err := look.Read(make([]byte, len(text)), piece); !errors.Is(err, errHung) {
+			t.Errorf("%s: %v", name, err)
+		}
+		look.memory, look.patience = m, time.Minute
+		if _, err := look.Read(make([]byte, len(text)), piece); !errors.Is(err, errHung) || !errors.Is(look.failed, errHung) {
+			t.Errorf("%s, and then: %v", name, err)
+		}
 	}
 }

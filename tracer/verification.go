@@ -25,12 +25,11 @@ type verification struct {
 	at                 time.Time // when that was found
 	failed             error     // why it was not found again
 	hangs              int
-	runtime            *goroutine.Runtime // used by VerifyGoroutines alone
 }
 
 // verified takes over what was found of a process. Whoever is told to stop, or whose
 // process has ended, knows no more than before.
-func (t *Tracer) verified(p *goProcess, found map[uint64]goroutine.Goroutine, err error) {
+func (t *Tracer) verified(p *goProcess, found map[uint64]goroutine.Goroutine, scans int, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	v := &p.verification
@@ -41,11 +40,11 @@ func (t *Tracer) verified(p *goProcess, found map[uint64]goroutine.Goroutine, er
 		if errors.Is(err, errHung) {
 			v.hangs++
 		}
-		v.failed, v.runtime = err, nil // it is found better next time
+		v.failed = err
 		return
 	}
 	v.failed, v.at, v.unreachable = nil, time.Now(), 0
-	v.scans += goroutine.Scans
+	v.scans += scans
 	for _, site := range p.sites {
 		v.unreachable += site.verify(func(id uint64) bool {
 			g, ok := found[id]

@@ -69,7 +69,7 @@ func TestOutcomes(t *testing.T) {
 			defer tracer.verifier.close()
 			p := tracer.golang(five.PID, 1, five.Comm)
 			for _, o := range test.outcomes {
-				tracer.verified(p, map[uint64]goroutine.Goroutine{1: {ID: 1, PC: 7}}, o.err)
+				tracer.verified(p, map[uint64]goroutine.Goroutine{1: {ID: 1, PC: 7}}, goroutine.Scans, o.err)
 			}
 			at := time.Date(2026, 1, 1, 4, 5, 6, 0, time.UTC)
 			if !p.verification.at.IsZero() {
@@ -125,11 +125,11 @@ func TestVerifiable(t *testing.T) {
 		tracer.golang(pid, waiting, "a")
 	}
 	of := func(pid int) *goProcess { return tracer.goroutines.byProcess[processKey{pid: pid}] }
-	tracer.verified(of(1), nil, nil)
+	tracer.verified(of(1), nil, 1, nil)
 	of(4).err = errors.New("it is not read")
 	of(5).sites = nil
 	for range mostHangs {
-		tracer.verified(of(6), nil, hung.err)
+		tracer.verified(of(6), nil, 0, hung.err)
 	}
 	var got []int
 	for _, v := range tracer.verifiable() {

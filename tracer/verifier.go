@@ -1,9 +1,7 @@
 package tracer
 
 import (
-	"errors"
-
-	"golang.org/x/sys/unix"
+	"github.com/prometheus/procfs"
 
 	"github.com/leaktrace/leaktrace/tracer/goroutine"
 )
@@ -19,9 +17,14 @@ func newVerifier() *verifier { return &verifier{newMemory(), goroutine.NewRoom()
 
 func (v *verifier) close() { v.memory.close() }
 
-// ended tells that a process has no memory any more, and so why it could not be read. No
-// event may have told yet.
-func (v *verifier) ended(pid int) bool {
-	_, err := v.memory.read(pid, pid, make([]byte, 1), unix.RemoteIovec{Base: 1, Len: 1})
-	return errors.Is(err, unix.ESRCH)
+// gone tells that a process has ended, or has another image than that with a stack that
+// starts there, and so why its memory was not what it should be. No event may have told
+// yet.
+func (v *verifier) gone(pid int, startStack uint64) bool {
+	proc, err := procfs.NewProc(pid)
+	if err != nil {
+		return true
+	}
+	stat, err := proc.Stat()
+	return err != nil || stat.StartStack != startStack
 }

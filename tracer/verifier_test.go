@@ -7,6 +7,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,33 +35,54 @@ func TestHungVerification(t *testing.T) {
 	}
 }
 
-// TestEndedProcess has one that has ended, as a zombie and after that, be told from others.
-func TestEndedProcess(t *testing.T) {
+// TestGoneProcess has one that has ended, as a zombie and after that, be told from others.
+func TestGoneProcess(t *testing.T) {
 	v := newVerifier()
 	defer v.close()
 	cmd := exec.Command("cat")
 	input, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
+	}
+	if err == nil { // its stack is there a moment after Start has returned
+		_, err = input.Write([]byte("."))
+	}
+	if err == nil {
+		_, err = output.Read(make([]byte, 1))
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	pid := cmd.Process.Pid
-	if v.ended(pid) {
-		t.Error("it has ended before it did")
+	proc, err := procfs.NewProc(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat, err := proc.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.gone(pid, stat.StartStack) {
+		t.Error("it is gone before it has ended")
+	}
+	if !v.gone(pid, stat.StartStack-4096) {
+		t.Error("the image before this one is not gone")
 	}
 	_ = input.Close()
 	if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
 		t.Fatal(err)
 	}
-	if !v.ended(pid) {
-		t.Error("a zombie has not ended")
+	if !v.gone(pid, stat.StartStack) {
+		t.Error("a zombie is not gone")
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if !v.ended(pid) {
-		t.Error("it has not ended after it did")
+	if !v.gone(pid, stat.StartStack) {
+		t.Error("it is not gone after it has ended")
 	}
 }

@@ -17,6 +17,9 @@ const (
 	verifyPatience = 20 * time.Second
 	// verifyPause is between two scans: what is in no memory now is then.
 	verifyPause = 100 * time.Millisecond
+	// mostHangs is how often the memory of a process may not come until it is not
+	// verified any more: each time a thread is left waiting for it.
+	mostHangs = 3
 )
 
 // VerifyGoroutines looks whether anything leads to what the goroutines wait for that the
@@ -33,8 +36,8 @@ func (t *Tracer) VerifyGoroutines(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		found, err := t.verify(ctx, next)
-		t.verified(next.goProcess, found, err)
+		found, scans, err := t.verify(ctx, next)
+		t.verified(next.goProcess, found, scans, err)
 	}
 }
 
@@ -64,36 +67,42 @@ func (t *Tracer) verifiable() []verifiable {
 	return all
 }
 
-// verify finds the goroutines of a process to which nothing leads.
-func (t *Tracer) verify(ctx context.Context, p verifiable) (map[uint64]goroutine.Goroutine, error) {
-	runtime, err := t.verifiedRuntime(p)
-	var found map[uint64]goroutine.Goroutine
+// verify finds the goroutines of a process to which nothing leads, in so many scans.
+func (t *Tracer) verify(ctx context.Context, p verifiable) (found map[uint64]goroutine.Goroutine, scans int, err error) {
+	memory := &processMemory{memory: t.verifier.memory, pid: p.pid, patience: verifyPatience}
+	runtime, err := t.verifiedRuntime(p, memory)
 	if err == nil {
-		found, err = runtime.Verify(goroutine.Limits{
+		found, scans, err = runtime.Verify(goroutine.Limits{
 			Objects: verifyObjects, Bytes: verifyBytes, Pause: verifyPause,
 			Until: time.Now().Add(verifyPatience), Done: ctx.Done(),
 		})
 	}
-	switch hung := t.verifier.memory.forget(p.pid); {
-	case hung: // it may come next time
-		return nil, errHung
-	case err != nil && t.verifier.ended(p.pid):
-		return nil, os.ErrProcessDone
+	t.verifier.memory.forget(p.pid) // it may come next time
+	switch {
+	case memory.failed != nil:
+		return nil, scans, memory.failed
+	case err != nil && t.verifier.gone(p.pid, p.startStack):
+		return nil, scans, os.ErrProcessDone
 	}
-	return found, err
+	return found, scans, err
 }
 
-// verifiedRuntime is the runtime of a process, apart from that of looks, which go on.
-func (t *Tracer) verifiedRuntime(p verifiable) (*goroutine.Runtime, error) {
+// verifiedRuntime finds the runtime of a process, apart from that of looks, which go on.
+func (t *Tracer) verifiedRuntime(p verifiable, memory *processMemory) (*goroutine.Runtime, error) {
+	program, err := t.verifiedProgram(p)
+	if err != nil {
+		return nil, err
+	}
+	return goroutine.Open(program, memory, t.verifier.room)
+}
+
+// verifiedProgram is what a process executes, if that is what was looked at.
+func (t *Tracer) verifiedProgram(p verifiable) (goroutine.Program, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	owner := t.processes[p.pid]
 	if owner == nil || owner.space == nil || owner.space.golang() == nil || owner.space.startStack != p.startStack {
-		return nil, os.ErrProcessDone
+		return goroutine.Program{}, os.ErrProcessDone
 	}
-	var err error
-	if p.verification.runtime == nil {
-		p.verification.runtime, err = t.open(p.pid, processMemory{t.verifier.memory, p.pid}, t.verifier.room)
-	}
-	return p.verification.runtime, err
+	return owner.space.program()
 }

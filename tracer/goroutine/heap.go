@@ -35,6 +35,7 @@ const (
 	maxSpans   = 1 << 21
 	maxArenas  = 1 << 11 // with anything in them
 	maxReach   = 1 << 16 // arenas between the lowest address and the highest
+	highest    = 1 << 48 // no address of a program is above
 	maxObjects = 1 << 28
 )
 
@@ -159,7 +160,7 @@ func decodeSpan(b []byte) (s span, ok bool) {
 	const alone = 2 // a class below is for objects that have a span of their own
 	s.typed = s.pointers && s.element > largestBare && s.element <= markRoom && b[spanClass] >= alone
 	pages := word(b, spanPages)
-	ok = b[spanState] == spanInUse && s.base != 0 && s.base%heapPage == 0 &&
+	ok = b[spanState] == spanInUse && s.base != 0 && s.base < highest && s.base%heapPage == 0 &&
 		pages > 0 && pages <= maxArenas*arenaPages && s.objects > 0 &&
 		s.element > 0 && s.element%8 == 0 && s.element <= pages*heapPage/uint64(s.objects)
 	return s, ok

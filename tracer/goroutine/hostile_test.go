@@ -2,6 +2,7 @@ package goroutine
 
 import (
 	"encoding/binary"
+	"errors"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -119,6 +120,40 @@ func TestDamaged(t *testing.T) {
 	t.Logf("%d of 500 could be read", opened)
 	if opened == 0 {
 		t.Error("none could be read: nothing was tested")
+	}
+}
+
+// TestOddLayout reads a process of an unknown release whose goroutines have their fields
+// where no release has them: the number behind the others.
+func TestOddLayout(t *testing.T) {
+	program, pages := record(t)
+	r, err := Open(program, pages, NewRoom())
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := make([]byte, 24)
+	read(pages, header, r.list)
+	l := decodeList(header)
+	pointers, head := make([]byte, 8*l.len), make([]byte, headMost)
+	read(pages, pointers, l.first)
+	read(pages, head, word(pointers, 0))
+	start := word(head, r.layout.start())
+	for i := range l.len {
+		g := word(pointers, 8*i)
+		read(pages, head, g)
+		for at := uint64(88); at < headMost; at += 8 {
+			pages.put(g+at, 0)
+		}
+		stack := word(head, offHigh) - 64
+		for at, value := range map[uint64]uint64{
+			offSP: stack, 88: start + 8, 96: stack, 104: start, headMost - 16: uint64(Waiting), headMost - 8: i + 1,
+		} {
+			pages.put(g+at, value)
+		}
+	}
+	program.Version = ""
+	if _, err := Open(program, pages, NewRoom()); !errors.Is(err, errLayout) {
+		t.Errorf("%v, not %v", err, errLayout)
 	}
 }
 

@@ -29,7 +29,7 @@ func infer(program Program, text section, heads [][]byte) (layout, error) {
 	live := alive(heads, l)
 	l.gopc = creatorAt(live, start, text)
 	l.syscallSP = syscallAt(live, l)
-	if l.gopc+16 != start || l.syscallSP == 0 {
+	if l.gopc+16 != start || l.syscallSP == 0 || l.seq() >= l.parent() {
 		return layout{}, errLayout
 	}
 	return l, nil

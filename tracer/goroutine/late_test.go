@@ -73,6 +73,29 @@ func TestLastLook(t *testing.T) {
 	}
 }
 
+// TestEndedMeanwhile verifies a program of which a goroutine ends during the scan.
+func TestEndedMeanwhile(t *testing.T) {
+	program, good := recordLeaks(t)
+	s := beginScan(t, program, good)
+	found, err := s.runtime.unreachable(tight())
+	if err != nil || len(found) == 0 {
+		t.Fatalf("%d unreachable, %v", len(found), err)
+	}
+	ends := found[slices.Min(slices.Collect(maps.Keys(found)))]
+	reads, status := 0, s.runtime.layout.status()
+	s.runtime.memory = edited{good, func(address uint64, b []byte) {
+		if address == ends.address && len(b) > int(status) {
+			if reads++; reads > 1 {
+				binary.LittleEndian.PutUint32(b[status:], 6) // runtime._Gdead
+			}
+		}
+	}}
+	later, err := s.runtime.unreachable(tight())
+	if _, ok := later[ends.ID]; ok || err != nil || len(later) == 0 {
+		t.Errorf("read %d times: goroutine %d is unreachable: %t, among %d, %v", reads, ends.ID, ok, len(later), err)
+	}
+}
+
 // TestLostRecords verifies a program whose records beside objects are out of reach at first.
 func TestLostRecords(t *testing.T) {
 	program, good := recordLeaks(t)

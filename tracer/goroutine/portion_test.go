@@ -81,13 +81,13 @@ func TestHung(t *testing.T) {
 	for range 2 { // the second time it is known where the heap is
 		all.reads = 0
 		r.memory = all
-		if found, err := r.Verify(tight()); err != nil || len(found) == 0 {
+		if found, _, err := r.Verify(tight()); err != nil || len(found) == 0 {
 			t.Fatalf("%d unreachable, %v", len(found), err)
 		}
 	}
 	for after := range all.reads {
 		r.memory = &hanging{recorded: good, after: after, err: hung}
-		if found, err := r.Verify(tight()); !errors.Is(err, hung) || len(found) > 0 {
+		if found, _, err := r.Verify(tight()); !errors.Is(err, hung) || len(found) > 0 {
 			t.Errorf("after %d of %d: %d unreachable, %v", after, all.reads, len(found), err)
 		}
 	}

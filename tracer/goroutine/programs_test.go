@@ -37,10 +37,11 @@ func TestPrograms(t *testing.T) {
 	for _, service := range services {
 		t.Run(service.module, func(t *testing.T) {
 			dir := t.TempDir()
-			for i, arg := range service.args {
-				service.args[i] = strings.ReplaceAll(arg, "DIR", dir)
+			args := slices.Clone(service.args)
+			for i := range args {
+				args[i] = strings.ReplaceAll(args[i], "DIR", dir)
 			}
-			p := run(t, install(t, service.module, service.program), service.args...)
+			p := run(t, install(t, service.module, service.program), args...)
 			got := awaitListener(t, open(t, p.pid()))
 			want := parseDump(t, p.quit())
 			same := 0

@@ -40,6 +40,9 @@ func (s *scan) checkQueues() error {
 			if len(names) == maxStarts {
 				return errCrowd
 			}
+			if err := s.limits.over(); err != nil {
+				return err
+			}
 			name = s.runtime.nameOf(g.Start)
 			names[g.Start] = name
 		}

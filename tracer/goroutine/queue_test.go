@@ -13,7 +13,7 @@ func TestQueued(t *testing.T) {
 		t.Run(by, func(t *testing.T) {
 			p := run(t, path, by)
 			p.line("ready %d")
-			found, err := open(t, p.pid()).Verify(generous())
+			found, _, err := open(t, p.pid()).Verify(generous())
 			if !errors.Is(err, errQueued) || len(found) > 0 {
 				t.Errorf("%d unreachable, %v; want %v", len(found), err, errQueued)
 			}

@@ -216,9 +216,12 @@ func (s *scan) mark() error {
 // thought not to.
 func (s *scan) again() (changed bool, err error) {
 	s.limits.Bytes = s.most // of all that is read now only what is in the copy is kept
+	alive := make(map[uint64]bool, len(s.goroutines))
 	_, err = s.runtime.Scan(nil, func(g *Goroutine, _ []uint64) {
+		alive[g.ID] = true
 		b := s.blocked[g.ID]
 		if b != nil && !b.reached && g.Waits(&b.Goroutine) {
+			b.Goroutine = *g // its stack may be elsewhere
 			return
 		}
 		changed = changed || b != nil && !b.reached
@@ -227,6 +230,7 @@ func (s *scan) again() (changed bool, err error) {
 		}
 		s.addGoroutine(g)
 	})
+	changed = s.ended(alive) || changed
 	s.addVariables()
 	if err == nil {
 		err = s.addRecords()
@@ -239,6 +243,16 @@ func (s *scan) again() (changed bool, err error) {
 			s.found = append(s.found, spot{in, i})
 		}
 	})
+}
+
+// ended tells whether there are goroutines no more that were thought not to go on.
+func (s *scan) ended(alive map[uint64]bool) (any bool) {
+	for id, b := range s.blocked {
+		if !b.reached && !alive[id] {
+			b.reached, any = true, true
+		}
+	}
+	return any
 }
 
 // rest is the goroutines that were not reached.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Scans is how many times Verify scans.
+// Scans is how many times Verify scans, unless it finds nothing before.
 const Scans = 2
 
 const (
@@ -35,32 +35,28 @@ var (
 // That a word of memory looks like a pointer is enough to lead somewhere, so some are
 // missed. One is found wrongly where all that leads to it is memory that is not Go's, or
 // was, in each scan, in a register alone or on its way from memory that was not read yet
-// to some that was.
+// to some that was. scans is how many there were.
 //
 // There is an error where the heap is not what it should be, or beyond the limits, and
 // ErrStopped if it was told to end.
-func (r *Runtime) Verify(l Limits) (map[uint64]Goroutine, error) {
-	var found map[uint64]Goroutine
-	for i := range Scans {
+func (r *Runtime) Verify(l Limits) (found map[uint64]Goroutine, scans int, err error) {
+	for {
 		now, err := r.unreachable(l)
 		if err != nil {
-			return nil, fmt.Errorf("look for what leads to goroutines: %w", err)
+			return nil, scans, fmt.Errorf("look for what leads to goroutines: %w", err)
 		}
-		if i == 0 {
+		if scans++; scans == 1 {
 			found = now
 		} else {
 			keep(found, now)
 		}
-		if len(found) == 0 {
-			return nil, nil
+		if len(found) == 0 || scans == Scans {
+			return found, scans, nil
 		}
-		if i+1 < Scans {
-			if err := l.rest(); err != nil {
-				return nil, err
-			}
+		if err := l.rest(); err != nil {
+			return nil, scans, err
 		}
 	}
-	return found, nil
 }
 
 // keep leaves only the goroutines that are in the same wait now.

@@ -28,7 +28,7 @@ func recordLeaks(t testing.TB) (Program, recorded) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found, err := r.Verify(tight()); err != nil || len(found) == 0 {
+	if found, _, err := r.Verify(tight()); err != nil || len(found) == 0 {
 		t.Fatalf("%d unreachable, %v", len(found), err)
 	}
 	if _, err := r.Scan(nil, func(g *Goroutine, _ []uint64) { read(r.memory, make([]byte, g.high-g.low), g.low) }); err != nil {
@@ -57,7 +57,7 @@ func verifyHostile(t testing.TB, program Program, m Memory) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	found, err := r.Verify(tight())
+	found, _, err := r.Verify(tight())
 	if took := time.Since(began); took > patience {
 		t.Errorf("took %s", took)
 	}
@@ -129,6 +129,9 @@ func TestHostileHeap(t *testing.T) {
 		{"spans that reach far", func(m recorded) {
 			each(m, func(at uint64) { m.put(at+spanPages, maxArenas*arenaPages); m.put(at+spanElement, 1<<24) })
 		}, errBigHeap},
+		{"spans at the end of all addresses", func(m recorded) {
+			each(m, func(at uint64) { m.put(at+spanStart, ^uint64(heapPage-1)); m.put(at+spanPages, 1) })
+		}, errNoHeap},
 		{"spans far apart", func(m recorded) { m.put(word(pointers, 0)+spanStart, s.low+1<<43) }, errBigHeap},
 		{"records in a circle", func(m recorded) {
 			for _, in := range chains {
@@ -175,7 +178,7 @@ func TestLimits(t *testing.T) {
 			}
 			l := tight()
 			test.change(&l)
-			if found, err := r.Verify(l); !errors.Is(err, test.want) || len(found) > 0 {
+			if found, _, err := r.Verify(l); !errors.Is(err, test.want) || len(found) > 0 {
 				t.Errorf("%d unreachable, %v; want %v", len(found), err, test.want)
 			}
 		})
@@ -236,7 +239,7 @@ func TestBudget(t *testing.T) {
 	}{{read, nil}, {kept, errBigHeap}} {
 		l := tight()
 		l.Bytes = test.bytes
-		if found, err := s.runtime.Verify(l); !errors.Is(err, test.want) || err == nil && len(found) == 0 {
+		if found, _, err := s.runtime.Verify(l); !errors.Is(err, test.want) || err == nil && len(found) == 0 {
 			t.Errorf("%d bytes, of %d that are kept: %d unreachable, %v; want %v", test.bytes, kept, len(found), err, test.want)
 		}
 	}

@@ -50,7 +50,7 @@ type profile struct{ both, ours, theirs int }
 func compareWithProfile(t *testing.T, p *target) map[string]profile {
 	t.Helper()
 	r := open(t, p.pid())
-	found, err := r.Verify(generous())
+	found, _, err := r.Verify(generous())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func TestMoving(t *testing.T) {
 				var both map[uint64]Goroutine
 				if err == nil {
 					once += waits(t, r, one, "keep")
-					took += timeOf(t, func() { both, err = r.Verify(generous()) })
+					took += timeOf(t, func() { both, _, err = r.Verify(generous()) })
 				}
 				if errors.Is(err, errCollected) {
 					restless++
@@ -299,7 +299,7 @@ func TestLargeHeap(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			found, limits := 0, generous()
 			took := timeOf(t, func() {
-				all, err := r.Verify(limits)
+				all, _, err := r.Verify(limits)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -8,11 +8,12 @@ const (
 	funcdataInlTree    = 3
 )
 
-// maxInlineDepth and maxTableBytes bound what a corrupt table can cost. The
-// largest tables of real functions are some 100 KiB.
+// maxInlineDepth and maxTableBytes bound what a corrupt table can cost: the latter is
+// for all tables of a function that one look-up reads. The largest of real functions
+// are some 100 KiB.
 const (
 	maxInlineDepth = 256
-	maxTableBytes  = 1 << 20
+	maxTableBytes  = 1 << 22
 )
 
 // function is the part of runtime._func that is needed.
@@ -26,6 +27,7 @@ type function struct {
 	inlTreePCs uint32 // offset in pctab, 0 for none
 	inlTree    uint64 // address, 0 for none
 	flags      byte
+	left       int // of maxTableBytes
 }
 
 // function decodes the _func at addr.
@@ -35,7 +37,7 @@ func (t *Table) function(addr uint64) (function, error) {
 		return function{}, err
 	}
 	word := func(i int) uint32 { return binary.LittleEndian.Uint32(b[4*i:]) }
-	f := function{entry: t.text + uint64(word(0)), nameOff: word(1), pcsp: word(4), pcfile: word(5), pcln: word(6), cuOffset: word(8), flags: b[41]}
+	f := function{entry: t.text + uint64(word(0)), nameOff: word(1), pcsp: word(4), pcfile: word(5), pcln: word(6), cuOffset: word(8), flags: b[41], left: maxTableBytes}
 	npcdata, nfuncdata := uint64(word(7)), uint64(b[43])
 	if t.header.magic != magic120 || t.gofunc == 0 || npcdata <= pcdataInlTreeIndex || nfuncdata <= funcdataInlTree || npcdata > 64 {
 		return f, nil
@@ -55,10 +57,10 @@ func (t *Table) function(addr uint64) (function, error) {
 
 // inlined returns the activations inlined into f at pc and moves pc to where
 // f itself was executing.
-func (t *Table) inlined(f function, pc *uint64) []Call {
+func (t *Table) inlined(f *function, pc *uint64) []Call {
 	var calls []Call
 	for f.inlTree != 0 && len(calls) < maxInlineDepth {
-		index := t.pcvalue(f.inlTreePCs, f.entry, *pc)
+		index := t.pcvalue(f, f.inlTreePCs, *pc)
 		if index < 0 {
 			break
 		}
@@ -79,9 +81,9 @@ func (t *Table) inlined(f function, pc *uint64) []Call {
 }
 
 // position returns the source line of pc in f.
-func (t *Table) position(f function, pc uint64) (string, int) {
-	line := t.pcvalue(f.pcln, f.entry, pc)
-	index := t.pcvalue(f.pcfile, f.entry, pc)
+func (t *Table) position(f *function, pc uint64) (string, int) {
+	line := t.pcvalue(f, f.pcln, pc)
+	index := t.pcvalue(f, f.pcfile, pc)
 	if index < 0 || line < 0 {
 		return "", 0
 	}
@@ -101,14 +103,15 @@ func (t *Table) position(f function, pc uint64) (string, int) {
 }
 
 // pcvalue runs the delta table at off in pctab, which maps ranges of addresses
-// from entry on to values, and returns the value at pc, or -1.
-func (t *Table) pcvalue(off uint32, entry, pc uint64) int32 {
+// from a function's entry on to values, and returns the value at pc, or -1.
+func (t *Table) pcvalue(f *function, off uint32, pc uint64) int32 {
 	if off == 0 {
 		return -1
 	}
-	s := stream{mem: t.mem, addr: t.header.pctab + uint64(off), left: maxTableBytes}
+	s := stream{mem: t.mem, addr: t.header.pctab + uint64(off), left: f.left}
+	defer func() { f.left = s.left }()
 	value := int32(-1)
-	for at, first := entry, true; ; first = false {
+	for at, first := f.entry, true; ; first = false {
 		delta := s.varint()
 		if s.failed || delta == 0 && !first {
 			return -1

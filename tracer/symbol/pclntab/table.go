@@ -103,12 +103,12 @@ func (t *Table) Lookup(pc uint64) ([]Call, bool) {
 	if !ok {
 		return nil, false
 	}
-	calls := t.inlined(f, &pc)
+	calls := t.inlined(&f, &pc)
 	name, err := t.name(f.nameOff)
 	if err != nil {
 		return nil, false
 	}
-	file, line := t.position(f, pc)
+	file, line := t.position(&f, pc)
 	return append(calls, Call{Function: name, File: file, Line: line}), true
 }
 
@@ -143,7 +143,7 @@ func (t *Table) Frame(pc uint64) (Frame, bool) {
 	if !ok {
 		return Frame{}, false
 	}
-	delta := t.pcvalue(f.pcsp, f.entry, pc)
+	delta := t.pcvalue(&f, f.pcsp, pc)
 	if delta < 0 || delta > maxDelta {
 		return Frame{}, false
 	}
