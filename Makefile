@@ -107,7 +107,7 @@ test-goroutines: ## compare goroutines and their leaks with what each release of
 	$(SUDO) env "PATH=$$PATH" $(GO) test -tags releases -run 'TestReleases|TestMillion|TestPrograms|TestDebian|TestVerifyReleases|TestProfile|TestKernels|TestMoving|TestLargeHeap' -count=1 -v -timeout 60m ./tracer/goroutine
 
 SOAK ?= 30m
-soak: deps ## trace 2,000 creations/s of each kind for $(SOAK): counts exact, memory flat
+soak: deps ## trace up to 2,000 creations/s of each kind for 30 minutes (SOAK=5m): counts exact, memory flat
 	$(SUDO) env "PATH=$$PATH" $(GO) test -tags soak -run '^TestSoak$$' -count=1 -v -timeout 0 ./tests -soak $(SOAK)
 
 BENCH_TOOLS := gcc libc6-dev make clang-19 bpftrace bpfcc-tools libbpf-tools strace valgrind \
@@ -123,7 +123,7 @@ bench: build ## measure what tracing costs, beside other tools: tables in Markdo
 scale: deps ## measure snapshots of 100,000 objects and of 500 processes
 	$(SUDO) env "PATH=$$PATH" $(GO) test -run '^$$' -bench 'Scale|Export' -benchtime 1x -timeout 20m ./tests
 
-lint: ## vet, golangci-lint, formatting and generated files
+lint: ## vet, golangci-lint, formatting, go.mod
 	$(GO) vet ./...
 	$(GO) tool golangci-lint run ./...
 	$(GO) tool golangci-lint fmt --diff
