@@ -112,7 +112,9 @@ func TestDamaged(t *testing.T) {
 	addresses := slices.Sorted(maps.Keys(good))
 	rng := rand.New(rand.NewPCG(1, 2))
 	opened := 0
-	for range 500 {
+	versions := []string{program.Version, ""} // that of the program, and one to be found out
+	for i := range 500 {
+		program.Version = versions[i%2]
 		if exercise(t, program, damage(good, addresses, rng)) > 0 {
 			opened++
 		}
@@ -231,8 +233,12 @@ func TestEverything(t *testing.T) {
 func FuzzOpen(f *testing.F) {
 	program, good := record(f)
 	addresses := slices.Sorted(maps.Keys(good))
-	f.Add(make([]byte, 16))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	f.Add(make([]byte, 16), true)
+	f.Fuzz(func(t *testing.T, b []byte, known bool) {
+		program := program
+		if !known {
+			program.Version = ""
+		}
 		bad := make(recorded, len(good))
 		for page, b := range good {
 			bad[page] = b
