@@ -16,18 +16,23 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// services are programs of others, in their modules, and how they are run so that they
-// listen somewhere. DIR is a directory of their own.
+// accept is where a service waits that serves.
+const accept = "net.(*netFD).accept"
+
+// services are programs of others, in their modules, the function in which a goroutine
+// waits when all have begun, and how they are run so that they listen somewhere. DIR is a
+// directory of their own.
 var services = []struct {
-	module, program string
-	args            []string
+	module, program, waits string
+	args                   []string
 }{
-	{"github.com/prometheus/node_exporter@v1.9.1", ".", []string{"--web.listen-address=127.0.0.1:0"}},
-	{"github.com/prometheus/prometheus@v0.308.0", "./cmd/prometheus", []string{
-		"--config.file=/dev/null", "--storage.tsdb.path=DIR", "--web.listen-address=127.0.0.1:0",
-	}},
-	{"github.com/nats-io/nats-server/v2@v2.11.6", ".", []string{"--addr", "127.0.0.1", "--port", "-1"}},
-	{"golang.org/x/tools/gopls@v0.20.0", ".", []string{"serve", "-listen=127.0.0.1:0"}},
+	{"github.com/prometheus/node_exporter@v1.9.1", ".", accept, []string{"--web.listen-address=127.0.0.1:0"}},
+	{
+		"github.com/prometheus/prometheus@v0.308.0", "./cmd/prometheus", "github.com/prometheus/prometheus/scrape.(*Manager).Run",
+		[]string{"--config.file=/dev/null", "--storage.tsdb.path=DIR", "--web.listen-address=127.0.0.1:0"},
+	},
+	{"github.com/nats-io/nats-server/v2@v2.11.6", ".", accept, []string{"--addr", "127.0.0.1", "--port", "-1"}},
+	{"golang.org/x/tools/gopls@v0.20.0", ".", accept, []string{"serve", "-listen=127.0.0.1:0"}},
 }
 
 // TestPrograms reads programs that have ten times as many functions as those of
@@ -42,7 +47,7 @@ func TestPrograms(t *testing.T) {
 				args[i] = strings.ReplaceAll(args[i], "DIR", dir)
 			}
 			p := run(t, install(t, service.module, service.program), args...)
-			got := awaitListener(t, open(t, p.pid()))
+			got := awaitCall(t, open(t, p.pid()), service.waits)
 			want := parseDump(t, p.quit())
 			same := 0
 			var moved []string
@@ -87,18 +92,18 @@ func install(t *testing.T, module, program string) string {
 	return path
 }
 
-// awaitListener reads until a goroutine waits for connections.
-func awaitListener(t *testing.T, r *Runtime) map[uint64]told {
+// awaitCall reads until a goroutine waits in a function.
+func awaitCall(t *testing.T, r *Runtime, function string) map[uint64]told {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		all := seen(t, r)
 		for _, g := range all {
-			if slices.ContainsFunc(g.Stack, func(call string) bool { return strings.HasPrefix(call, "net.(*netFD).accept ") }) {
+			if slices.ContainsFunc(g.Stack, func(call string) bool { return strings.HasPrefix(call, function+" ") }) {
 				return all
 			}
 		}
 	}
-	t.Fatal("it does not listen")
+	t.Fatalf("none waits in %s", function)
 	return nil
 }
 
