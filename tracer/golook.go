@@ -33,11 +33,15 @@ func (m *processMemory) Read(p []byte, pieces ...unix.RemoteIovec) (int, error) 
 	began := time.Now()
 	n, err := m.memory.read(m.pid, m.pid, p, pieces...)
 	m.patience -= time.Since(began)
-	if errors.Is(err, errHung) || m.patience < 0 {
+	switch {
+	case errors.Is(err, errHung), errors.Is(err, errBusy):
+		m.failed = err
+	case m.patience < 0:
 		m.failed = errHung
-		return 0, m.failed
+	default:
+		return n, err
 	}
-	return n, err
+	return 0, m.failed
 }
 
 // program is the Go program of a space that has one.
@@ -65,6 +69,9 @@ func (t *Tracer) look(owner Process, p *goProcess, now time.Time) error {
 // fail notes that a look has failed at a process of a name.
 func (p *goProcess) fail(name string, err error, now time.Time) {
 	p.runtime = nil // it has just ended, or is found better next time
+	if errors.Is(err, errBusy) {
+		return
+	}
 	if !p.read && errors.Is(err, goroutine.ErrEarly) && now.Sub(p.tried) < earlyPatience {
 		return
 	}

@@ -262,3 +262,14 @@ func TestFailures(t *testing.T) {
 		})
 	}
 }
+
+// TestBusyReaders has memory that does not come be that of others: nobody is given up for it.
+func TestBusyReaders(t *testing.T) {
+	p := newGoProcess(0, false)
+	for range 2 * mostFailures {
+		p.fail("service", errBusy, time.Now())
+	}
+	if p.err != nil || p.failures != 0 {
+		t.Errorf("%v after %d failures", p.err, p.failures)
+	}
+}

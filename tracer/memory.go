@@ -54,8 +54,12 @@ const (
 	mostLeft = 64
 )
 
-// errHung is returned for a process whose memory cannot be waited for.
-var errHung = errors.New("the process's memory does not come")
+var (
+	// errHung is returned for a process whose memory cannot be waited for.
+	errHung = errors.New("the process's memory does not come")
+	// errBusy is returned for all others while too many threads are left to their reads.
+	errBusy = errors.New("too much memory of other processes does not come")
+)
 
 func newMemory() *memory {
 	m := &memory{hung: make(map[int]*hang), patience: memoryPatience, pause: hangPause}
@@ -78,8 +82,8 @@ func (m *memory) begin() {
 // read fills p from pieces of the memory of a process, by way of any of its
 // threads, as process_vm_readv(2) does.
 func (m *memory) read(pid, tid int, p []byte, remote ...unix.RemoteIovec) (int, error) {
-	if !m.comes(pid) {
-		return 0, errHung
+	if err := m.comes(pid); err != nil {
+		return 0, err
 	}
 	if len(m.room) < len(p) {
 		m.room = make([]byte, len(p))
@@ -100,14 +104,19 @@ func (m *memory) read(pid, tid int, p []byte, remote ...unix.RemoteIovec) (int, 
 	}
 }
 
-// comes tells whether the memory of a process may be read.
-func (m *memory) comes(pid int) bool {
+// comes tells why the memory of a process may not be read, nil if it may.
+func (m *memory) comes(pid int) error {
+	h := m.hung[pid]
+	if h != nil && (len(h.done) == 0 || time.Since(h.at) <= time.Duration(h.times)*m.pause) {
+		return errHung
+	}
 	if len(m.left) == mostLeft {
 		m.left = slices.DeleteFunc(m.left, func(done <-chan memoryResult) bool { return len(done) > 0 })
 	}
-	h := m.hung[pid]
-	return len(m.left) < mostLeft &&
-		(h == nil || len(h.done) > 0 && time.Since(h.at) > time.Duration(h.times)*m.pause)
+	if len(m.left) == mostLeft {
+		return errBusy
+	}
+	return nil
 }
 
 // giveUp leaves a read to itself.

@@ -66,7 +66,7 @@ func TestMemoryThatDoesNotCome(t *testing.T) {
 		t.Errorf("another process: %d, %v, %q", n, err, word)
 	}
 	serve()
-	for end := time.Now().Add(time.Minute); !m.comes(1) || !m.comes(3); {
+	for end := time.Now().Add(time.Minute); m.comes(1) != nil || m.comes(3) != nil; {
 		if time.Now().After(end) {
 			t.Fatal("the page is there, and its readers have not ended")
 		}
@@ -91,17 +91,17 @@ func TestMemoryThatNeverComes(t *testing.T) {
 	defer m.close()
 	r := &memoryRequest{done: make(chan memoryResult, 1)}
 	for n := range mostLeft {
-		if !m.comes(2) {
-			t.Fatalf("with %d readers left no memory is read", n)
+		if err := m.comes(2); err != nil {
+			t.Fatalf("with %d readers left: %v", n, err)
 		}
 		m.giveUp(1, r)
 	}
-	if m.comes(2) || m.hung[1].times != mostLeft {
-		t.Errorf("more may be left than %d, %d of them to one process", mostLeft, m.hung[1].times)
+	if err := m.comes(2); !errors.Is(err, errBusy) || m.hung[1].times != mostLeft {
+		t.Errorf("with %d readers left, %d of them to one process: %v", mostLeft, m.hung[1].times, err)
 	}
 	r.done <- memoryResult{}
-	if !m.comes(2) || m.comes(1) {
-		t.Errorf("all have ended: another process may be read: %t, that one: %t", m.comes(2), m.comes(1))
+	if other, it := m.comes(2), m.comes(1); other != nil || !errors.Is(it, errHung) {
+		t.Errorf("all have ended: another process: %v, that one: %v", other, it)
 	}
 }
 
