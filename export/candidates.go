@@ -16,6 +16,8 @@ const (
 	maxCandidates = 20
 	// leastOdd is how many columns there are for what is odd about a process.
 	leastOdd = 36
+	// maxUnreadable is how many processes are named that could not be read.
+	maxUnreadable = 3
 )
 
 // WriteCandidates lists the processes that are most worth tracing, the worst first:
@@ -25,8 +27,7 @@ func WriteCandidates(w io.Writer, l *triage.Look, sudo string, root bool, o Text
 	t := text{bufio.NewWriter(w), nil, o}
 	n := len(l.Worst)
 	if n == 0 {
-		t.sentence("", "nothing odd in %s: no zombies, no sockets in CLOSE_WAIT, nobody with %d threads or near a limit",
-			plural(l.Processes, "process", "processes"), triage.ManyThreads)
+		t.nothingOdd(l)
 	} else {
 		t.sentence("", "worth a look, of %s, the worst first", plural(l.Processes, "process", "processes"))
 		t.line("")
@@ -37,6 +38,22 @@ func WriteCandidates(w io.Writer, l *triage.Look, sudo string, root bool, o Text
 	}
 	t.hidden(l, root)
 	return t.Flush()
+}
+
+// nothingOdd says what was looked at and was not odd. Sockets and limits are only
+// known of processes that could be read.
+func (t text) nothingOdd(l *triage.Look) {
+	all, read := plural(l.Processes, "process", "processes"), l.Processes-len(l.Unreadable)
+	switch {
+	case len(l.Unreadable) == 0:
+		t.sentence("", "nothing odd in %s: no zombies, no sockets in CLOSE_WAIT, nobody with %d threads or near a limit",
+			all, triage.ManyThreads)
+	case read == 0:
+		t.sentence("", "no zombies and nobody with %d threads, of %s; more could not be looked at", triage.ManyThreads, all)
+	default:
+		t.sentence("", "no zombies and nobody with %d threads, of %s; no sockets in CLOSE_WAIT and nobody near a limit, of the %s that could be read",
+			triage.ManyThreads, all, humanCount(read))
+	}
 }
 
 // candidates writes a row for each process, and one more for each further oddity.
@@ -106,10 +123,10 @@ func unreaped(zombies []triage.Name) string {
 
 // hidden says what could not be seen.
 func (t text) hidden(l *triage.Look, root bool) {
-	switch unreadable := plural(l.Unreadable, "process", "processes") + " could not be read"; {
-	case l.Unreadable > 0 && !root:
+	switch unreadable := unreadable(l.Unreadable); {
+	case unreadable != "" && !root:
 		t.sentence("", "%s: run as root to see what they hold", unreadable)
-	case l.Unreadable > 0:
+	case unreadable != "":
 		t.line("%s", unreadable)
 	}
 	if l.Unowned > 0 {
@@ -118,4 +135,20 @@ func (t text) hidden(l *triage.Look, root bool) {
 	if l.Partial {
 		t.line("there are too many descriptors to look at them all: more sockets may be in CLOSE_WAIT")
 	}
+}
+
+// unreadable says how many processes could not be read, and names some; empty if
+// there are none.
+func unreadable(pids []int) string {
+	if len(pids) == 0 {
+		return ""
+	}
+	var named []string
+	for _, pid := range pids[:min(len(pids), maxUnreadable)] {
+		named = append(named, strconv.Itoa(pid))
+	}
+	if len(pids) > maxUnreadable {
+		named = append(named, "...")
+	}
+	return fmt.Sprintf("%s could not be read (pid %s)", plural(len(pids), "process", "processes"), strings.Join(named, ", "))
 }

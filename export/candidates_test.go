@@ -32,7 +32,13 @@ func TestCandidates(t *testing.T) {
 	}{
 		"nothing": {triage.Look{Processes: 12}, "",
 			"nothing odd in 12 processes: no zombies, no sockets in CLOSE_WAIT, nobody with 200 threads or near a\n    limit\n"},
-		"all kinds": {triage.Look{Processes: 1204, Unreadable: 3, Unowned: 1, Partial: true, Worst: []triage.Process{
+		"none that could be read": {triage.Look{Processes: 4, Unreadable: []int{1, 22, 333, 4444}}, "sudo ",
+			"no zombies and nobody with 200 threads, of 4 processes; more could not be looked at\n" +
+				"4 processes could not be read (pid 1, 22, 333, ...): run as root to see what they hold\n"},
+		"some that could be read": {triage.Look{Processes: 4, Unreadable: []int{1}}, "",
+			"no zombies and nobody with 200 threads, of 4 processes; no sockets in CLOSE_WAIT and nobody near a\n" +
+				"    limit, of the 3 that could be read\n1 process could not be read (pid 1)\n"},
+		"all kinds": {triage.Look{Processes: 1204, Unreadable: []int{1, 2, 3}, Unowned: 1, Partial: true, Worst: []triage.Process{
 			{Process: named(4711, "orders"), Threads: 17, CloseWait: 990, Limits: []limit.Limit{
 				{Name: "RLIMIT_NOFILE of orders (pid 4711)", Resource: limit.Descriptors, Used: 1003, Max: 1024},
 				{Name: "pids.max of /kubepods.slice/kubepods-burstable.slice/pod7", Resource: limit.Tasks, Used: 9, Max: 10},
@@ -47,16 +53,16 @@ func TestCandidates(t *testing.T) {
                990 sockets in CLOSE_WAIT
    8  \x1b[2J  7 zombies it must reap: a\x0a, b, c, ...                sudo leaktrace run --pid 8
    9  java     30,213 threads                                          sudo leaktrace run --pid 9
-3 processes could not be read: run as root to see what they hold
+3 processes could not be read (pid 1, 2, 3): run as root to see what they hold
 1 socket in CLOSE_WAIT is held by no process that could be read
 there are too many descriptors to look at them all: more sockets may be in CLOSE_WAIT
 `},
-		"root": {triage.Look{Processes: 1, Unreadable: 1, Worst: []triage.Process{{Process: named(9, "java"), Threads: 300}}}, "",
+		"root": {triage.Look{Processes: 1, Unreadable: []int{14}, Worst: []triage.Process{{Process: named(9, "java"), Threads: 300}}}, "",
 			`worth a look, of 1 process, the worst first
 
 PID  PROCESS  WHAT IS ODD  TO FIND OUT WHY
   9  java     300 threads  leaktrace run --pid 9
-1 process could not be read
+1 process could not be read (pid 14)
 `},
 	}
 	for name, tt := range tests {

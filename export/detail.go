@@ -61,7 +61,7 @@ func (s Site) facts(sampled bool) []string {
 			humanCount(s.Created), w.created, humanCount(s.Released), w.released))
 	}
 	if len(s.Names) > 0 && s.Outstanding > 1 && s.Kind != tracer.Goroutine {
-		facts = append(facts, "called "+s.called())
+		facts = append(facts, "named "+s.named())
 	}
 	return facts
 }
@@ -94,11 +94,11 @@ func (r *Report) again(s Site) *Site {
 	return &r.Sites[i]
 }
 
-// called says what the objects are called: 1,204 x "Analytics".
-func (s Site) called() string {
+// named says what the objects are named, and how many of them: "Analytics" (1,204).
+func (s Site) named() string {
 	var names []string
 	for _, n := range s.Names {
-		names = append(names, fmt.Sprintf("%s x %s", humanCount(n.Count), quote(n.Name)))
+		names = append(names, fmt.Sprintf("%s (%s)", quote(n.Name), humanCount(n.Count)))
 	}
 	return enumerate(names)
 }

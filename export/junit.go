@@ -40,6 +40,7 @@ type (
 		Name      string        `xml:"name,attr"`
 		ClassName string        `xml:"classname,attr"`
 		Time      string        `xml:"time,attr"`
+		Error     *junitOutcome `xml:"error"`
 		Failure   *junitOutcome `xml:"failure"`
 		Skipped   *junitOutcome `xml:"skipped"`
 		Out       *junitText    `xml:"system-out"`
@@ -57,12 +58,12 @@ type (
 )
 
 // WriteJUnit writes the report as JUnit XML: one test for each site, and one
-// for the run, which passes. Leaking sites fail, suppressed ones are skipped,
-// all others pass.
+// for the run, which passes unless the recording of it is damaged. Leaking sites
+// fail, suppressed ones are skipped, all others pass.
 func (r *Report) WriteJUnit(w io.Writer) error {
 	suite := r.junitSuite()
 	document := junitSuites{
-		Name: suite.Name, Tests: suite.Tests, Failures: suite.Failures, Time: suite.Time, Suite: suite,
+		Name: suite.Name, Tests: suite.Tests, Failures: suite.Failures, Errors: suite.Errors, Time: suite.Time, Suite: suite,
 	}
 	out := bufio.NewWriter(w)
 	_, _ = out.WriteString(xml.Header) // the error stays for Flush
@@ -84,6 +85,10 @@ func (r *Report) junitSuite() junitSuite {
 			Name: "tracing " + Escape(r.Target.Comm), ClassName: "leaktrace.run", Time: fmt.Sprintf("%.3f", r.DurationS),
 		}},
 		Out: &junitText{r.junitBody(r.writeRun)},
+	}
+	if damage := r.Damage(); damage != "" {
+		// Sites that leak may be among what is missing, and they would have failed.
+		s.Cases[0].Error, s.Errors = &junitOutcome{Type: "damaged", Message: "the recording is " + damage}, 1
 	}
 	if r.lossy() {
 		s.Err = &junitText{r.junitBody(r.writeLosses)}

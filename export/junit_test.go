@@ -59,8 +59,11 @@ func TestJUnitGolden(t *testing.T) {
 
 // outcome is a test as CI servers read it.
 type outcome struct {
-	Name    string `xml:"name,attr"`
-	Class   string `xml:"classname,attr"`
+	Name  string `xml:"name,attr"`
+	Class string `xml:"classname,attr"`
+	Error *struct {
+		Message string `xml:"message,attr"`
+	} `xml:"error"`
 	Failure *struct {
 		Message string `xml:"message,attr"`
 		Text    string `xml:",chardata"`
@@ -74,6 +77,8 @@ type outcome struct {
 // said is the one thing that a test says, after how it ended.
 func (o outcome) said() string {
 	switch {
+	case o.Error != nil:
+		return "error: " + o.Error.Message
 	case o.Failure != nil:
 		return "failed: " + o.Failure.Message
 	case o.Skipped != nil:

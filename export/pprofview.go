@@ -16,6 +16,9 @@ const maxComments = 10
 func (r *Report) comments() []string {
 	leaking, _, _ := r.split()
 	all := []string{r.headline()}
+	if damage := r.Damage(); damage != "" {
+		all = append(all, "the recording is "+damage)
+	}
 	for _, s := range leaking[:min(len(leaking), maxComments)] {
 		line := fmt.Sprintf("LEAK: %s  %s  %s outstanding, %s",
 			s.kind(), s.title(80), humanCount(s.Outstanding), humanGrowth(s.GrowthPerS))

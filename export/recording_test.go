@@ -249,6 +249,26 @@ func TestDamagedRecordingIsReported(t *testing.T) {
 	}
 }
 
+// What leaks may be among what is missing: nothing says that nothing leaks.
+func TestDamagedRecordingIsNoAllClear(t *testing.T) {
+	header, _, _ := strings.Cut(unpack(t, record(t, reports()["leaks"])), "\n")
+	r, err := ReadReport(bytes.NewReader(pack(t, header+"\n{")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"cannot tell whether anything leaks in orders (pid 4711), watched for 15s", "the recording is " + r.Damage()}
+	if got := lines(r, r.writeHeadline); !slices.Equal(got[:2], want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := parse(t, r).Comments; !slices.Equal(got, want) {
+		t.Errorf("pprof: got %q, want %q", got, want)
+	}
+	suite := readJUnit(t, r)
+	if got := suite.Cases[0].said(); got != "error: "+want[1] || suite.Errors != 1 || suite.Failures != 0 {
+		t.Errorf("JUnit: %q, %d errors, %d failures", got, suite.Errors, suite.Failures)
+	}
+}
+
 func TestRecordingRefuses(t *testing.T) {
 	whole := unpack(t, record(t, reports()["clean"]))
 	change := func(old, new string) []byte {

@@ -40,6 +40,8 @@ type Report struct {
 	SitesMissing int `json:"sites_missing,omitempty"`
 	// OwnLimits is the limits that the user knows of.
 	OwnLimits []Limit `json:"own_limits,omitempty"`
+	// Kept is the kinds that Keep has left, empty if it left them all.
+	Kept []tracer.Kind `json:"-"`
 	// UnusedSuppressions matched no site: what they accept may be fixed.
 	UnusedSuppressions []Suppression `json:"unused_suppressions,omitempty"`
 
@@ -210,6 +212,7 @@ func (r *Report) Keep(kinds []tracer.Kind) {
 	if len(kinds) == 0 {
 		return
 	}
+	r.Kept = kinds
 	r.Sites = slices.DeleteFunc(r.Sites, func(s Site) bool { return !slices.Contains(kinds, s.Kind) })
 	if !slices.Contains(kinds, tracer.Goroutine) {
 		r.Verified = nil

@@ -112,6 +112,29 @@ func TestSuppress(t *testing.T) {
 	}
 }
 
+// Where leaks were accepted or left out, the headline is no more than true of the rest.
+func TestHeadlineSaysWhatWasLeftOut(t *testing.T) {
+	accepted := []Suppression{{1, "*", "*", "r"}}
+	for want, tt := range map[string]struct {
+		kinds []tracer.Kind
+		list  []Suppression
+	}{
+		"5 sites leak in ":                       {nil, nil},
+		"only suppressed leaks found in ":        {nil, accepted},
+		"no goroutine leak found in ":            {[]tracer.Kind{tracer.Goroutine}, accepted},
+		"no goroutine or parked leak found in ":  {[]tracer.Kind{tracer.Goroutine, "parked"}, nil},
+		"only suppressed zombie leaks found in ": {[]tracer.Kind{tracer.Zombie}, accepted},
+		"2 sites leak in ":                       {[]tracer.Kind{tracer.Zombie}, nil},
+	} {
+		r := reports()["leaks"]
+		r.Keep(tt.kinds)
+		r.Suppress(tt.list)
+		if got := r.headline(); !strings.HasPrefix(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // The suppressed sites come last, all others keep their order.
 func TestSuppressKeepsOrder(t *testing.T) {
 	r := reports()["leaks"]

@@ -162,15 +162,31 @@ func (r *Report) summary() string {
 	case n > 0:
 		return plural(n, "site leaks", "sites leak")
 	case len(r.Sites) > 0:
-		return "no leak found"
+		return r.clear()
 	default:
 		return "nothing outstanding"
 	}
 }
 
+// clear is the verdict where no site is accused: no more than what is known.
+func (r *Report) clear() string {
+	kinds := ""
+	for _, kind := range r.Kept {
+		kinds += string(kind) + " or "
+	}
+	kinds = strings.TrimSuffix(kinds, "or ")
+	switch {
+	case r.Damage() != "":
+		return "cannot tell whether anything leaks"
+	case len(r.suppressed()) > 0:
+		return "only suppressed " + kinds + "leaks found"
+	}
+	return "no " + kinds + "leak found"
+}
+
 // headline is the verdict in one line.
 func (r *Report) headline() string {
-	target, said := fmt.Sprintf("in %s (pid %d)", Escape(r.Target.Comm), r.Target.PID), "no leak found"
+	target, said := fmt.Sprintf("in %s (pid %d)", Escape(r.Target.Comm), r.Target.PID), r.clear()
 	if r.Node != "" {
 		target = "on " + Escape(r.Node)
 	}
@@ -183,13 +199,13 @@ func (r *Report) headline() string {
 func (r *Report) writeHeadline(t text) {
 	leaking, suspect, _ := r.split()
 	t.sentence("", "%s", r.headline())
+	if damage := r.Damage(); damage != "" {
+		t.sentence("", "the recording is %s", damage)
+	}
 	if len(leaking) > 0 {
 		t.sentence("", "not given back: %s", enumerate(countKinds(leaking)))
 	} else {
 		r.writeDoubts(t, len(suspect))
-	}
-	if damage := r.Damage(); damage != "" {
-		t.sentence("", "the recording is %s", damage)
 	}
 	if n := r.Unjudged; n > 0 {
 		t.sentence("", "%s younger than --min-age %s when %s process ended: not judged; give a shorter --min-age",

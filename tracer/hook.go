@@ -129,6 +129,15 @@ func explain(attempt string, err error) error {
 	return fmt.Errorf("%s: %w", attempt, err)
 }
 
+// explainRead adds what to do about a process that even root may not read.
+func explainRead(attempt string, err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("%s: %w (it may have rights that leaktrace lacks, or a security module protects it: "+
+			"run leaktrace as root of the host, outside of containers; see leaktrace doctor)", attempt, err)
+	}
+	return fmt.Errorf("%s: %w", attempt, err)
+}
+
 // kernelTypes reads the running kernel's BTF.
 func kernelTypes() (*btf.Spec, error) {
 	kernel, err := btf.LoadKernelSpec()

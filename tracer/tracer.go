@@ -159,7 +159,7 @@ func (t *Tracer) begin(p *process) error {
 	t.processes[p.pid] = p
 	if err := t.sync(p); err != nil {
 		delete(t.processes, p.pid)
-		return fmt.Errorf("trace process %d: %w", p.pid, err)
+		return explainRead(fmt.Sprintf("trace process %d", p.pid), err)
 	}
 	return nil
 }

@@ -72,7 +72,8 @@ func completions(app *cli.App) (all []completed) {
 
 // scriptFuncs quote text for the shells, whose rules differ.
 var scriptFuncs = template.FuncMap{
-	"words": func(list []string) string { return strings.Join(list, " ") },
+	"ownOptions": ownOptions,
+	"words":      func(list []string) string { return strings.Join(list, " ") },
 	"shells": func() string {
 		return strings.Join(slices.Sorted(maps.Keys(shells)), " ")
 	},

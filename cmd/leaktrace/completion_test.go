@@ -85,6 +85,7 @@ func TestCompletion(t *testing.T) {
 		want, wrong []string
 	}{
 		{"leaktrace ", []string{"run", "record", "report", "diff", "export", "doctor", "completion"}, []string{"old.ltz", "--pid"}},
+		{"leaktrace --", []string{"--help", "--version"}, []string{"--pid", "run"}},
 		{"leaktrace re", []string{"record", "report"}, []string{"run"}},
 		{"leaktrace run --", []string{"--pid", "--kind", "--format", "--fail-on-leak"}, []string{"--listen"}},
 		{"leaktrace run --fo", []string{"--follow", "--format"}, []string{"--pid"}},
@@ -148,6 +149,7 @@ func TestTypedCompletion(t *testing.T) {
 		{"leaktrace rep\t--format=js\tol\t", "report --format=json old.ltz", "report --format=json old.ltz"},
 		{"leaktrace diff ol\tne\t", "diff old.ltz new.ltz", "diff old.ltz new.ltz"},
 		{"leaktrace exp\t--web\t", "export --web.config.file", "export --web.config.file"},
+		{"leaktrace --ver\t", "--version", "--version"},
 		{"leaktrace comp\tfi\t", "completion fish", "completion fish"},
 	} {
 		for shell, want := range map[string]string{"zsh": tt.zsh, "bash": tt.bash} {

@@ -88,7 +88,7 @@ func parseConfig(raw []byte) (node.Settings, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(raw))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&c); err != nil && !errors.Is(err, io.EOF) { // an empty file is fine
-		return s, yamlError(err)
+		return s, fmt.Errorf("%w (deploy/leaktrace.yml is an example)", yamlError(err))
 	}
 	if err := decoder.Decode(new(config)); !errors.Is(err, io.EOF) {
 		return s, errors.New("more than one YAML document; expected one")
@@ -106,14 +106,24 @@ func parseConfig(raw []byte) (node.Settings, error) {
 	return s, err
 }
 
-// goType is how the YAML library names what it decodes into.
-var goType = regexp.MustCompile(` in(to)? (type )?\w+\.(config|Config|HTTPConfig|TLSConfig|filters|suppressed)\b`)
+// How the YAML library names what it decodes into: where it does not know a field, and
+// where it did not find fields.
+var (
+	typeOfField = regexp.MustCompile(` in type \w+\.\w+`)
+	typeOfMap   = regexp.MustCompile(`into (\w+\.(config|Config|HTTPConfig|TLSConfig|filters|suppressed)|map\[\S+)`)
+)
 
 // yamlError makes errors of the YAML library readable.
 func yamlError(err error) error {
-	said := goType.ReplaceAllString(err.Error(), "")
-	said = strings.NewReplacer("yaml: unmarshal errors:\n  ", "", "yaml: ", "", "\n  ", "; ",
-		"into time.Duration", "where a time such as 10s was expected").Replace(said)
+	const lines = `lines such as "name: value"`
+	said, fromYAML := strings.CutPrefix(err.Error(), "yaml: ")
+	said, typed := strings.CutPrefix(said, "unmarshal errors:\n  ")
+	if fromYAML && !typed {
+		return fmt.Errorf("%s; expected YAML: %s", said, lines)
+	}
+	said = typeOfMap.ReplaceAllString(typeOfField.ReplaceAllString(said, ""), "where "+lines+" were expected")
+	said = strings.NewReplacer("\n  ", "; ", "into time.Duration", "where a time such as 10s was expected",
+		"into []string", "where a list was expected", "into int", "where a whole number was expected").Replace(said)
 	return errors.New(said)
 }
 

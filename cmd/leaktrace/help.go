@@ -111,6 +111,19 @@ func (p *page) rows(rows [][2]string) {
 	}
 }
 
+func (p *page) options(all []option) {
+	p.line("\nOptions:")
+	var rows [][2]string
+	for _, o := range all {
+		left := o.String()
+		if o.Short == "" {
+			left = "    " + left
+		}
+		rows = append(rows, [2]string{left, o.Usage})
+	}
+	p.rows(rows)
+}
+
 func (p *page) examples(all []example) {
 	p.line("\nExamples:")
 	for _, e := range all {
@@ -135,6 +148,7 @@ func appHelp(app *cli.App, width int) string {
 	}
 	p.rows(rows)
 	p.line("\nleaktrace COMMAND --help says more about each.")
+	p.options(ownOptions())
 	p.examples(append(firstSteps("sudo "), moreSteps()...))
 	p.line("\nExit status:")
 	rows = nil
@@ -163,16 +177,7 @@ func commandHelp(c *cli.Command, width int) string {
 			p.fill("", "", paragraph)
 		}
 	}
-	p.line("\nOptions:")
-	var rows [][2]string
-	for _, o := range optionsOf(c) {
-		left := o.String()
-		if o.Short == "" {
-			left = "    " + left
-		}
-		rows = append(rows, [2]string{left, o.Usage})
-	}
-	p.rows(rows)
+	p.options(optionsOf(c))
 	return p.String()
 }
 

@@ -80,6 +80,10 @@ func manual(commands []*cli.Command, version, date string) string {
 	for _, c := range commands {
 		p.command(c)
 	}
+	p.macro("SH", "OPTIONS")
+	for _, o := range ownOptions() {
+		p.option(o)
+	}
 	p.macro("SH", "EXIT STATUS")
 	for _, s := range statuses {
 		p.entry(s.code, s.meaning)
@@ -156,17 +160,20 @@ func (p *roff) command(c *cli.Command) {
 		}
 	}
 	for _, o := range optionsOf(c) {
-		if o.Long == "help" {
-			continue
+		if o.Long != "help" {
+			p.option(o)
 		}
-		p.line(".TP")
-		names := `\fB` + escapeRoff("--"+o.Long) + `\fR`
-		if o.Short != "" {
-			names = `\fB` + escapeRoff("-"+o.Short) + `\fR, ` + names
-		}
-		p.line(strings.TrimSpace(names + ` \fI` + escapeRoff(o.Arg) + `\fR`))
-		p.text(o.Usage)
 	}
+}
+
+func (p *roff) option(o option) {
+	p.line(".TP")
+	names := `\fB` + escapeRoff("--"+o.Long) + `\fR`
+	if o.Short != "" {
+		names = `\fB` + escapeRoff("-"+o.Short) + `\fR, ` + names
+	}
+	p.line(strings.TrimSpace(names + ` \fI` + escapeRoff(o.Arg) + `\fR`))
+	p.text(o.Usage)
 }
 
 // escapeRoff makes every character stand for itself: hyphens of commands can then be

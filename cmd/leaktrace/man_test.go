@@ -39,7 +39,7 @@ func TestManual(t *testing.T) {
 				}
 			}
 		}
-		for _, want := range []string{"EXIT STATUS", "FILES", "EXAMPLES", "leaktrace run [OPTION…] (--pid N | -- COMMAND [ARG…])", "v1.2.3"} {
+		for _, want := range []string{"OPTIONS", "--version", "EXIT STATUS", "FILES", "EXAMPLES", "leaktrace run [OPTION…] (--pid N | -- COMMAND [ARG…])", "v1.2.3"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s shows no %q:\n%s", name, want, text)
 			}

@@ -18,6 +18,14 @@ type option struct {
 	Values      []string // those that completion offers
 }
 
+// ownOptions are those of leaktrace itself, without a command. The library makes them.
+func ownOptions() []option {
+	return []option{
+		{Long: "help", Short: "h", Usage: "show all there is"},
+		{Long: "version", Short: "v", Usage: "show the version"},
+	}
+}
+
 // optionsOf are the flags of a command, in the order of the source.
 func optionsOf(c *cli.Command) []option {
 	var all []option

@@ -59,7 +59,7 @@ func runCommand(e env) *cli.Command {
 // traceFlags are the flags of all commands that trace.
 func traceFlags() []cli.Flag {
 	return append([]cli.Flag{
-		&cli.IntFlag{Name: "pid", Aliases: []string{"p"}, Usage: "trace the running process `N`", DefaultText: "none"},
+		&cli.IntSliceFlag{Name: "pid", Aliases: []string{"p"}, Usage: "trace the running process `N`", DefaultText: "none"},
 		&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "trace its descendants too (the default with a COMMAND)", DisableDefaultText: true},
 		&cli.DurationFlag{Name: "duration", Aliases: []string{"d"}, Usage: "stop tracing after `TIME` (30s, 5m)", DefaultText: "when the target exits"},
 		&cli.DurationFlag{Name: "interval", Aliases: []string{"i"}, Usage: "show a table every `TIME`", DefaultText: "on a terminal with --pid 1s, with --no-tui 2s, else never"},
@@ -91,8 +91,8 @@ func renderFlags() []cli.Flag {
 
 // parseRun checks the flags. Everything wrong with them is a usage error.
 func parseRun(c *cli.Context, format string, e env) (runOptions, error) {
+	pids := c.IntSlice("pid") // of an IntFlag given twice only the last would be seen
 	o := runOptions{
-		pid:        c.Int("pid"),
 		command:    c.Args().Slice(),
 		follow:     c.Bool("follow"),
 		duration:   c.Duration("duration"),
@@ -104,11 +104,16 @@ func parseRun(c *cli.Context, format string, e env) (runOptions, error) {
 		failOnLeak: c.Bool("fail-on-leak"),
 		verify:     c.Bool("verify-goroutines"),
 	}
+	if len(pids) > 0 {
+		o.pid = pids[0]
+	}
 	switch {
 	case c.IsSet("pid") && len(o.command) > 0:
 		return o, usageError("--pid and a command exclude each other (flags go before the command, after it a -- is needed)")
 	case !c.IsSet("pid") && len(o.command) == 0:
 		return o, errNoTarget
+	case len(pids) > 1:
+		return o, usageError("--pid %d: %d was given before; leaktrace traces one process, and with --follow its descendants", pids[1], pids[0])
 	case c.IsSet("pid") && o.pid <= 0:
 		return o, usageError("--pid %d: a pid is a positive number", o.pid)
 	case o.duration < 0 || o.interval < 0 || o.minAge < 0:

@@ -93,7 +93,7 @@ func expected(flags []cli.Flag, name string) string {
 			switch f.(type) {
 			case *cli.DurationFlag:
 				return "expected a time with its unit, such as 30s or 5m"
-			case *cli.IntFlag:
+			case *cli.IntSliceFlag:
 				return "expected the number of a process; pgrep finds it by name"
 			}
 		}

@@ -73,7 +73,7 @@ func (l *look) add(proc procfs.Proc) {
 	descriptors, err := proc.FileDescriptorsLen()
 	namespace, nsErr := os.Readlink(l.path(proc.PID, "ns/net"))
 	if errors.Is(errors.Join(err, nsErr), os.ErrPermission) {
-		l.result.Unreadable++
+		l.result.Unreadable = append(l.result.Unreadable, proc.PID)
 		return
 	}
 	p.Descriptors = descriptors

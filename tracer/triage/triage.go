@@ -49,9 +49,11 @@ type Look struct {
 	// Worst are the processes with something odd about them: first those near a
 	// limit, then by how much was not given back.
 	Worst []Process
-	// Processes is how many were looked at, kernel threads aside; Unreadable how
-	// many of them hide what they hold from this user.
-	Processes, Unreadable int
+	// Processes is how many there are, kernel threads aside.
+	Processes int
+	// Unreadable are the pids of those that hide from this user what they hold: of
+	// them no more is known than threads and zombies.
+	Unreadable []int
 	// Unowned is how many sockets in CLOSE_WAIT nobody holds as far as can be seen.
 	Unowned int
 	// Partial says that there were too many descriptors to look at them all.
