@@ -14,9 +14,9 @@ import (
 // threadLayout tells where a C library keeps what says whether a finished
 // thread was joined. The zero value means that it is not known.
 type threadLayout struct {
-	// cancelHandling and specific are offsets in glibc's struct pthread,
+	// cancelHandling, tid and specific are offsets in glibc's struct pthread,
 	// whose size in bytes is size.
-	cancelHandling, specific, size uint32
+	cancelHandling, tid, specific, size uint32
 }
 
 func (l threadLayout) known() bool { return l != threadLayout{} }
@@ -33,12 +33,13 @@ const (
 func readThreadLayout(symbols *symbol.File) threadLayout {
 	const maxSize = 1 << 16
 	bits, cancelHandling, ok1 := readThreadField(symbols, "cancelhandling")
-	_, specific, ok2 := readThreadField(symbols, "specific")
-	size, ok3 := readThreadSize(symbols)
-	if !ok1 || !ok2 || !ok3 || bits != 32 || size > maxSize || max(cancelHandling, specific) >= size {
+	tidBits, tid, ok2 := readThreadField(symbols, "tid")
+	_, specific, ok3 := readThreadField(symbols, "specific")
+	size, ok4 := readThreadSize(symbols)
+	if !ok1 || !ok2 || !ok3 || !ok4 || bits != 32 || tidBits != 32 || size > maxSize || max(cancelHandling, tid, specific) >= size {
 		return threadLayout{}
 	}
-	return threadLayout{cancelHandling: cancelHandling, specific: specific, size: size}
+	return threadLayout{cancelHandling: cancelHandling, tid: tid, specific: specific, size: size}
 }
 
 // readThreadField reads the description of a field of glibc's struct pthread:
@@ -71,17 +72,19 @@ const (
 	joinHeld              // neither: its stack and control block are leaked
 )
 
-// joinState reads the control block of a finished thread.
-func (m *memory) joinState(pid int, tcb uint64, layout threadLayout) joinState {
+// joinState reads the control block of a finished thread, of which the kernel clears
+// the tid there.
+func (m *memory) joinState(pid int, tcb uint64, tid uint32, layout threadLayout) joinState {
 	if !layout.known() {
 		return joinUnknown
 	}
-	const markSize, cancelSize = len(threadMark{}), 4
-	var block [markSize + cancelSize]byte
+	const markSize, cancelSize, tidSize = len(threadMark{}), 4, 4
+	var block [markSize + cancelSize + tidSize]byte
 	thread := layout.thread(tcb)
 	n, err := m.read(pid, pid, block[:],
 		unix.RemoteIovec{Base: uintptr(layout.mark(thread)), Len: markSize},
-		unix.RemoteIovec{Base: uintptr(thread) + uintptr(layout.cancelHandling), Len: cancelSize})
+		unix.RemoteIovec{Base: uintptr(thread) + uintptr(layout.cancelHandling), Len: cancelSize},
+		unix.RemoteIovec{Base: uintptr(thread) + uintptr(layout.tid), Len: tidSize})
 	if errors.Is(err, unix.EFAULT) || (err == nil && n < len(block)) {
 		return joinFreed
 	}
@@ -96,6 +99,11 @@ func (m *memory) joinState(pid int, tcb uint64, layout threadLayout) joinState {
 		return joinFreed
 	case bits&glibcExiting != 0:
 		return joinHeld
+	}
+	// Before 6.16 the end of a joined thread may be seen after the birth of the next on
+	// its control block: see has_younger in bpf/task.bpf.h.
+	if now := binary.NativeEndian.Uint32(block[markSize+cancelSize:]); now != 0 && now != tid {
+		return joinFreed
 	}
 	return joinUnknown // ended by a bare exit system call
 }
@@ -172,7 +180,7 @@ func (t *Tracer) judgeThreads(l *ledger) verdicts {
 		}
 		state := joinFreed
 		if !p.space.goOnly() {
-			state = t.memory.joinState(p.pid, thread.key.Tcb, p.space.threadLayout())
+			state = t.memory.joinState(p.pid, thread.key.Tcb, thread.Tid, p.space.threadLayout())
 		}
 		// The block may have got a new thread while it was read.
 		var now ledgerLeakTcb

@@ -1,8 +1,10 @@
 package tracer
 
 import (
+	"encoding/binary"
 	"os"
 	"testing"
+	"unsafe"
 
 	"github.com/prometheus/procfs"
 )
@@ -29,6 +31,39 @@ func TestShowsImage(t *testing.T) {
 	} {
 		if got := test.p.shows(make(map[int]bool)); got != test.want {
 			t.Errorf("%s: %t, want %t", name, got, test.want)
+		}
+	}
+}
+
+// TestJoinState reads control blocks as glibc leaves them behind thread 7.
+func TestJoinState(t *testing.T) {
+	layout := threadLayout{cancelHandling: 64, tid: 72, specific: 8, size: 128}
+	m := newMemory()
+	defer m.close()
+	for name, test := range map[string]struct {
+		bits, tid uint32
+		other     bool // the memory is something else's now
+		want      joinState
+	}{
+		"not joined":                      {bits: glibcExiting, want: joinHeld},
+		"joined":                          {bits: glibcExiting | glibcTerminated, want: joinFreed},
+		"ended by a system call":          {want: joinUnknown},
+		"about to end by a system call":   {tid: 7, want: joinUnknown},
+		"joined, and another lives there": {tid: 8, want: joinFreed},
+		"unmapped, and mapped again":      {bits: glibcExiting, other: true, want: joinFreed},
+	} {
+		block := make([]byte, layout.size)
+		thread := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(block))))
+		mark := block[layout.mark(thread)-thread:]
+		if !test.other {
+			binary.NativeEndian.PutUint64(mark, thread)
+			binary.NativeEndian.PutUint64(mark[16:], thread)
+		}
+		binary.NativeEndian.PutUint32(block[layout.cancelHandling:], test.bits)
+		binary.NativeEndian.PutUint32(block[layout.tid:], test.tid)
+		tcb := 2*thread - layout.thread(thread) // of which that is the struct pthread
+		if got := m.joinState(os.Getpid(), tcb, 7, layout); got != test.want {
+			t.Errorf("%s: state %d, want %d", name, got, test.want)
 		}
 	}
 }
