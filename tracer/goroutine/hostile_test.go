@@ -125,17 +125,23 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// TestOddLayout reads a process of an unknown release whose goroutines have their fields
-// where no release has them: the number behind the others.
-func TestOddLayout(t *testing.T) {
-	program, pages := record(t)
+// recordList is record, and finds the list of goroutines.
+func recordList(t *testing.T) (program Program, pages recorded, r *Runtime, l list) {
+	t.Helper()
+	program, pages = record(t)
 	r, err := Open(program, pages, NewRoom())
 	if err != nil {
 		t.Fatal(err)
 	}
 	header := make([]byte, 24)
 	read(pages, header, r.list)
-	l := decodeList(header)
+	return program, pages, r, decodeList(header)
+}
+
+// TestOddLayout reads a process of an unknown release whose goroutines have their fields
+// where no release has them: the number behind the others.
+func TestOddLayout(t *testing.T) {
+	program, pages, r, l := recordList(t)
 	pointers, head := make([]byte, 8*l.len), make([]byte, headMost)
 	read(pages, pointers, l.first)
 	read(pages, head, word(pointers, 0))
@@ -193,15 +199,9 @@ func (m liar) Read(p []byte, pieces ...unix.RemoteIovec) (int, error) {
 
 // TestLiar reads a process whose list of goroutines is as long as one can be.
 func TestLiar(t *testing.T) {
-	program, pages := record(t)
-	r, err := Open(program, pages, NewRoom())
-	if err != nil {
-		t.Fatal(err)
-	}
-	header := make([]byte, 24)
-	read(pages, header, r.list)
+	_, pages, r, l := recordList(t)
 	first := make([]byte, 8)
-	read(pages, first, word(header, 0))
+	read(pages, first, l.first)
 	m := liar{pages, 1 << 46, word(first, 0)}
 	for i, value := range []uint64{m.list, mostListed - 1, mostListed - 1} {
 		at := r.list + uint64(8*i)
