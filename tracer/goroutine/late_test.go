@@ -2,7 +2,9 @@ package goroutine
 
 import (
 	"encoding/binary"
+	"errors"
 	"maps"
+	"math"
 	"slices"
 	"testing"
 
@@ -93,6 +95,44 @@ func TestEndedMeanwhile(t *testing.T) {
 	later, err := s.runtime.unreachable(tight())
 	if _, ok := later[ends.ID]; ok || err != nil || len(later) == 0 {
 		t.Errorf("read %d times: goroutine %d is unreachable: %t, among %d, %v", reads, ends.ID, ok, len(later), err)
+	}
+}
+
+// dying is memory that is gone after so many reads.
+type dying struct {
+	recorded
+	reads *int
+}
+
+// Read implements Memory.
+func (m dying) Read(p []byte, pieces ...unix.RemoteIovec) (int, error) {
+	if *m.reads--; *m.reads < 0 {
+		return 0, unix.ESRCH
+	}
+	return m.recorded.Read(p, pieces...)
+}
+
+// TestExit reads the goroutines of a process that exits meanwhile: all, or it says that it
+// could not.
+func TestExit(t *testing.T) {
+	_, pages, r, _ := recordList(t)
+	seen := func(reads int) (n int, err error) {
+		r.memory = dying{pages, &reads}
+		_, err = r.Scan(nil, func(*Goroutine, []uint64) { n++ })
+		return n, err
+	}
+	all, err := seen(math.MaxInt)
+	if err != nil || all < 300 {
+		t.Fatalf("%d goroutines, %v", all, err)
+	}
+	failed := 0
+	for n, err := seen(0); err != nil; n, err = seen(failed) {
+		if failed++; !errors.Is(err, errMissing) {
+			t.Errorf("%d goroutines, %v; want %v", n, err, errMissing)
+		}
+	}
+	if n, _ := seen(failed); n != all || failed < 5 {
+		t.Errorf("%d of %d goroutines after %d reads, without an error", n, all, failed)
 	}
 }
 

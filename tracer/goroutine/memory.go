@@ -18,8 +18,8 @@ type Memory interface {
 // maxPieces is how many pieces a call of process_vm_readv takes (IOV_MAX).
 const maxPieces = 1024
 
-// maxMissing is how many pieces of one list, or goroutines, may be missing. The runtime
-// does not give back what its lists refer to, so that in an honest process none is.
+// maxMissing is how many pieces of one list may be missing. The runtime does
+// not give back what its lists refer to, so that in an honest process none is.
 const maxMissing = 1024
 
 var errMissing = errors.New("memory that its runtime refers to is not there")

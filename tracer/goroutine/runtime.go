@@ -30,7 +30,6 @@ type Runtime struct {
 	reasons []string
 	frames  map[uint64]frame // by pc, as far as it was asked for
 	fresh   int              // how many of them since the scan began
-	missing int              // how many goroutines were not there since then
 	*Room
 }
 

@@ -25,7 +25,7 @@ const batch = 256
 //
 // omitted is how many goroutines there may be beyond Most.
 func (r *Runtime) Scan(wants func(*Goroutine) bool, each func(g *Goroutine, stack []uint64)) (omitted int, err error) {
-	r.fresh, r.missing = 0, 0
+	r.fresh = 0
 	header := make([]byte, 24)
 	if !read(r.memory, header, r.list) {
 		return 0, fmt.Errorf("read the list of goroutines: %w", errMissing)
@@ -83,7 +83,9 @@ func (r *Runtime) scan(pointers []byte, wants func(*Goroutine) bool, each func(*
 	})
 }
 
-// heads reads the goroutines at Runtime.pieces.
+// heads reads the goroutines at Runtime.pieces. The runtime gives back none: where one is
+// missing the process has just ended, or its list was another while it was read, and none
+// of this tells which goroutines there are.
 func (r *Runtime) heads(each func(i int, g Goroutine, ok bool)) error {
 	size := r.layout.size()
 	there := r.there[:len(r.pieces)]
@@ -92,13 +94,10 @@ func (r *Runtime) heads(each func(i int, g Goroutine, ok bool)) error {
 	}
 	for i, p := range r.pieces {
 		if !there[i] {
-			r.missing++
+			return errMissing
 		}
 		g, ok := decode(r.buffer[i*size:][:size], uint64(p.Base), r.layout)
-		each(i, g, ok && there[i])
-	}
-	if r.missing > maxMissing {
-		return errMissing
+		each(i, g, ok)
 	}
 	return nil
 }

@@ -74,6 +74,7 @@ func main() {
 		go tick()
 	}
 	s.keep = len(os.Args) > 2 && os.Args[2] == "kept"
+	fmt.Println("ready", os.Getpid())
 	if len(os.Args) > 1 {
 		seconds, err := strconv.Atoi(os.Args[1])
 		if err != nil {
@@ -85,7 +86,6 @@ func main() {
 		}
 		return
 	}
-	fmt.Println("ready", os.Getpid())
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		var count int
