@@ -148,7 +148,9 @@ func (t *Tracer) syncWith(p *process, proc procfs.Proc) error {
 	if err != nil {
 		return err
 	}
-	if p.space != nil && p.space.same(fresh) {
+	// One that exits has given up its memory a while before it is dead: what it had mapped is
+	// still what its stacks lead through.
+	if p.space != nil && (len(fresh.mappings) == 0 || p.space.same(fresh)) {
 		return t.spaces.close(fresh)
 	}
 	if shared := t.spaces.published(fresh); shared != nil {

@@ -135,17 +135,18 @@ func TestTenantParts(t *testing.T) {
 	}
 }
 
-// fakeProc is a running process with a file that tells its cgroups.
+// fakeProc is a running process with a file that tells its cgroups, and without memory.
 func fakeProc(t *testing.T, cgroup string) procfs.Proc {
 	t.Helper()
 	root := t.TempDir()
 	dir := filepath.Join(root, "7")
 	stat := "7 (nginx) S" + strings.Repeat(" 0", 49) + "\n"
 	fs, err := procfs.NewFS(root)
-	if err := errors.Join(err, os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, "stat"), []byte(stat), 0o644)); err != nil {
-		t.Fatal(err)
+	err = errors.Join(err, os.Mkdir(dir, 0o755))
+	for name, content := range map[string]string{"stat": stat, "cgroup": cgroup, "maps": ""} {
+		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
 	}
-	if err := os.WriteFile(filepath.Join(dir, "cgroup"), []byte(cgroup), 0o644); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
 	proc, err := fs.Proc(7)

@@ -50,6 +50,15 @@ func imageAt(start uint64, mappings int) *space {
 	return s
 }
 
+// The mappings of a process that exits are those it had, not those it has left: none.
+func TestSpaceOfExit(t *testing.T) {
+	tr, had := &Tracer{spaces: smallSpaces(t)}, imageAt(0x10000, 3)
+	p := &process{pid: 7, startStack: had.startStack, space: had}
+	if err := tr.syncWith(p, fakeProc(t, "")); err != nil || p.space != had {
+		t.Errorf("%d mappings are left, %v", len(p.space.mappings), err)
+	}
+}
+
 // Images come and go without a snapshot in between, far more of them than there
 // is room for at once, and those that stay are not touched by it.
 func TestSpacesComeAndGo(t *testing.T) {
