@@ -3,28 +3,12 @@
 # now, in DIRECTORY/debian: the cloud kernel, the C library and busybox. Package
 # lists are in DIRECTORY too: those of this machine stay as they are.
 set -euo pipefail
+. "$(dirname "$0")/../apt.sh"
 mkdir -p "$1"
 cd "$1"
 
-mkdir -p apt/lists/partial apt/cache/archives/partial apt/debs
-touch apt/status
-cat >apt/apt.conf <<-END
-	Dir::State::lists "$PWD/apt/lists";
-	Dir::State::status "$PWD/apt/status";
-	Dir::Cache "$PWD/apt/cache";
-	Dir::Etc::sourcelist "$PWD/apt/sources.list";
-	Dir::Etc::sourceparts "/dev/null";
-	APT::Architecture "arm64";
-	APT::Architectures { "arm64"; };
-	APT::Sandbox::User "root";
-END
-origin='deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org'
-cat >apt/sources.list <<-END
-	$origin/debian trixie main
-	$origin/debian-security trixie-security main
-END
-export APT_CONFIG=$PWD/apt/apt.conf
-apt-get update -qq
+mkdir -p apt/debs
+apt_of arm64 "debian trixie" "debian-security trixie-security"
 
 # linux-image-cloud-arm64 depends on the newest kernel; backtrace() needs libgcc-s1.
 kernel=$(apt-cache depends linux-image-cloud-arm64 | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p')

@@ -4,29 +4,12 @@
 # the newest of a series, so the version is found out each time. Package lists
 # are in DIRECTORY too: those of this machine stay as they are.
 set -euo pipefail
+. "$(dirname "$0")/../apt.sh"
 mkdir -p "$1"
 cd "$1"
 shift
 
-mkdir -p apt/lists/partial apt/cache/archives/partial
-cat >apt/apt.conf <<-END
-	Dir::State::lists "$PWD/apt/lists";
-	Dir::Cache "$PWD/apt/cache";
-	Dir::Etc::sourcelist "$PWD/apt/sources.list";
-	Dir::Etc::sourceparts "/dev/null";
-	APT::Architecture "amd64";
-	APT::Architectures { "amd64"; };
-	APT::Sandbox::User "root";
-END
-origin='deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org'
-cat >apt/sources.list <<-END
-	$origin/debian-security bullseye-security main
-	$origin/debian-security bookworm-security main
-	$origin/debian-security trixie-security main
-	$origin/debian trixie-backports main
-END
-export APT_CONFIG=$PWD/apt/apt.conf
-apt-get update -qq
+apt_of amd64 "debian-security "{bullseye,bookworm,trixie}-security "debian trixie-backports"
 
 for series; do
 	# Newer ones have the kernel in linux-binary, of which linux-image is a shell.
