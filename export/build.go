@@ -20,6 +20,8 @@ type Setting struct {
 	// Started is when tracing began.
 	Started  time.Time
 	Overhead Overhead
+	// Kinds is what alone is looked for; empty for all.
+	Kinds []tracer.Kind
 	// Parked is where threads are now, Limits what bounds each process, by pid,
 	// and OwnLimits what the user knows of. They may be empty.
 	Parked    []tracer.Parked
@@ -60,6 +62,7 @@ func (run *Setting) report(last *tracer.Snapshot, minAge time.Duration) *Report 
 		Lost:         map[string]uint64{},
 		StackQuality: map[tracer.Quality]uint64{},
 		Overhead:     run.Overhead,
+		Kinds:        run.Kinds,
 	}
 	for _, c := range last.Lost {
 		r.Lost[c.Name] += c.Count

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/leaktrace/leaktrace/tracer"
 	"github.com/leaktrace/leaktrace/tracer/verdict"
 )
 
@@ -18,12 +19,16 @@ const (
 // mean something: with 3 expected, none at all is chance once in 20 times.
 const enough = 3
 
-// judge says what became of a site. A level is nil when nothing was
+// judge says what became of a site of a kind. A level is nil when nothing was
 // outstanding in that run.
-func (d *Diff) judge(before, after *Level) (Change, string) {
+func (d *Diff) judge(kind tracer.Kind, before, after *Level) (Change, string) {
 	switch {
 	case after != nil && after.Suppressed != "":
 		return Suppressed, after.Suppressed
+	case before == nil && !looksFor(d.Old.Kinds, kind):
+		return Unclear, fmt.Sprintf("%s; the old run did not look for this kind", after.verdict())
+	case after == nil && !looksFor(d.New.Kinds, kind):
+		return Unclear, "the new run did not look for this kind"
 	case before == nil && d.Old.SitesMissing > 0:
 		return Unclear, fmt.Sprintf("%s; it may be among the sites that are missing of the old run", after.verdict())
 	case after == nil && d.New.SitesMissing > 0:

@@ -29,6 +29,8 @@ type Run struct {
 	Started   time.Time `json:"started"`
 	DurationS float64   `json:"duration_s"`
 	MinAgeS   float64   `json:"min_age_s"`
+	// Kinds is what alone was looked for; empty for all.
+	Kinds []tracer.Kind `json:"kinds,omitempty"`
 	// Lossy says that not everything was seen.
 	Lossy bool `json:"lossy"`
 	// SitesMissing is how many sites could not be read, and Damaged that what could be
@@ -116,7 +118,7 @@ func NewDiff(before, after *Report) *Diff {
 	addLevels(pairs, after.Sites, func(p *Pair) **Level { return &p.New })
 	for id, p := range pairs {
 		p.Kind, p.Fingerprint, p.Site = id.kind, id.fingerprint, p.shown.Site
-		p.Change, p.Why = d.judge(p.Old, p.New)
+		p.Change, p.Why = d.judge(p.Kind, p.Old, p.New)
 		d.Sites = append(d.Sites, *p)
 	}
 	slices.SortFunc(d.Sites, comparePairs)
@@ -130,7 +132,7 @@ type siteID struct {
 }
 
 func (r *Report) run() Run {
-	return Run{r.Target, r.Started, r.DurationS, r.MinAgeS, r.lossy(), r.SitesMissing, r.Damaged, r.Damage()}
+	return Run{r.Target, r.Started, r.DurationS, r.MinAgeS, r.Kinds, r.lossy(), r.SitesMissing, r.Damaged, r.Damage()}
 }
 
 func addLevels(pairs map[siteID]*Pair, sites []Site, side func(*Pair) **Level) {

@@ -62,7 +62,7 @@ func TestJudgeChange(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			d := Diff{Old: Run{DurationS: tt.oldRun}, New: Run{DurationS: tt.newRun}}
-			if change, why := d.judge(tt.before, tt.after); change != tt.change || why != tt.why {
+			if change, why := d.judge(tracer.Thread, tt.before, tt.after); change != tt.change || why != tt.why {
 				t.Errorf("got %s, %q\nwant %s, %q", change, why, tt.change, tt.why)
 			}
 		})
@@ -83,8 +83,28 @@ func TestSuppressedLeaksAreNotCompared(t *testing.T) {
 		"no more":  {accepted, level(verdict.Leaking, 60, 60), Same},
 		"vanished": {accepted, nil, Gone},
 	} {
-		if got, _ := d.judge(tt.before, tt.after); got != tt.want {
+		if got, _ := d.judge(tracer.Thread, tt.before, tt.after); got != tt.want {
 			t.Errorf("%s: got %s, want %s", name, got, tt.want)
+		}
+	}
+}
+
+// What a run did not look for has neither come nor gone.
+func TestDiffOfOtherKinds(t *testing.T) {
+	leak := level(verdict.Leaking, 60, 60)
+	d := Diff{Old: Run{DurationS: 60, Kinds: []tracer.Kind{tracer.Zombie}}, New: Run{DurationS: 60, Kinds: []tracer.Kind{tracer.Zombie, tracer.Thread}}}
+	for _, tt := range []struct {
+		kind          tracer.Kind
+		before, after *Level
+		want          Change
+	}{
+		{tracer.Thread, nil, leak, Unclear},
+		{tracer.Zombie, nil, leak, New},
+		{tracer.CloseWait, leak, nil, Unclear},
+		{tracer.Zombie, leak, nil, Gone},
+	} {
+		if got, why := d.judge(tt.kind, tt.before, tt.after); got != tt.want {
+			t.Errorf("%s: got %s, %s; want %s", tt.kind, got, why, tt.want)
 		}
 	}
 }

@@ -141,7 +141,7 @@ func (r *Report) check() error {
 	err := cmp.Or(
 		within("duration_s", r.DurationS, 0, maxSeconds),
 		within("min_age_s", r.MinAgeS, 0, maxSeconds),
-		within("sites_missing", float64(r.SitesMissing), 0, maxCount),
+		within("sites_missing", float64(r.SitesMissing), 0, maxCount), few("kinds", r.Kinds),
 	)
 	if err != nil {
 		return err

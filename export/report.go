@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/leaktrace/leaktrace/tracer"
@@ -40,8 +41,8 @@ type Report struct {
 	SitesMissing int `json:"sites_missing,omitempty"`
 	// OwnLimits is the limits that the user knows of.
 	OwnLimits []Limit `json:"own_limits,omitempty"`
-	// Kept is the kinds that Keep has left, empty if it left them all.
-	Kept []tracer.Kind `json:"-"`
+	// Kinds is what alone was looked for, or is kept, as --kind says. Empty: all kinds.
+	Kinds []tracer.Kind `json:"kinds,omitempty"`
 	// UnusedSuppressions matched no site: what they accept may be fixed.
 	UnusedSuppressions []Suppression `json:"unused_suppressions,omitempty"`
 
@@ -207,12 +208,17 @@ func (r *Report) Write(w io.Writer, format string) error {
 }
 
 // Keep leaves out the sites of all other kinds, and what is only for these, unless
-// there are none of kinds.
-func (r *Report) Keep(kinds []tracer.Kind) {
+// there are none of kinds. Of a kind that was not looked for nothing can be said.
+func (r *Report) Keep(kinds []tracer.Kind) error {
 	if len(kinds) == 0 {
-		return
+		return nil
 	}
-	r.Kept = kinds
+	for _, kind := range kinds {
+		if !looksFor(r.Kinds, kind) {
+			return fmt.Errorf("nothing is known of kind %s: the run looked for %s alone (--kind)", kind, listed(r.Kinds, "and"))
+		}
+	}
+	r.Kinds = kinds
 	r.Sites = slices.DeleteFunc(r.Sites, func(s Site) bool { return !slices.Contains(kinds, s.Kind) })
 	if !slices.Contains(kinds, tracer.Goroutine) {
 		r.Verified = nil
@@ -220,6 +226,21 @@ func (r *Report) Keep(kinds []tracer.Kind) {
 	r.UnusedSuppressions = slices.DeleteFunc(r.UnusedSuppressions, func(s Suppression) bool {
 		return s.Kind != "*" && !slices.Contains(kinds, tracer.Kind(s.Kind))
 	})
+	return nil
+}
+
+// looksFor tells whether a run of these kinds sees one.
+func looksFor(kinds []tracer.Kind, kind tracer.Kind) bool {
+	return len(kinds) == 0 || slices.Contains(kinds, kind)
+}
+
+// listed is kinds for a person.
+func listed(kinds []tracer.Kind, last string) string {
+	names := make([]string, len(kinds))
+	for i, kind := range kinds {
+		names[i] = Escape(string(kind))
+	}
+	return strings.Join(names, " "+last+" ")
 }
 
 // Leaking returns how many sites leak and are not suppressed. They come first.

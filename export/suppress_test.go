@@ -127,7 +127,9 @@ func TestHeadlineSaysWhatWasLeftOut(t *testing.T) {
 		"2 sites leak in ":                       {[]tracer.Kind{tracer.Zombie}, nil},
 	} {
 		r := reports()["leaks"]
-		r.Keep(tt.kinds)
+		if err := r.Keep(tt.kinds); err != nil {
+			t.Error(err)
+		}
 		r.Suppress(tt.list)
 		if got := r.headline(); !strings.HasPrefix(got, want) {
 			t.Errorf("%q, want %q", got, want)
@@ -185,6 +187,22 @@ func TestSuppressedLeaksAreNotMarkedInBlocks(t *testing.T) {
 	}
 }
 
+// A run tells nothing of kinds that it did not look for.
+func TestKeepOfOneKind(t *testing.T) {
+	r := reports()["clean"]
+	r.Kinds = []tracer.Kind{tracer.Zombie, "hidden\x1b"}
+	if got, want := r.headline(), `no zombie or hidden\x1b leak found in `; !strings.HasPrefix(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	want := `nothing is known of kind thread: the run looked for zombie and hidden\x1b alone (--kind)`
+	if err := r.Keep([]tracer.Kind{tracer.Zombie, tracer.Thread}); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if err := r.Keep([]tracer.Kind{tracer.Zombie}); err != nil || len(r.Kinds) != 1 {
+		t.Errorf("%v, of %q", err, r.Kinds)
+	}
+}
+
 // The suppressions of a report that was read are of another list, and of other kinds.
 func TestUnusedSuppressionsOfARecording(t *testing.T) {
 	thread := Suppression{Line: 7, Kind: "thread", Function: "f", Reason: "r"}
@@ -194,7 +212,9 @@ func TestUnusedSuppressionsOfARecording(t *testing.T) {
 	if !slices.Equal(r.UnusedSuppressions, recorded) {
 		t.Errorf("without a list: %v", r.UnusedSuppressions)
 	}
-	r.Keep([]tracer.Kind{tracer.Thread})
+	if err := r.Keep([]tracer.Kind{tracer.Thread}); err != nil {
+		t.Error(err)
+	}
 	if !slices.Equal(r.UnusedSuppressions, recorded[1:]) {
 		t.Errorf("of one kind: %v", r.UnusedSuppressions)
 	}

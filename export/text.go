@@ -170,11 +170,10 @@ func (r *Report) summary() string {
 
 // clear is the verdict where no site is accused: no more than what is known.
 func (r *Report) clear() string {
-	kinds := ""
-	for _, kind := range r.Kept {
-		kinds += string(kind) + " or "
+	kinds := listed(r.Kinds, "or")
+	if kinds != "" {
+		kinds += " "
 	}
-	kinds = strings.TrimSuffix(kinds, "or ")
 	switch {
 	case r.Damage() != "":
 		return "cannot tell whether anything leaks"

@@ -79,7 +79,9 @@ func report(e env, o reportOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	r.Keep(o.kinds)
+	if err := r.Keep(o.kinds); err != nil {
+		return fmt.Errorf("read report %s: %w", o.path, err)
+	}
 	r.Suppress(suppressions)
 	to, err := openOutputs(e, o.output, o.junit)
 	if err != nil {

@@ -69,7 +69,7 @@ func (s *session) makeReport() *export.Report {
 		s.last = &tracer.Snapshot{Time: time.Now()}
 	}
 	report := export.NewReport(export.Setting{
-		Target: s.tracer.Target(), Started: s.started, Overhead: s.overhead(),
+		Target: s.tracer.Target(), Started: s.started, Overhead: s.overhead(), Kinds: s.options.kinds,
 		Parked: s.seen.parked, Limits: s.seen.limits, OwnLimits: s.options.limits,
 	}, s.history, s.last)
 	report.Suppress(s.suppressions)
