@@ -69,14 +69,15 @@ func (t *Tracer) look(owner Process, p *goProcess, now time.Time) error {
 // fail notes that a look has failed at a process of a name.
 func (p *goProcess) fail(name string, err error, now time.Time) {
 	p.runtime = nil // it has just ended, or is found better next time
-	if errors.Is(err, errBusy) {
+	if errors.Is(err, errHung) || errors.Is(err, errBusy) {
+		p.err = fmt.Errorf("goroutines of %s could not be read the last time: %w", name, err)
 		return
 	}
 	if !p.read && errors.Is(err, goroutine.ErrEarly) && now.Sub(p.tried) < earlyPatience {
 		return
 	}
 	if p.failures++; p.failures == mostFailures {
-		p.forget()
+		p.giveUp()
 		p.err = fmt.Errorf("goroutines of %s are not read: %w", name, err)
 	}
 }
@@ -118,13 +119,11 @@ func (t *Tracer) open(pid int, p *goProcess) error {
 	return err
 }
 
-// forget lets go of goroutines that nobody can look at any more. How many there were
-// stays known.
-func (p *goProcess) forget() {
+// giveUp ends the looks at a process. What the last one saw stays: nothing tells that it
+// has ended.
+func (p *goProcess) giveUp() {
+	p.over = true
 	p.known, p.starts, p.stacks = nil, nil, nil
-	for _, s := range p.sites {
-		s.waiting = nil
-	}
 }
 
 // goLook is one look at the goroutines of a process.
@@ -172,7 +171,7 @@ func (l *goLook) see(g *goroutine.Goroutine, stack []uint64) {
 func (l *goLook) finish(omitted int, whole bool) {
 	if whole {
 		l.sweep()
-		l.read, l.failures = true, 0
+		l.read, l.failures, l.err = true, 0, nil
 	}
 	for _, s := range l.sites {
 		s.settle()

@@ -36,23 +36,26 @@ type goroutines struct {
 	due       time.Time // for the next one
 	omitted   uint64    // most goroutines that were too many in one look
 	verified  verifications
+	unread    []string // why processes that have ended were not read, of the last maxNotes
 }
 
 func newGoroutines() *goroutines {
 	return &goroutines{byProcess: make(map[processKey]*goProcess), room: goroutine.NewRoom()}
 }
 
-// count is how many are known.
+// count is how many are known, or were once.
 func (g *goroutines) count() (n int) {
 	for _, p := range g.byProcess {
-		n += len(p.known)
+		if n += len(p.known); p.over {
+			n += p.waiting()
+		}
 	}
 	return n
 }
 
 const (
-	// mostFailures is how many looks at a process may fail in a row: until then it shows
-	// what the last one saw.
+	// mostFailures is how many looks at a process may fail in a row until there are no
+	// more. Those do not count that wait for memory in vain, which may come yet.
 	mostFailures = 3
 	// earlyPatience is how long a program may take to have a runtime.
 	earlyPatience = time.Minute
@@ -61,8 +64,9 @@ const (
 // maxNotes is how many processes are named that are not understood.
 const maxNotes = 5
 
-// notes says whose goroutines are not read, and why.
-func (g *goroutines) notes() (notes []string) {
+// notes says whose goroutines are not read, or were not when it ended, and why.
+func (g *goroutines) notes() []string {
+	notes := slices.Clone(g.unread)
 	for _, p := range g.byProcess {
 		if p.err != nil {
 			notes = append(notes, p.err.Error())
@@ -79,7 +83,8 @@ type goProcess struct {
 	young      bool               // the process is not older than tracing, or not its image
 	runtime    *goroutine.Runtime // nil while it is not found
 	memory     *processMemory     // that it reads
-	err        error              // why it is not read any more
+	err        error              // why it is not read
+	over       bool               // it will not be
 	failures   int                // in a row
 	tried      time.Time          // when the first look was
 	looks      uint32
@@ -148,19 +153,22 @@ func (t *Tracer) readGoroutines(processes []ProcessActivity, now time.Time) {
 // lookAtAll looks at the goroutines of all processes, and says when to do so again.
 func (t *Tracer) lookAtAll(processes []ProcessActivity, now time.Time) {
 	var first, others time.Duration
-	omitted, looks, failed := 0, 0, 0
+	omitted, programs, failed := 0, 0, 0
 	for i := range processes {
 		owner := processes[i].Process
 		p := t.goProcess(processKey{owner.PID, owner.Start})
-		if p == nil || p.err != nil {
+		if p == nil {
+			continue
+		}
+		if programs++; p.over {
+			failed++
 			continue
 		}
 		began, to := ownTime(), &others
 		if p.looks < firstLooks {
 			to = &first
 		}
-		looks++
-		if err := t.look(owner, p, now); err != nil && p.err == nil {
+		if err := t.look(owner, p, now); err != nil {
 			failed++
 		}
 		*to += ownTime() - began
@@ -169,7 +177,7 @@ func (t *Tracer) lookAtAll(processes []ProcessActivity, now time.Time) {
 	g := t.goroutines
 	g.omitted = max(g.omitted, uint64(omitted))
 	g.due = now.Add(goroutineRest(first, others))
-	if looks == 0 || failed < looks {
+	if programs == 0 || failed < programs {
 		g.looked = now
 	}
 }

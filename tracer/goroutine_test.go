@@ -2,6 +2,7 @@ package tracer
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"testing"
@@ -178,8 +179,8 @@ func TestFailedLooks(t *testing.T) {
 	}
 }
 
-// TestUnreadableGoroutines has the memory of a process not come any more: what was seen
-// last is shown as of then, and after some looks no more.
+// TestUnreadableGoroutines has the memory of a process not come: what was seen last is shown
+// as of then, however often it is asked for, also when another process is given up.
 func TestUnreadableGoroutines(t *testing.T) {
 	exe, err := os.Open("/proc/self/exe")
 	if err != nil {
@@ -192,39 +193,41 @@ func TestUnreadableGoroutines(t *testing.T) {
 	defer func() { _ = symbols.Close() }()
 	tr := newGoTracer(2)
 	tr.memory = &memory{hung: map[int]*hang{1: {times: 1}}}
-	tr.processes[1].comm = "service"
-	tr.processes[1].space.mappings = []mapping{{file: &file{golang: true, symbols: symbols}}}
-	for range 2 {
-		tr.look(1, 8, 2, 3)
-	}
-	tr.goroutinesOf(1).runtime = nil
-	type state struct {
-		count  [3]uint64
-		looked int // which look
-		notes  []string
-	}
-	look := func(n int) state {
-		tr.lookAtAll(tr.alive, time.Unix(int64(n), 0))
-		s := state{count: tr.count(), notes: tr.goroutines.notes()}
-		if !tr.goroutines.looked.IsZero() {
-			s.looked = int(tr.goroutines.looked.Unix())
-		}
-		return s
-	}
-	tr.goroutinesOf(2).err = errors.New("not understood")
-	for n := 1; n < mostFailures; n++ {
-		if diff := cmp.Diff(state{[3]uint64{2, 0, 2}, 0, []string{"not understood"}}, look(n), cmp.AllowUnexported(state{})); diff != "" {
-			t.Errorf("look %d: (-want +got)\n%s", n, diff)
+	for pid, comm := range map[int]string{1: "service", 2: "broken"} {
+		tr.processes[pid].comm = comm
+		tr.processes[pid].space.mappings = []mapping{{file: &file{golang: true, symbols: symbols}}}
+		for range 2 {
+			tr.look(pid, 8, 2, 3)
 		}
 	}
-	want := state{[3]uint64{2, 0, 0}, mostFailures, []string{
-		"goroutines of service (pid 1) are not read: the process's memory does not come", "not understood",
-	}}
-	if diff := cmp.Diff(want, look(mostFailures), cmp.AllowUnexported(state{})); diff != "" {
-		t.Errorf("the last look: (-want +got)\n%s", diff)
+	for range mostFailures {
+		tr.goroutinesOf(2).fail("broken (pid 2)", errors.New("it is odd"), time.Now())
 	}
-	if p := tr.goroutinesOf(1); tr.goroutines.count() != 0 || p.starts != nil || p.stacks != nil {
+	want := []string{
+		"goroutines of broken (pid 2) are not read: it is odd",
+		"goroutines of service (pid 1) could not be read the last time: the process's memory does not come",
+	}
+	for range 2 * mostFailures {
+		tr.goroutinesOf(1).runtime = nil
+		tr.lookAtAll(tr.alive, time.Now())
+		if got := tr.count(); got != [3]uint64{4, 0, 4} || !tr.goroutines.looked.IsZero() {
+			t.Errorf("%d created, released and outstanding, as of %s", got, tr.goroutines.looked)
+		}
+	}
+	if diff := cmp.Diff(want, tr.goroutines.notes()); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if p := tr.goroutinesOf(2); tr.goroutines.count() != 4 || p.known != nil || p.starts != nil || p.stacks != nil {
 		t.Errorf("kept are %+v", p)
+	}
+	tr.look(1, 8, 2, 3)
+	if diff := cmp.Diff(want[:1], tr.goroutines.notes()); diff != "" {
+		t.Errorf("when it came: (-want +got)\n%s", diff)
+	}
+	tr.alive = nil
+	tr.count()
+	if diff := cmp.Diff(want[:1], tr.goroutines.notes()); diff != "" {
+		t.Errorf("when they have ended: (-want +got)\n%s", diff)
 	}
 }
 
@@ -256,20 +259,21 @@ func TestFailures(t *testing.T) {
 					p.fail("service", err, p.tried.Add(test.after))
 				}
 			}
-			if failed := p.err != nil; failed != test.failed {
+			if failed := p.over; failed != test.failed {
 				t.Errorf("given up: %t", failed)
 			}
 		})
 	}
 }
 
-// TestBusyReaders has memory that does not come be that of others: nobody is given up for it.
-func TestBusyReaders(t *testing.T) {
+// TestSlowMemory has memory not come, or that of others: nobody is given up for it.
+func TestSlowMemory(t *testing.T) {
 	p := newGoProcess(0, false)
-	for range 2 * mostFailures {
+	for range mostFailures {
 		p.fail("service", errBusy, time.Now())
+		p.fail("service", fmt.Errorf("read the list of goroutines: %w", errHung), time.Now())
 	}
-	if p.err != nil || p.failures != 0 {
+	if p.over || p.failures != 0 || p.err == nil {
 		t.Errorf("%v after %d failures", p.err, p.failures)
 	}
 }

@@ -242,6 +242,9 @@ func (b *builder) addGoSite(from *goSite, scope uint32) {
 // retireGoroutines adds what an image of a process counted to its sites' past: it is
 // gone, and all that waited with it.
 func (t *Tracer) retireGoroutines(p *goProcess) {
+	if p.err != nil {
+		t.goroutines.unread = last(append(t.goroutines.unread, p.err.Error()), maxNotes)
+	}
 	for _, s := range p.sites {
 		t.past.add(siteKey{Goroutine, s.fingerprint, p.scope}, Site{
 			Kind: Goroutine, Scope: t.scopes.get(p.scope), Fingerprint: s.fingerprint,

@@ -32,8 +32,7 @@ func (t *Tracer) endVerification(p *goProcess, now time.Time) {
 		ended.done = last(append(ended.done, p.verifiedUntil(now)), maxVerified)
 	}
 	switch {
-	case p.err != nil:
-		ended.failed = last(append(ended.failed, p.err.Error()), maxNotes)
+	case p.err != nil: // that is told as it is
 	case v.failed != nil:
 		ended.failed = last(append(ended.failed, p.failure()), maxNotes)
 	case v.scans == 0:

@@ -160,7 +160,7 @@ func TestReplaced(t *testing.T) {
 		"goroutines of old (pid 10) are not read: it is too old",
 		"goroutines of before (pid 7) and another were not verified: they ended before",
 	}
-	if diff := cmp.Diff(want, tracer.unverified()); diff != "" {
+	if diff := cmp.Diff(want, slices.Concat(tracer.goroutines.notes(), tracer.unverified())); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
