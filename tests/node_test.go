@@ -364,6 +364,23 @@ func TestNodeFindsLostProcesses(t *testing.T) {
 	}
 }
 
+// A process that cannot be taken up because its main thread has ended is counted.
+func TestNodeHeadless(t *testing.T) {
+	unreadable := func() uint64 {
+		n := newNode(t, tracer.Options{})
+		n.traceAll(nil)
+		lost := n.lossySnapshot().Lost
+		return lost[slices.IndexFunc(lost, func(c tracer.Counter) bool { return c.Name == "processes_unreadable" })].Count
+	}
+	others := unreadable()
+	p := newProgram(t, "headless")
+	p.start((*exec.Cmd).Start)
+	if got := unreadable(); got <= others {
+		t.Errorf("%d processes are unreadable, and %d without it", got, others)
+	}
+	p.end()
+}
+
 // A program may not have as many names as it likes: those beyond the first are one.
 func TestManyPrograms(t *testing.T) {
 	n := newNode(t, tracer.Options{})

@@ -29,28 +29,34 @@ func (t *Tracer) TraceNode(admit func(cgroup string) bool) error {
 	}
 	// What began meanwhile, as a child of what was not traced yet, is found by the
 	// second look. After that snapshots find what is left.
+	headless := uint64(0)
 	for range 2 {
-		if err := t.beginOthers(); err != nil {
+		var err error
+		if headless, err = t.beginOthers(); err != nil {
 			return err
 		}
 	}
+	t.problems += headless
 	return t.markOld()
 }
 
-// beginOthers begins to trace the processes that are not traced yet.
-func (t *Tracer) beginOthers() error {
+// beginOthers begins to trace the processes that are not traced yet. It returns how many
+// cannot be because their main thread has ended.
+func (t *Tracer) beginOthers() (headless uint64, err error) {
 	all, err := procfs.AllProcs()
 	if err != nil {
-		return fmt.Errorf("list processes: %w", err)
+		return 0, fmt.Errorf("list processes: %w", err)
 	}
 	for _, proc := range all {
 		if t.processes[proc.PID] != nil {
 			continue
 		}
-		// What cannot be traced, as a kernel thread, is none of the others'.
 		p, err := openProcess(proc.PID)
+		if errors.Is(err, errHeadless) {
+			headless++
+		}
 		if err != nil {
-			continue
+			continue // of others that cannot be traced, as a kernel thread, nothing can leak
 		}
 		t.processes[p.pid] = p
 		if err = t.sync(p); errors.Is(err, os.ErrProcessDone) {
@@ -58,7 +64,7 @@ func (t *Tracer) beginOthers() error {
 		}
 		t.note(err)
 	}
-	return nil
+	return headless, nil
 }
 
 // place finds out the scope of a process. It is that of its image from the

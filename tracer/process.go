@@ -45,6 +45,8 @@ type footprint struct{ startStack, codePages uint64 }
 // kernelThread is the PF_KTHREAD bit of field 9 of /proc/PID/stat.
 const kernelThread = 0x00200000
 
+var errHeadless = errors.New("its main thread has ended; that is not supported")
+
 // openProcess looks a process up and checks that it can be traced.
 func openProcess(pid int) (*process, error) {
 	proc, err := procfs.NewProc(pid)
@@ -61,7 +63,7 @@ func openProcess(pid int) (*process, error) {
 	case status.TGID != pid:
 		return nil, fmt.Errorf("trace process %d (%q): it is a thread; name its process, %d", pid, stat.Comm, status.TGID)
 	case stat.State == "Z" && stat.NumThreads > 1:
-		return nil, fmt.Errorf("trace process %d (%q): its main thread has ended; that is not supported", pid, stat.Comm)
+		return nil, fmt.Errorf("trace process %d (%q): %w", pid, stat.Comm, errHeadless)
 	case stat.State == "Z":
 		return nil, fmt.Errorf("trace process %d (%q): it has ended and waits to be reaped by process %d: trace that one", pid, stat.Comm, stat.PPID)
 	}

@@ -177,7 +177,7 @@ func (s *session) sample() error {
 	return nil
 }
 
-// end takes the last snapshot of a target that runs on.
+// end takes the last snapshot of a target that runs on, or of what it has left behind.
 func (s *session) end() error {
 	s.tracer.LookAtGoroutines()
 	return s.sample()
@@ -197,7 +197,7 @@ func (s *session) exited() bool {
 // be about to, and to give back what they hold.
 func (s *session) settle(signals <-chan os.Signal) error {
 	s.stopVerifying()
-	if err := s.sample(); err != nil || s.command == nil || !s.options.failOnLeak {
+	if err := s.end(); err != nil || s.command == nil || !s.options.failOnLeak {
 		return err
 	}
 	enough := time.After(s.options.minAge + sampleEvery)

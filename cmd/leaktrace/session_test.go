@@ -21,14 +21,15 @@ import (
 // of it last.
 type fakeTarget struct {
 	fakeTracer
-	asked []string
+	asked  []string
+	exited chan struct{}
 }
 
 func (*fakeTarget) Trace(int) error                  { return nil }
 func (*fakeTarget) Start(*exec.Cmd) error            { return errors.New("starts nothing") }
 func (*fakeTarget) Target() tracer.Process           { return tracer.Process{PID: 7, Comm: "orders"} }
 func (*fakeTarget) VerifyGoroutines(context.Context) {}
-func (*fakeTarget) Exited() <-chan struct{}          { return nil }
+func (t *fakeTarget) Exited() <-chan struct{}        { return t.exited }
 func (t *fakeTarget) LookAtGoroutines()              { t.asked = append(t.asked, "look") }
 func (t *fakeTarget) Snapshot() (*tracer.Snapshot, error) {
 	t.asked = append(t.asked, "snapshot")
@@ -51,16 +52,20 @@ func (crashed) close() error { return errors.New("the live view crashed") }
 func TestLastLook(t *testing.T) {
 	interrupt := make(chan os.Signal, 1)
 	interrupt <- syscall.SIGINT
+	closed := make(chan struct{})
+	close(closed)
 	for name, test := range map[string]struct {
 		session
 		signals chan os.Signal
+		exited  chan struct{}
 	}{
 		"the duration is over": {session: session{options: runOptions{duration: time.Nanosecond}, view: blocks{io.Discard}}},
 		"a signal":             {session: session{view: blocks{io.Discard}}, signals: interrupt},
 		"the user quits":       {session: session{view: crashed{}}},
+		"the target ends":      {session: session{view: blocks{io.Discard}}, exited: closed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			target := new(fakeTarget)
+			target := &fakeTarget{exited: test.exited}
 			test.tracer = target
 			if err := test.begin(); err != nil {
 				t.Fatal(err)
