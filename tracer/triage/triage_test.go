@@ -52,7 +52,7 @@ func (m machine) process(pid, parent, threads, flags int, state, comm string, fi
 	dir := fmt.Sprintf("proc/%d/", pid)
 	m.write(dir+"stat", fmt.Sprintf("%d (%s) %s %d 1 1 0 -1 %d 0 0 0 0 0 0 0 0 20 0 %d 0 %d 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
 		pid, comm, state, parent, flags, threads, 1000+pid))
-	m.write(dir+"status", fmt.Sprintf("Name:\tx\nUid:\t0\t0\t0\t0\nThreads:\t%d\nCapEff:\t0000000000000000\n", threads))
+	m.write(dir+"status", fmt.Sprintf("Name:\tx\nUid:\t0\t0\t0\t0\nVmSize:\t   20000 kB\nThreads:\t%d\nCapEff:\t0000000000000000\n", threads))
 	m.write(dir+"limits", "Limit                     Soft Limit           Hard Limit           Units     \n"+
 		"Max open files            64                   unlimited            files     \n")
 	m.write(dir+"cgroup", "0::/\n")
