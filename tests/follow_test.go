@@ -75,6 +75,20 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// What a descendant forks while its files are read, which takes many milliseconds, is
+// followed like all others. A static program has none of its files in common with the
+// shell, which is read before.
+func TestFollowWhatIsBornMeanwhile(t *testing.T) {
+	t.Parallel()
+	options := tracer.Options{Follow: true, Kinds: []tracer.Kind{tracer.Zombie}}
+	s := newSession(t, options, "/bin/sh", "-c", filepath.Join(programs, "family")+"; exit")
+	s.startUntraced()
+	s.do("grow")
+	s.trace()
+	told := s.do("go")
+	s.checkIDs("zombies", s.outstanding(s.snapshot(), tracer.Zombie, "leak_child"), byID, told.ZombiePIDs)
+}
+
 // Children are followed also where only sockets are asked for.
 func TestFollowForSockets(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -141,6 +143,8 @@ func TestLimitOfDescriptors(t *testing.T) {
 	l.check(l.read("RLIMIT_NOFILE"), nofile(3))
 	l.do("files 10", false)
 	l.check(l.read("RLIMIT_NOFILE"), nofile(13))
+	l.do("headless", false)
+	l.check(l.read("RLIMIT_NOFILE"), nofile(13))
 	l.do("files 100", true)
 	l.check(l.read("RLIMIT_NOFILE"), nofile(64))
 }
@@ -150,6 +154,7 @@ func TestLimitOfStacks(t *testing.T) {
 	t.Parallel()
 	const space = 200 << 20
 	l := startLimited(t, "ulimit -s 1024", 0, 0, 0, space)
+	l.do("headless", false)
 	l.do("threads 1", false)
 	before := l.read("RLIMIT_AS", "vm.max_map_count")
 	l.do("threads 20", false)
@@ -165,6 +170,29 @@ func TestLimitOfStacks(t *testing.T) {
 	full := l.read("RLIMIT_AS")[0]
 	if each := full.Each[tracer.UnjoinedThread]; each != 1<<20+4096 || full.Max != space || full.Max-full.Used >= each {
 		t.Errorf("got %+v", full)
+	}
+}
+
+// Who has ended has no limits: neither a child that waits to be reaped, which holds
+// nothing any more, nor the one who had a pid before.
+func TestLimitsOfEnded(t *testing.T) {
+	t.Parallel()
+	s := run(t, tracer.Options{Kinds: []tracer.Kind{tracer.Zombie}}, "headless")
+	s.do("go 1")
+	zombie := s.outstanding(s.snapshot(), tracer.Zombie, "leak_child")[0]
+	r, err := limit.NewReader("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if limits, err := r.Read(zombie.Owner); err != nil || len(limits) == 0 {
+		t.Errorf("of the one who lives: %+v, %v", limits, err)
+	}
+	before := zombie.Owner
+	before.Start -= uint64(time.Second)
+	for _, ended := range []tracer.Process{before, {PID: zombie.ID}} {
+		if limits, err := r.Read(ended); !errors.Is(err, os.ErrProcessDone) {
+			t.Errorf("of %+v: %+v, %v", ended, limits, err)
+		}
 	}
 }
 

@@ -199,6 +199,17 @@ func (t *Tracer) mark(p *process, s *space) error {
 	return nil
 }
 
+// marked tells whether the kernel knows a process as traced.
+func (t *Tracer) marked(pid int) bool {
+	pidfd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = unix.Close(pidfd) }()
+	var value ledgerLeakProc
+	return t.maps.Procs.Lookup(int32(pidfd), &value) == nil
+}
+
 // enter moves a process into a space, and retires the one it leaves when no
 // other process uses it.
 func (t *Tracer) enter(p *process, s *space) error {

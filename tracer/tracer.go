@@ -144,14 +144,43 @@ func (t *Tracer) Trace(pid int) error {
 	return t.markOld()
 }
 
-// beginDescendants marks those a process has already.
+// mostPasses bounds how often descendants are listed. Three will do, but for those
+// that fork faster than they can be marked.
+const mostPasses = 50
+
+// beginDescendants marks those a process has already. It takes a while to read the
+// files of one, and what that forks meanwhile is not marked; so they are listed until
+// there is none that is not. A list may lack some of whose parents one has just ended,
+// and is never taken as the only one.
 func (t *Tracer) beginDescendants(pid int) {
-	for _, pid := range descendants(pid) {
-		// A child that has ended meanwhile is a zombie of a traced process.
-		if child, err := openProcess(pid); err == nil {
-			t.note(t.begin(child))
+	begun := make(map[int]bool)
+	for pass := range mostPasses {
+		if found := t.beginUnmarked(descendants(pid), begun); !found && pass > 0 {
+			return
 		}
 	}
+	t.problems++
+}
+
+// beginUnmarked marks the processes that are neither marked nor begun, and tells
+// whether there were any. Those that a marked one has forked the kernel has marked.
+func (t *Tracer) beginUnmarked(pids []int, begun map[int]bool) (found bool) {
+	for _, pid := range pids {
+		if begun[pid] || t.marked(pid) {
+			continue
+		}
+		// A child that has ended meanwhile is a zombie of a traced process.
+		child, err := openProcess(pid)
+		if err != nil {
+			continue
+		}
+		err = t.begin(child)
+		t.note(err)
+		// No event would tell that one not marked has a new image.
+		begun[pid] = !errors.Is(err, errNewImage)
+		found = true
+	}
+	return found
 }
 
 // begin marks a process as traced, its unwind tables first.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/leaktrace/leaktrace/tracer"
@@ -43,7 +44,7 @@ func (s *session) inspect() error {
 	if err != nil {
 		return err
 	}
-	s.seen = inspection{append(parked, s.seen.parkedOf(of)...), s.seen.limitsOf(of, limits)}
+	s.seen = inspection{append(parked, s.seen.parkedOf(of, parked)...), s.seen.limitsOf(of, limits)}
 	return nil
 }
 
@@ -85,17 +86,13 @@ func (of subjects) hold(p tracer.Process, ended bool) {
 	}
 }
 
-// parkedOf is where the threads that have ended were at the look before. An id
-// that is used again is not theirs any more.
-func (i inspection) parkedOf(of subjects) (parked []tracer.Parked) {
-	again := make(map[int]bool, len(of.threads))
-	for _, o := range of.threads {
-		again[o.ID] = true
-	}
+// parkedOf is where the threads were at the look before that this one has not found.
+func (i inspection) parkedOf(of subjects, found []tracer.Parked) (parked []tracer.Parked) {
+	lost := of.lost(found)
 	for _, group := range i.parked {
 		var left []int
 		for _, tid := range group.Threads {
-			if of.ended[tid] && !again[tid] {
+			if lost[tid] {
 				left = append(left, tid)
 			}
 		}
@@ -107,18 +104,35 @@ func (i inspection) parkedOf(of subjects) (parked []tracer.Parked) {
 	return parked
 }
 
-// limitsOf adds to what was read now what bounded the processes that have ended.
+// lost is the threads that have ended, be it since the snapshot: a look that comes
+// after it finds them no more. An id that is used again is not theirs any more.
+func (of subjects) lost(found []tracer.Parked) map[int]bool {
+	lost := maps.Clone(of.ended)
+	for _, o := range of.threads {
+		lost[o.ID] = !of.ended[o.ID]
+	}
+	for _, group := range found {
+		for _, tid := range group.Threads {
+			lost[tid] = false
+		}
+	}
+	return lost
+}
+
+// limitsOf adds to what was read now what bounded the processes that have ended, be
+// it since the snapshot.
 func (i inspection) limitsOf(of subjects, limits map[int][]limit.Limit) map[int][]limit.Limit {
 	for pid, known := range i.limits {
-		if _, read := limits[pid]; of.ended[pid] && !read {
+		_, owner := of.owners[pid]
+		if _, read := limits[pid]; !read && (owner || of.ended[pid]) {
 			limits[pid] = known
 		}
 	}
 	return limits
 }
 
-// readLimits reads what bounds some processes. Of one that has ended meanwhile
-// nothing is known.
+// readLimits reads what bounds some processes. One that has ended meanwhile is left
+// out.
 func readLimits(owners map[int]tracer.Process) (map[int][]limit.Limit, error) {
 	reader, err := limit.NewReader("/")
 	if err != nil {

@@ -33,7 +33,7 @@ func TestInspectionKeepsTheEnded(t *testing.T) {
 		site(verdict.Leaking, false, 20, 21, 22),
 		site(verdict.Steady, false, 40, 41),
 	})
-	got := inspection{before.parkedOf(of), before.limitsOf(of, map[int][]limit.Limit{20: {{Name: "new"}}})}
+	got := inspection{before.parkedOf(of, []tracer.Parked{{Threads: []int{21}}}), before.limitsOf(of, map[int][]limit.Limit{20: {{Name: "new"}}})}
 	want := inspection{
 		parked: []tracer.Parked{{Threads: []int{11, 12}}, {Running: true, Threads: []int{14}}},
 		limits: map[int][]limit.Limit{10: {{Name: "ended"}}, 20: {{Name: "new"}}},
@@ -47,6 +47,28 @@ func TestInspectionKeepsTheEnded(t *testing.T) {
 	}
 	owners := map[int]tracer.Process{20: {PID: 20}, 40: {PID: 40}}
 	if diff := cmp.Diff([]int{21, 22}, looked) + cmp.Diff(owners, of.owners); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The snapshot is up to a second older than the look: what has ended in between is
+// known to nobody as ended, and cannot be looked at any more.
+func TestInspectionKeepsWhatEndsMeanwhile(t *testing.T) {
+	before := inspection{
+		parked: []tracer.Parked{{Threads: []int{11, 12, 13}}, {Threads: []int{21}}},
+		limits: map[int][]limit.Limit{10: {{Name: "of one that ended"}}, 20: {{Name: "old"}}, 30: {{Name: "forgotten"}}},
+	}
+	of := subjectsOf([]verdict.Site{
+		site(verdict.Leaking, false, 10, 11, 12),
+		site(verdict.Leaking, false, 20, 21),
+	})
+	found := []tracer.Parked{{Running: true, Threads: []int{12, 21}}}
+	got := inspection{before.parkedOf(of, found), before.limitsOf(of, map[int][]limit.Limit{20: {{Name: "new"}}})}
+	want := inspection{
+		parked: []tracer.Parked{{Threads: []int{11}}},
+		limits: map[int][]limit.Limit{10: {{Name: "of one that ended"}}, 20: {{Name: "new"}}},
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(inspection{})); diff != "" {
 		t.Error(diff)
 	}
 }

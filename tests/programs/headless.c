@@ -18,20 +18,6 @@ SITE void leak_child(void)
 	note(&zombies, child);
 }
 
-/* The main thread stays behind as a zombie until the last thread has ended. */
-static void await_main_gone(void)
-{
-	char state = 'R';
-
-	while (state != 'Z') {
-		FILE *stat = fopen("/proc/self/stat", "r");
-
-		if (!stat || fscanf(stat, "%*d (headless) %c", &state) != 1)
-			die("/proc/self/stat");
-		fclose(stat);
-	}
-}
-
 static void *obey(void *unused)
 {
 	struct command command;

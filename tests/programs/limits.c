@@ -4,8 +4,9 @@
  *
  * Protocol in program.h. The commands create things until there are N more of
  * them, or until the kernel refuses: `zombies N`, `threads N` (parked),
- * `files N`. `userns` enters a user namespace of its own. Prints, since the
- * start:
+ * `files N`. `userns` enters a user namespace of its own; from `headless` on
+ * another thread does all this, and the main thread has ended. Prints, since
+ * the start:
  *   {"zombies":N,"threads":N,"files":N,"refused":true}
  * refused is whether the kernel refused the last command for want of room.
  */
@@ -67,6 +68,16 @@ static bool user_namespace(void)
 	return true;
 }
 
+static void *serve_instead(void *unused);
+
+static bool headless(void)
+{
+	pthread_t other;
+
+	need_zero(pthread_create(&other, NULL, serve_instead, NULL), "pthread_create");
+	pthread_exit(NULL);
+}
+
 static const struct {
 	const char *verb;
 	bool (*create)(void);
@@ -75,6 +86,7 @@ static const struct {
 	{"threads", thread},
 	{"files", file},
 	{"userns", user_namespace},
+	{"headless", headless},
 };
 
 static void limit(int resource, rlim_t max)
@@ -108,10 +120,34 @@ static bool obey(const struct command *command)
 	unknown_verb(command);
 }
 
-int main(int argc, char **argv)
+static void tell(bool room)
+{
+	printf("{\"zombies\":%d,\"threads\":%d,\"files\":%d,\"refused\":%s}\n",
+	       zombies, threads, files, room ? "false" : "true");
+}
+
+static _Noreturn void serve(void)
 {
 	struct command command;
 
+	while (next_command(&command))
+		tell(obey(&command));
+	/* Zombies left to another reaper would count against the next test. */
+	while (wait(NULL) > 0)
+		;
+	exit(0);
+}
+
+static void *serve_instead(void *unused)
+{
+	await_main_gone();
+	tell(true);
+	serve();
+	return unused;
+}
+
+int main(int argc, char **argv)
+{
 	if (argc != 5) {
 		fprintf(stderr, "usage: limits UID NPROC NOFILE AS\n");
 		return 2;
@@ -123,14 +159,5 @@ int main(int argc, char **argv)
 	limit(RLIMIT_AS, strtoul(argv[4], NULL, 10));
 	become((uid_t)strtoul(argv[1], NULL, 10));
 	ready();
-	while (next_command(&command)) {
-		bool room = obey(&command);
-
-		printf("{\"zombies\":%d,\"threads\":%d,\"files\":%d,\"refused\":%s}\n",
-		       zombies, threads, files, room ? "false" : "true");
-	}
-	/* Zombies left to another reaper would count against the next test. */
-	while (wait(NULL) > 0)
-		;
-	return 0;
+	serve();
 }

@@ -167,6 +167,21 @@ static inline void await_exit(pid_t pid)
 	need(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), "waitid WNOWAIT");
 }
 
+/* Called by another thread: the main thread, which ends by pthread_exit, stays
+ * behind as a zombie until the last one has ended. */
+static inline void await_main_gone(void)
+{
+	char state = 'R';
+
+	while (state != 'Z') {
+		FILE *stat = fopen("/proc/self/stat", "re");
+
+		if (!stat || fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
+			die("/proc/self/stat");
+		fclose(stat);
+	}
+}
+
 static inline void reap(pid_t pid)
 {
 	need(waitpid(pid, NULL, 0), "waitpid");

@@ -11,7 +11,7 @@ import (
 // cgroupTasks is the pids.max of a process's cgroup and of those above it, as
 // far up as they are mounted here: the kernel asks every one of them.
 func cgroupTasks(p *process) []Limit {
-	groups, err := p.proc.Cgroups()
+	groups, err := p.thread.proc.Cgroups()
 	if err != nil {
 		return nil
 	}

@@ -42,7 +42,7 @@ func (r *Reader) readTasks() (uint64, bool) {
 
 // openFiles is RLIMIT_NOFILE.
 func openFiles(p *process) []Limit {
-	used, err := p.proc.FileDescriptorsLen()
+	used, err := p.thread.proc.FileDescriptorsLen()
 	if err != nil || p.limits == nil || p.limits.OpenFiles >= boundless {
 		return nil
 	}
@@ -57,7 +57,7 @@ func openFiles(p *process) []Limit {
 // for all without CAP_SYS_ADMIN. It counts open files, which several
 // descriptors can share.
 func hostFiles(p *process) []Limit {
-	userNS, ok := p.userNS(p.proc.PID)
+	userNS, ok := userNSOf(p.dir)
 	if !ok || userNS == initialUserNS && p.status.caps&(1<<unix.CAP_SYS_ADMIN) != 0 {
 		return nil
 	}

@@ -108,12 +108,12 @@ func NewReader(root string) (*Reader, error) {
 	return r, nil
 }
 
-// process is one process whose limits are read.
+// process is one process whose limits are read, by way of one of its threads.
 type process struct {
 	*Reader
-	proc   procfs.Proc
+	thread
 	status status
-	// limits is nil where /proc/PID/limits could not be read.
+	// limits is nil where the thread's limits could not be read.
 	limits *procfs.ProcLimits
 	name   string
 }
@@ -121,40 +121,55 @@ type process struct {
 // Read returns what bounds the objects of some kinds, or of all when none is
 // named, that a process holds: the limits closest to the process first. What
 // cannot be read, is unlimited, or does not apply to the process is absent. The
-// error is os.ErrProcessDone when the process has ended.
+// error is os.ErrProcessDone when the process has ended, also when it waits to be
+// reaped or another one has got its pid.
 //
 // The tracer is taken to be in the initial user namespace, as BPF demands.
 func (r *Reader) Read(p tracer.Process, kinds ...tracer.Kind) ([]Limit, error) {
-	read, err := r.open(p)
-	if err != nil {
-		return nil, fmt.Errorf("read limits of process %d: %w", p.PID, err)
-	}
 	if len(kinds) == 0 {
 		kinds = tracer.Kinds()
 	}
-	var limits []Limit
-	for _, s := range sources {
-		if slices.ContainsFunc(kinds, func(k tracer.Kind) bool { return slices.Contains(uses[k], s.resource) }) {
-			limits = append(limits, s.read(read)...)
+	for t := range r.threadsOf(p.PID) {
+		read, err := r.open(p, t)
+		if errors.Is(err, os.ErrProcessDone) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read limits of process %d: %w", p.PID, err)
+		}
+		// Asked last: /proc shows less and less of one that ends, and no error.
+		if limits := read.all(kinds); read.alive(p) {
+			return limits, nil
 		}
 	}
-	return limits, nil
+	return nil, fmt.Errorf("read limits of process %d: %w", p.PID, os.ErrProcessDone)
 }
 
-func (r *Reader) open(p tracer.Process) (*process, error) {
-	s, err := readStatus(r.path("proc", fmt.Sprint(p.PID), "status"), make([]byte, statusSize))
+// all reads what bounds objects of some kinds.
+func (p *process) all(kinds []tracer.Kind) (limits []Limit) {
+	for _, s := range sources {
+		if slices.ContainsFunc(kinds, func(k tracer.Kind) bool { return slices.Contains(uses[k], s.resource) }) {
+			limits = append(limits, s.read(p)...)
+		}
+	}
+	return limits
+}
+
+// open begins to read a process by way of a thread. It fails with os.ErrProcessDone
+// when the thread has ended.
+func (r *Reader) open(p tracer.Process, t thread) (*process, error) {
+	s, err := readStatus(filepath.Join(t.dir, "status"), make([]byte, statusSize))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
 		return nil, os.ErrProcessDone
 	}
 	if err != nil {
 		return nil, err
 	}
-	proc, err := r.proc.Proc(p.PID)
-	if err != nil {
+	if s.size == 0 {
 		return nil, os.ErrProcessDone
 	}
-	read := &process{Reader: r, proc: proc, status: s, name: fmt.Sprintf("%s (pid %d)", p.Comm, p.PID)}
-	if limits, err := proc.Limits(); err == nil {
+	read := &process{Reader: r, thread: t, status: s, name: fmt.Sprintf("%s (pid %d)", p.Comm, p.PID)}
+	if limits, err := t.proc.Limits(); err == nil {
 		read.limits = &limits
 	}
 	return read, nil

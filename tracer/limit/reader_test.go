@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -71,6 +72,11 @@ func statusFile(uid, threads int, caps string) string {
 	return fmt.Sprintf("Name:\tserver\nUid:\t%d\t1\t1\t1\nVmSize:\t   20000 kB\nThreads:\t%d\nCapEff:\t%s\n", uid, threads, caps)
 }
 
+// statFile is /proc/PID/stat of a process that began so many ticks after boot.
+func statFile(pid int, state string, threads, began int) string {
+	return fmt.Sprintf("%d (server) %s 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 %d 0 %d 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n", pid, state, threads, began)
+}
+
 const (
 	none   = "0000000000000000"
 	initNS = "-> user:[4026531837]"
@@ -83,6 +89,7 @@ const (
 var server = tree{
 	"proc/self/mountinfo": "22 1 254:0 / / rw - ext4 /dev/root rw\n" + v2Only,
 	"proc/12/status":      statusFile(33, 3, none),
+	"proc/12/stat":        statFile(12, "S", 3, 700),
 	"proc/12/limits":      limitsFile("100", "1024", "unlimited"),
 	"proc/12/ns/user":     initNS,
 	"proc/12/cgroup":      "0::/\n",
@@ -99,6 +106,7 @@ var server = tree{
 ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]
 `,
 	"proc/13/status":              statusFile(33, 4, none),
+	"proc/13/stat":                statFile(13, "S", 4, 700),
 	"proc/13/ns/user":             initNS,
 	"proc/14/status":              statusFile(33, 50, none),
 	"proc/14/ns/user":             podNS,
@@ -209,12 +217,10 @@ func TestRead(t *testing.T) {
 			change: tree{"proc/12/status": statusFile(33, 6, none)},
 			want:   append([]Limit{{nproc.Name, Tasks, taskEach, 10, 100, true}}, without(nproc, mapCount)...),
 		},
-		"ended, with no address space": {
-			change: tree{
-				"proc/12/limits": limitsFile("100", "1024", "104857600"),
-				"proc/12/status": strings.Replace(statusFile(33, 3, none), "VmSize", "VmNone", 1),
-			},
-			want: all,
+		"the main thread has ended": {change: headless, want: all},
+		"and a thread is ending": {
+			change: headless.with(tree{"proc/12/task/15/status": ending, "proc/12/task/15/fd/": ""}),
+			want:   all,
 		},
 		"address space": {
 			change: tree{"proc/12/limits": limitsFile("100", "1024", "104857600")},
@@ -265,14 +271,101 @@ func TestReaderIsOneLook(t *testing.T) {
 	}
 }
 
+// ending is the status of a task of the server that has given up its memory, and
+// with it or in a moment its descriptors.
+var ending = strings.Replace(statusFile(33, 3, none), "VmSize", "VmNone", 1)
+
+// ended is the server after its end, before it is reaped: no more is told of it.
+var ended = tree{
+	"proc/12/status": ending,
+	"proc/12/stat":   statFile(12, "Z", 1, 700),
+	"proc/12/maps":   "",
+	"proc/12/fd/0":   gone, "proc/12/fd/1": gone, "proc/12/fd/7": gone, "proc/12/fd/": "",
+}
+
+// headless is the server with a main thread that has ended, and another that has not.
+var headless = ended.with(tree{
+	"proc/12/stat":            statFile(12, "Z", 3, 700),
+	"proc/12/limits":          gone,
+	"proc/12/cgroup":          gone,
+	"proc/12/ns/user":         gone,
+	"proc/12/task/12/status":  ending,
+	"proc/12/task/16/status":  server["proc/12/status"],
+	"proc/12/task/16/limits":  server["proc/12/limits"],
+	"proc/12/task/16/cgroup":  server["proc/12/cgroup"],
+	"proc/12/task/16/maps":    server["proc/12/maps"],
+	"proc/12/task/16/ns/user": initNS,
+	"proc/12/task/16/fd/0":    "", "proc/12/task/16/fd/1": "", "proc/12/task/16/fd/7": "",
+})
+
+// Of a process that has ended there is nothing to say: above all not that it uses
+// no descriptors.
 func TestReadEnded(t *testing.T) {
-	r, err := NewReader(server.write(t))
+	tests := map[string]struct {
+		files tree
+		of    tracer.Process
+	}{
+		"gone":                      {server, tracer.Process{PID: 999}},
+		"not reaped":                {server.with(ended), tracer.Process{PID: 12}},
+		"ending, not a zombie yet":  {server.with(ended).with(tree{"proc/12/stat": statFile(12, "R", 1, 700)}), tracer.Process{PID: 12}},
+		"ending, so are its others": {server.with(headless).with(tree{"proc/12/task/16/status": ending}), tracer.Process{PID: 12}},
+		"its pid is used again":     {server, tracer.Process{PID: 12, Start: 3e9}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			r, err := NewReader(test.files.write(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			limits, err := r.Read(test.of)
+			if !errors.Is(err, os.ErrProcessDone) || limits != nil {
+				t.Errorf("got %v, %v", limits, err)
+			}
+		})
+	}
+}
+
+// What is read of a process while it ends is less than it had.
+func TestReadWhileItEnds(t *testing.T) {
+	root := server.write(t)
+	r, err := NewReader(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	limits, err := r.Read(tracer.Process{PID: 999})
-	if !errors.Is(err, os.ErrProcessDone) || limits != nil {
+	// Asked in the middle, after the first look at the process.
+	r.tasks = func() (uint64, bool) {
+		status := os.WriteFile(filepath.Join(root, "proc/12/status"), []byte(ending), 0o644)
+		descriptors := os.RemoveAll(filepath.Join(root, "proc/12/fd"))
+		if err := errors.Join(status, descriptors, os.Mkdir(filepath.Join(root, "proc/12/fd"), 0o755)); err != nil {
+			t.Error(err)
+		}
+		return 290, true
+	}
+	if limits, err := r.Read(tracer.Process{PID: 12}); !errors.Is(err, os.ErrProcessDone) || limits != nil {
 		t.Errorf("got %v, %v", limits, err)
+	}
+}
+
+func TestLater(t *testing.T) {
+	const start = uint64(12_345_678_901) // in the 1235th tick after boot
+	tests := map[string]struct {
+		ticks  uint64
+		asleep time.Duration
+		want   bool
+	}{
+		"itself":                         {1234, 0, false},
+		"asleep since":                   {1234, time.Hour, false},
+		"asleep before":                  {1234 + 360_000, time.Hour, false},
+		"between the clocks":             {1235, 0, false},
+		"another":                        {1236, 0, true},
+		"another, after the longest nap": {1236 + 360_000, time.Hour, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := later(test.ticks, start, test.asleep); got != test.want {
+				t.Errorf("got %v", got)
+			}
+		})
 	}
 }
 

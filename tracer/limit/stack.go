@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -23,7 +24,7 @@ type space struct {
 // their heap, do not; so the maps must show a stack for every other thread at
 // least, all of one size.
 func stacks(p *process) []Limit {
-	s, ok := readSpace(p.path("proc", strconv.Itoa(p.proc.PID), "maps"))
+	s, ok := readSpace(filepath.Join(p.dir, "maps"))
 	if !ok || s.stacks == 0 || 2*s.stacks+1 < p.status.threads {
 		return nil
 	}
@@ -35,7 +36,7 @@ func stacks(p *process) []Limit {
 			Used: s.mappings, Max: limit,
 		})
 	}
-	if p.status.size > 0 && p.limits != nil && p.limits.AddressSpace < boundless {
+	if p.limits != nil && p.limits.AddressSpace < boundless {
 		limits = append(limits, Limit{
 			Name:     "RLIMIT_AS of " + p.name,
 			Resource: AddressSpace, Each: each(AddressSpace, s.stack),

@@ -19,7 +19,7 @@ type status struct {
 	uid, threads uint64
 	// caps is the effective capabilities, in the process's user namespace.
 	caps uint64
-	// size is the address space in bytes, 0 when the process has ended.
+	// size is the address space in bytes, 0 when the thread has given it up to end.
 	size uint64
 }
 

@@ -3,6 +3,7 @@ package limit
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -38,7 +39,7 @@ func userTasks(p *process) []Limit {
 	if p.limits == nil || p.limits.Processes >= boundless || p.status.uid == 0 {
 		return nil
 	}
-	userNS, ok := p.userNS(p.proc.PID)
+	userNS, ok := userNSOf(p.dir)
 	if !ok || userNS == initialUserNS && p.status.caps&privileged != 0 {
 		return nil
 	}
@@ -53,8 +54,9 @@ func userTasks(p *process) []Limit {
 	}}
 }
 
-func (r *Reader) userNS(pid int) (string, bool) {
-	name, err := os.Readlink(r.path("proc", strconv.Itoa(pid), "ns/user"))
+// userNSOf names the user namespace of the task that has a directory in /proc.
+func userNSOf(dir string) (string, bool) {
+	name, err := os.Readlink(filepath.Join(dir, "ns/user"))
 	return name, err == nil
 }
 
@@ -96,7 +98,7 @@ func (u *users) tasks(a account) uint64 {
 	}
 	var n uint64
 	for pid, threads := range u.threads[a.uid] {
-		if userNS, ok := u.reader.userNS(pid); ok && userNS == a.userNS {
+		if userNS, ok := userNSOf(u.reader.path("proc", strconv.Itoa(pid))); ok && userNS == a.userNS {
 			n += threads
 		}
 	}

@@ -18,6 +18,7 @@ import (
 // look is a look that is being taken.
 type look struct {
 	root      string
+	fs        procfs.FS
 	processes map[int]*Process // but zombies and kernel threads
 	zombies   []zombie
 	networks  map[string]*network // by the name of the namespace
@@ -33,21 +34,29 @@ type zombie struct {
 }
 
 // network is a network namespace and the processes that are in it.
-type network struct{ pids []int }
+type network struct{ members []member }
+
+// member is a process in a network namespace, and the directory that shows what it
+// holds: its own, or that of a thread.
+type member struct {
+	pid int
+	dir string
+}
 
 // enter notes that a process is in a namespace.
-func (l *look) enter(pid int, namespace string) {
+func (l *look) enter(m member, namespace string) {
 	if l.networks[namespace] == nil {
 		l.networks[namespace] = &network{}
 	}
-	l.networks[namespace].pids = append(l.networks[namespace].pids, pid)
+	l.networks[namespace].members = append(l.networks[namespace].members, m)
 }
 
 // addSelf notes where the one who looks is: that namespace may be looked at even where
 // no other process may.
 func (l *look) addSelf(pid int) {
-	if namespace, err := os.Readlink(l.path(pid, "ns/net")); err == nil {
-		l.enter(pid, namespace)
+	dir := l.path(pid)
+	if namespace, err := os.Readlink(filepath.Join(dir, "ns/net")); err == nil {
+		l.enter(member{pid, dir}, namespace)
 	}
 }
 
@@ -70,26 +79,46 @@ func (l *look) add(proc procfs.Proc) {
 	}
 	p := &Process{Process: tracer.Process{PID: proc.PID, Comm: stat.Comm}, Threads: stat.NumThreads}
 	l.processes[proc.PID] = p
+	dir := l.path(proc.PID)
+	if stat.State == "Z" {
+		proc, dir = l.livingThread(proc)
+	}
 	descriptors, err := proc.FileDescriptorsLen()
-	namespace, nsErr := os.Readlink(l.path(proc.PID, "ns/net"))
+	namespace, nsErr := os.Readlink(filepath.Join(dir, "ns/net"))
 	if errors.Is(errors.Join(err, nsErr), os.ErrPermission) {
-		l.result.Unreadable = append(l.result.Unreadable, proc.PID)
+		l.result.Unreadable = append(l.result.Unreadable, p.PID)
 		return
 	}
+	if nsErr != nil {
+		return // it is ending, and holds nothing any more
+	}
 	p.Descriptors = descriptors
-	l.enter(proc.PID, namespace)
+	l.enter(member{p.PID, dir}, namespace)
 }
 
-func (l *look) path(pid int, name string) string {
-	return filepath.Join(l.root, "proc", strconv.Itoa(pid), name)
+// livingThread is a thread of a process whose main thread has ended, and its directory:
+// of the main thread /proc shows no descriptors then and no namespace. If no thread
+// lives any more the process itself will do.
+func (l *look) livingThread(proc procfs.Proc) (procfs.Proc, string) {
+	threads, _ := l.fs.AllThreads(proc.PID) // none if it has ended
+	for _, thread := range threads {
+		if stat, err := thread.Stat(); err == nil && stat.State != "Z" && stat.State != "X" {
+			return thread, filepath.Join(l.path(proc.PID), "task", strconv.Itoa(thread.PID))
+		}
+	}
+	return proc, l.path(proc.PID)
+}
+
+func (l *look) path(pid int) string {
+	return filepath.Join(l.root, "proc", strconv.Itoa(pid))
 }
 
 // addZombies counts what is still a zombie now: who reaps his children has done so
 // since the look began.
-func (l *look) addZombies(fs procfs.FS) {
+func (l *look) addZombies() {
 	names := map[int]map[string]int{}
 	for _, z := range l.zombies {
-		proc, err := fs.Proc(z.pid)
+		proc, err := l.fs.Proc(z.pid)
 		if err != nil || l.processes[z.parent] == nil {
 			continue
 		}
@@ -119,9 +148,9 @@ func (l *look) addSockets() {
 		if len(waiting) == 0 {
 			continue
 		}
-		for _, pid := range n.pids {
-			if p := l.processes[pid]; p != nil {
-				p.CloseWait = l.held(pid, waiting)
+		for _, m := range n.members {
+			if p := l.processes[m.pid]; p != nil {
+				p.CloseWait = l.held(m.dir, waiting)
 			}
 		}
 		for _, held := range waiting {
@@ -135,10 +164,10 @@ func (l *look) addSockets() {
 // closeWait lists the sockets of a namespace that are in CLOSE_WAIT, by inode. None
 // of them is held as yet.
 func (l *look) closeWait(n *network) map[uint64]bool {
-	for _, pid := range n.pids {
+	for _, m := range n.members {
 		waiting := map[uint64]bool{}
-		v4 := readSockets(l.path(pid, "net/tcp"), waiting)
-		v6 := readSockets(l.path(pid, "net/tcp6"), waiting)
+		v4 := readSockets(filepath.Join(m.dir, "net/tcp"), waiting)
+		v6 := readSockets(filepath.Join(m.dir, "net/tcp6"), waiting)
 		if v4 == nil || v6 == nil {
 			return waiting
 		}
@@ -169,9 +198,10 @@ func readSockets(path string, waiting map[uint64]bool) error {
 	return lines.Err()
 }
 
-// held counts which of the sockets a process holds, and notes that they are held.
-func (l *look) held(pid int, waiting map[uint64]bool) int {
-	dir, err := os.Open(l.path(pid, "fd"))
+// held counts which of the sockets a process holds by its directory, and notes that
+// they are held.
+func (l *look) held(process string, waiting map[uint64]bool) int {
+	dir, err := os.Open(filepath.Join(process, "fd"))
 	if err != nil {
 		return 0
 	}

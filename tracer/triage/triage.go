@@ -74,7 +74,7 @@ func Machine(root string, self int) (*Look, error) {
 	if len(all) == 0 {
 		return nil, errors.New("look at processes: there are none (is /proc mounted?)")
 	}
-	l := &look{root: root, processes: map[int]*Process{}, networks: map[string]*network{}}
+	l := &look{root: root, fs: fs, processes: map[int]*Process{}, networks: map[string]*network{}}
 	for _, proc := range all {
 		if proc.PID == self {
 			l.addSelf(self)
@@ -83,7 +83,7 @@ func Machine(root string, self int) (*Look, error) {
 		}
 	}
 	l.addSockets()
-	l.addZombies(fs)
+	l.addZombies()
 	return l.finish()
 }
 

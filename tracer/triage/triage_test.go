@@ -49,10 +49,28 @@ func (m machine) link(path, target string) {
 // process adds a process; files are what its descriptors are.
 func (m machine) process(pid, parent, threads, flags int, state, comm string, files ...string) {
 	m.t.Helper()
+	m.task(fmt.Sprintf("proc/%d/", pid), pid, parent, threads, flags, state, comm, files...)
+}
+
+// headless adds a process whose main thread has ended, which shows that it has a thread.
+func (m machine) headless(pid, parent int, comm string, files ...string) {
+	m.t.Helper()
+	m.process(pid, parent, 2, 0, "Z", comm)
 	dir := fmt.Sprintf("proc/%d/", pid)
+	m.write(dir+"status", "Name:\tx\nUid:\t0\t0\t0\t0\nThreads:\t2\nCapEff:\t0000000000000000\n")
+	if err := os.Remove(filepath.Join(m.root, dir, "ns/net")); err != nil {
+		m.t.Fatal(err)
+	}
+	m.task(fmt.Sprintf("%stask/%d/", dir, pid), pid, parent, 2, 0, "Z", comm)
+	m.task(fmt.Sprintf("%stask/%d/", dir, pid+500), pid+500, parent, 2, 0, "S", comm, files...)
+}
+
+// task adds a process or a thread of one in a directory.
+func (m machine) task(dir string, pid, parent, threads, flags int, state, comm string, files ...string) {
+	m.t.Helper()
 	m.write(dir+"stat", fmt.Sprintf("%d (%s) %s %d 1 1 0 -1 %d 0 0 0 0 0 0 0 0 20 0 %d 0 %d 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
 		pid, comm, state, parent, flags, threads, 1000+pid))
-	m.write(dir+"status", fmt.Sprintf("Name:\tx\nUid:\t0\t0\t0\t0\nThreads:\t%d\nCapEff:\t0000000000000000\n", threads))
+	m.write(dir+"status", fmt.Sprintf("Name:\tx\nUid:\t0\t0\t0\t0\nVmSize:\t   20000 kB\nThreads:\t%d\nCapEff:\t0000000000000000\n", threads))
 	m.write(dir+"limits", "Limit                     Soft Limit           Hard Limit           Units     \n"+
 		"Max open files            64                   unlimited            files     \n")
 	m.write(dir+"cgroup", "0::/\n")
@@ -119,6 +137,22 @@ func TestMachine(t *testing.T) {
 			{Process: named(7, "orders"), Threads: 1, Descriptors: 6, CloseWait: 2},
 			{Process: named(8, "worker"), Threads: 1, Descriptors: 2, CloseWait: 1},
 		}}},
+		"a process whose main thread has ended": {func(m machine) {
+			files := strings.Split(strings.Repeat("/dev/null ", 48), " ")[:48]
+			m.headless(7, 1, "orders", append(files, "socket:[41]", "socket:[42]")...)
+			m.write("proc/7/task/507/net/tcp", sockets(closeWait, 41, 42))
+			m.write("proc/7/task/507/net/tcp6", "")
+		}, Look{Processes: 1, Worst: []Process{
+			{Process: named(7, "orders"), Threads: 2, Descriptors: 50, CloseWait: 2, Limits: []limit.Limit{nofile("orders (pid 7)", 50)}},
+		}}},
+		"a process that ends has no namespace any more": {func(m machine) {
+			m.process(7, 1, 1, 0, "S", "orders", "socket:[41]")
+			m.write("proc/7/net/tcp", sockets(closeWait, 41))
+			m.write("proc/7/net/tcp6", "")
+			if err := os.Remove(filepath.Join(m.root, "proc/7/ns/net")); err != nil {
+				m.t.Fatal(err)
+			}
+		}, Look{Processes: 1}},
 		"sockets of processes that hide them": {func(m machine) {
 			m.process(99, 1, 1, 0, "R", "leaktrace", "socket:[7]")
 			m.write("proc/99/net/tcp", sockets(closeWait, 41, 42)+"garbage\n  9: 0 0 08\n")
@@ -138,10 +172,7 @@ func TestMachine(t *testing.T) {
 			m.process(8, 1, 1, 0, "S", "files", strings.Split(strings.Repeat("/dev/null ", 48), " ")[:48]...)
 			m.process(9, 1, 1, 0, "S", "fewer", strings.Split(strings.Repeat("/dev/null ", 47), " ")[:47]...)
 		}, Look{Processes: 3, Worst: []Process{
-			{Process: named(8, "files"), Threads: 1, Descriptors: 48, Limits: []limit.Limit{{
-				Name: "RLIMIT_NOFILE of files (pid 8)", Resource: limit.Descriptors,
-				Each: map[tracer.Kind]uint64{tracer.CloseWait: 1}, Used: 48, Max: 64,
-			}}},
+			{Process: named(8, "files"), Threads: 1, Descriptors: 48, Limits: []limit.Limit{nofile("files (pid 8)", 48)}},
 			{Process: named(7, "threads"), Threads: 900},
 		}}},
 		"a limit that others fill": {func(m machine) {
@@ -169,6 +200,13 @@ func TestMachine(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func nofile(of string, used uint64) limit.Limit {
+	return limit.Limit{
+		Name: "RLIMIT_NOFILE of " + of, Resource: limit.Descriptors,
+		Each: map[tracer.Kind]uint64{tracer.CloseWait: 1}, Used: used, Max: 64,
 	}
 }
 

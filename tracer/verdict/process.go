@@ -66,7 +66,8 @@ func (p processes) any(some iter.Seq[tracer.Process]) bool {
 const maxKept = 256
 
 // keep saves the verdicts that the processes missing from the next snapshot
-// would take with them. It judges by the snapshots before.
+// would take with them. It judges by the snapshots before. What others left behind
+// that ended earlier was judged then, when they were still the ones to reap it.
 func (h *History) keep(next processes) {
 	if h.onlyNow || !h.processes.lost(next) {
 		return
@@ -81,6 +82,9 @@ func (h *History) keep(next processes) {
 		s := &h.sites[i]
 		k := keyOf(s)
 		if !bereft[k] && len(next.total) > 0 {
+			continue
+		}
+		if _, judged := h.kept[k]; judged && h.orphaned(s) {
 			continue
 		}
 		j := h.judge(s)

@@ -152,6 +152,41 @@ func TestProcessesThatEnd(t *testing.T) {
 	}
 }
 
+// A worker is to blame for the zombies it left behind, and pid 1 is not, however long
+// that takes to reap them and whatever ends meanwhile.
+func TestReaperOfWhatIsLeftBehind(t *testing.T) {
+	pid1, main, jit := tracer.Process{PID: 1}, tracer.Process{PID: 1000}, tracer.Process{PID: 1001}
+	h := New(start, seconds(10))
+	show := func(from, to int, reaper tracer.Process, alive ...tracer.Process) {
+		for at := from; at < to; at++ {
+			s := snapshotAt(tracer.Zombie, pool(3, 0), float64(at))
+			for i := range s.Sites[0].Outstanding {
+				o := &s.Sites[0].Outstanding[i]
+				o.Owner, o.Zombie = jit, &tracer.ZombieInfo{Reaper: reaper}
+			}
+			for _, p := range alive {
+				s.Processes = append(s.Processes, tracer.ProcessActivity{Process: p})
+			}
+			h.Add(s)
+		}
+	}
+	check := func(when string) {
+		t.Helper()
+		sites := h.Sites()
+		if len(sites) != 1 || sites[0].State != Leaking || !sites[0].Ended {
+			t.Fatalf("%s: %+v", when, sites)
+		}
+		if got := sites[0].Outstanding[0].Zombie.Reaper; got != jit {
+			t.Errorf("%s: were to be reaped by pid %d", when, got.PID)
+		}
+	}
+	show(0, 30, jit, jit, main)
+	show(30, 33, pid1, main)
+	check("the worker has ended")
+	show(33, 36, pid1)
+	check("all has ended")
+}
+
 // What a process takes with it before it is old was never judged.
 func TestUnjudged(t *testing.T) {
 	const th, dead = tracer.Thread, tracer.Zombie
