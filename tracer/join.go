@@ -69,6 +69,7 @@ const (
 	joinUnread   joinState = iota // its memory does not come, or nobody knows what is where
 	joinStranger                  // its process has ended, or nothing is known yet of its image
 	joinUnknown                   // read, and it tells nothing
+	joinTaken                     // gone with its image, or its process
 	joinFreed                     // joined, or detached
 	joinHeld                      // neither: its stack and control block are leaked
 )
@@ -135,6 +136,7 @@ type verdicts struct {
 	held     []finishedThread                // never joined, as far as is known
 	images   map[ledgerLeakTcbKey]heldThread // of these: the next Tracer.held
 	unjoined map[uint64]uint64               // not known to be joined, by stack id
+	taken    map[uint64]uint64               // known not to be, and gone with their process or image
 	unjudged uint64                          // of these, nothing could be told now
 	// strangers are those of processes that have ended, that no event told of, or of
 	// whose image nothing is known yet.
@@ -142,7 +144,10 @@ type verdicts struct {
 }
 
 func newVerdicts() verdicts {
-	return verdicts{images: make(map[ledgerLeakTcbKey]heldThread), unjoined: make(map[uint64]uint64)}
+	return verdicts{
+		images:   make(map[ledgerLeakTcbKey]heldThread),
+		unjoined: make(map[uint64]uint64), taken: make(map[uint64]uint64),
+	}
 }
 
 // hold adds a thread of an image that is not joined.
@@ -165,6 +170,15 @@ func (t *Tracer) leave(v *verdicts, thread *finishedThread) {
 		v.hold(thread, known.startStack)
 	}
 	v.doubt(thread)
+}
+
+// goesAlong is for a thread whose process has ended, or called exec: nobody can join it
+// any more, and if nobody had before, nobody has.
+func (t *Tracer) goesAlong(v *verdicts, thread *finishedThread) {
+	if _, held := t.heldBefore(thread); held {
+		v.taken[thread.Birth.Stack]++
+	}
+	t.note(ignoreMissing(t.maps.Tcbs.Delete(thread.key)))
 }
 
 // judgeThreads tells finished threads that were never joined from the others,
@@ -190,6 +204,8 @@ func (t *Tracer) judgeThreads(l *ledger) verdicts {
 		case joinHeld:
 			v.hold(thread, through.startStack)
 			v.unjoined[thread.Birth.Stack]++
+		case joinTaken:
+			t.goesAlong(&v, thread)
 		case joinFreed:
 			t.note(ignoreMissing(t.maps.Tcbs.Delete(thread.key)))
 		}
@@ -203,7 +219,7 @@ func (t *Tracer) judge(thread *finishedThread, through living) joinState {
 	before, held := t.heldBefore(thread)
 	switch {
 	case held && through.startStack != 0 && through.startStack != before.startStack:
-		return joinFreed // it went with its image
+		return joinTaken
 	case p == nil || !p.shows(through):
 		return joinStranger
 	case p.space.goOnly():
@@ -230,7 +246,7 @@ func (t *Tracer) judgeStrangers(v *verdicts, records []ledgerLeakProcessRecord) 
 		if alive[process{uint32(thread.key.Tgid), thread.ProcessStart}] {
 			t.leave(v, thread)
 		} else {
-			t.note(ignoreMissing(t.maps.Tcbs.Delete(thread.key)))
+			t.goesAlong(v, thread)
 		}
 	}
 	t.held = v.images

@@ -79,6 +79,7 @@ type judging struct {
 	block   []byte
 	thread  finishedThread
 	records []ledgerLeakProcessRecord
+	taken   uint64
 }
 
 func newJudging(t *testing.T) *judging {
@@ -114,14 +115,16 @@ func newJudging(t *testing.T) *judging {
 type judged struct {
 	held     int
 	unjudged uint64
+	taken    uint64 // so far
 	kept     bool
 }
 
 func (j *judging) snapshot() judged {
 	v := j.judgeThreads(&ledger{threads: []finishedThread{j.thread}})
 	j.judgeStrangers(&v, j.records)
+	j.taken += v.taken[j.thread.Birth.Stack]
 	var now ledgerLeakTcb
-	return judged{len(v.held), v.unjudged, j.maps.Tcbs.Lookup(j.thread.key, &now) == nil}
+	return judged{len(v.held), v.unjudged, j.taken, j.maps.Tcbs.Lookup(j.thread.key, &now) == nil}
 }
 
 func (j *judging) process() *process { return j.processes[os.Getpid()] }
@@ -137,16 +140,17 @@ func TestHeldThread(t *testing.T) {
 		change func(*judging)
 		want   judged
 	}{
-		"nothing":             {func(*judging) {}, judged{1, 0, true}},
-		"its memory is late":  {(*judging).doesNotCome, judged{1, 1, true}},
-		"no space is known":   {func(j *judging) { j.process().space = nil }, judged{1, 1, true}},
-		"it is joined":        {func(j *judging) { j.block[someLayout.cancelHandling] |= glibcTerminated }, judged{}},
-		"its process ends":    {func(j *judging) { j.process().space, j.records = nil, nil }, judged{}},
-		"its process execs":   {func(j *judging) { j.held[j.thread.key] = heldThread{j.thread.Exited, 1} }, judged{}},
-		"another is late now": {func(j *judging) { j.thread.Exited++; j.doesNotCome() }, judged{0, 1, true}},
+		"nothing":              {func(*judging) {}, judged{1, 0, 0, true}},
+		"its memory is late":   {(*judging).doesNotCome, judged{1, 1, 0, true}},
+		"no space is known":    {func(j *judging) { j.process().space = nil }, judged{1, 1, 0, true}},
+		"it is joined":         {func(j *judging) { j.block[someLayout.cancelHandling] |= glibcTerminated }, judged{}},
+		"its process ends":     {func(j *judging) { j.process().space, j.records = nil, nil }, judged{taken: 1}},
+		"its process execs":    {func(j *judging) { j.held[j.thread.key] = heldThread{j.thread.Exited, 1} }, judged{taken: 1}},
+		"another ends with it": {func(j *judging) { j.thread.Exited++; j.process().space, j.records = nil, nil }, judged{}},
+		"another is late now":  {func(j *judging) { j.thread.Exited++; j.doesNotCome() }, judged{0, 1, 0, true}},
 	} {
 		j := newJudging(t)
-		if got := j.snapshot(); got != (judged{1, 0, true}) {
+		if got := j.snapshot(); got != (judged{1, 0, 0, true}) {
 			t.Fatalf("before %s: %+v", name, got)
 		}
 		test.change(j)

@@ -137,7 +137,7 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint6
 	t.discover(records, drained)
 	t.refresh(records)
 	processes := t.alive(records)
-	t.updateTallies(l, threads.unjoined)
+	t.updateTallies(l, &threads)
 	t.readGoroutines(processes, l.taken)
 	out := t.build(l, threads.held, records, processes, going(traced, processes))
 	return out, t.settleUp(out, l, threads.unjudged, retired)
