@@ -69,7 +69,7 @@ const (
 	joinUnread   joinState = iota // its memory does not come, or nobody knows what is where
 	joinStranger                  // its process has ended, or nothing is known yet of its image
 	joinUnknown                   // read, and it tells nothing
-	joinTaken                     // gone with its image, or its process
+	joinTaken                     // gone with its image
 	joinFreed                     // joined, or detached
 	joinHeld                      // neither: its stack and control block are leaked
 )
@@ -89,6 +89,9 @@ func (m *memory) joinState(pid, through int, tcb uint64, tid uint32, layout thre
 		unix.RemoteIovec{Base: uintptr(thread) + uintptr(layout.tid), Len: tidSize})
 	if errors.Is(err, unix.EFAULT) || (err == nil && n < len(block)) {
 		return joinFreed
+	}
+	if errors.Is(err, unix.ESRCH) {
+		return joinStranger // who lived has just ended, perhaps with the process
 	}
 	if err != nil {
 		return joinUnread

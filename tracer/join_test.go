@@ -71,6 +71,11 @@ func TestJoinState(t *testing.T) {
 			t.Errorf("%s: state %d, want %d", name, got, test.want)
 		}
 	}
+	const nobody = 1 << 30
+	_, tcb := controlBlock(glibcExiting, 0)
+	if got := m.joinState(os.Getpid(), nobody, tcb, 7, someLayout); got != joinStranger {
+		t.Errorf("by way of a thread that has ended: state %d, want %d", got, joinStranger)
+	}
 }
 
 // judging judges one thread of this process, once it was found not to be joined.
