@@ -35,6 +35,7 @@ func TestFirstEvent(t *testing.T) {
 func TestMainThreadEnds(t *testing.T) {
 	t.Parallel()
 	s := run(t, tracer.Options{}, "headless")
+	s.do("end")
 	told := s.do("go 3")
 	s.snapshot()
 	shot := s.snapshot()
@@ -45,6 +46,27 @@ func TestMainThreadEnds(t *testing.T) {
 		t.Error("the target is said to have ended, and runs")
 	default:
 	}
+}
+
+// What is known of a process's finished threads does not go with its main thread, and
+// whether they are joined is still seen.
+func TestMainThreadEndsBeforeJoin(t *testing.T) {
+	t.Parallel()
+	s := run(t, tracer.Options{}, "headless")
+	check := func(command string) {
+		t.Helper()
+		told := s.do(command)
+		shot := s.snapshot()
+		s.checkIDs("unjoined after "+command, ofKind(shot, tracer.UnjoinedThread), byID, told.UnjoinedTIDs)
+		// Where the main thread has ended the process is known in another way from now on.
+		shot = s.snapshot()
+		s.checkIDs("unjoined some time after "+command, ofKind(shot, tracer.UnjoinedThread), byID, told.UnjoinedTIDs)
+	}
+	check("go 3")
+	check("end")
+	check("go 2")
+	check("join")
+	check("go 1")
 }
 
 // A command's own exit status and signal handling are not the tracer's

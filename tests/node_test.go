@@ -375,10 +375,43 @@ func TestNodeHeadless(t *testing.T) {
 	others := unreadable()
 	p := newProgram(t, "headless")
 	p.start((*exec.Cmd).Start)
+	p.do("end")
 	if got := unreadable(); got <= others {
 		t.Errorf("%d processes are unreadable, and %d without it", got, others)
 	}
 	p.end()
+}
+
+// Threads that nobody has joined when their process ends never were: they do not count as
+// such where others of the same site live on.
+func TestUnjoinedGoWithTheirProcess(t *testing.T) {
+	n := newNode(t, tracer.Options{})
+	group := newNodeGroup(t, n.root)
+	n.traceAll(func(cgroup string) bool { return cgroup == group.path })
+	first := n.startSeen(group, "leaky-o2", "unjoined")
+	second := group.start(t, "leaky-o2", "unjoined")
+	processes := func(want int) {
+		t.Helper()
+		n.awaitLossy("the processes", func(shot *tracer.Snapshot) bool { return len(in(shot, group).Processes) == want })
+	}
+	processes(2)
+	for _, p := range []*program{first, second} {
+		p.do("go 4")
+	}
+	check := func(want tally) {
+		t.Helper()
+		shot := in(n.lossySnapshot(), group)
+		if got := n.tallies(shot)["unjoined-thread leak_unjoined"]; got != want {
+			t.Errorf("unjoined threads: %+v, want %+v\n%s", got, want, render(shot))
+		}
+	}
+	check(tally{Outstanding: 8, Created: 8})
+	first.end()
+	processes(1)
+	check(tally{Outstanding: 4, Created: 8})
+	second.do("go 1")
+	check(tally{Outstanding: 5, Created: 9})
+	second.end()
 }
 
 // A program may not have as many names as it likes: those beyond the first are one.

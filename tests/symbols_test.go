@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/leaktrace/leaktrace/tracer"
@@ -29,6 +30,29 @@ func blameBySymbols(t *testing.T, program string) func(tracer.Stack) string {
 			}
 		}
 		return siteFunction(stack)
+	}
+}
+
+// The code that a process has generated has the name that this process gave it, not that
+// of what its parent had at the same address; what it has from its parent has the parent's.
+func TestGeneratedCode(t *testing.T) {
+	t.Parallel()
+	s := attach(t, tracer.Options{Follow: true}, "jit") // both share what is mapped
+	s.blame = func(stack tracer.Stack) string {
+		for _, frame := range stack.Frames {
+			if strings.HasPrefix(frame.Function, "compiled_") {
+				return frame.Function
+			}
+		}
+		return siteFunction(stack)
+	}
+	s.do("go 3")
+	shot := s.snapshot()
+	tallies := s.tallies(shot)
+	for _, function := range []string{"compiled_by_worker", "compiled_for_all"} {
+		if got, want := tallies["zombie "+function], (tally{Outstanding: 3, Created: 3}); got != want {
+			t.Errorf("by way of %s: %+v, want %+v\n%s", function, got, want, render(shot))
+		}
 	}
 }
 

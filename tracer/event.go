@@ -60,7 +60,7 @@ func (t *Tracer) handle(p []byte) {
 	switch ledgerLeakEventType(binary.NativeEndian.Uint32(p)) {
 	case ledgerLeakEventTypeLEAK_EVENT_STACK:
 		if !isUse(id) || t.stacks.usesFresh < maxUses {
-			t.note(t.stacks.resolve(id))
+			t.note(t.stacks.resolve(id, pid))
 		}
 	case ledgerLeakEventTypeLEAK_EVENT_FORK:
 		t.forked(pid, t.spaces.byID[uint32(id)], uint32(id>>scopeShift))

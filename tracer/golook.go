@@ -21,8 +21,14 @@ const lookPatience = 10 * time.Second
 type processMemory struct {
 	memory   *memory
 	pid      int
+	through  int           // the thread by way of which it is read
 	patience time.Duration // that is left
 	failed   error
+}
+
+// begin has a look, or a verification, wait so long in all.
+func (m *processMemory) begin(patience time.Duration) {
+	m.patience, m.through = patience, livingThread(m.pid).tid
 }
 
 // Read implements goroutine.Memory.
@@ -31,7 +37,7 @@ func (m *processMemory) Read(p []byte, pieces ...unix.RemoteIovec) (int, error) 
 		return 0, m.failed
 	}
 	began := time.Now()
-	n, err := m.memory.read(m.pid, m.pid, p, pieces...)
+	n, err := m.memory.read(m.pid, m.through, p, pieces...)
 	m.patience -= time.Since(began)
 	switch {
 	case errors.Is(err, errHung), errors.Is(err, errBusy):
@@ -89,7 +95,7 @@ func (t *Tracer) scan(owner Process, p *goProcess, now time.Time) error {
 			return err
 		}
 	}
-	p.memory.patience = lookPatience
+	p.memory.begin(lookPatience)
 	l := goLook{tracer: t, goProcess: p, space: t.processes[owner.PID].space, owner: owner, most: maxGoroutines}
 	if t.scopes != nil {
 		others := t.goroutines.count() - len(p.known)
@@ -111,7 +117,8 @@ func (t *Tracer) open(pid int, p *goProcess) error {
 	if err != nil {
 		return err
 	}
-	p.memory = &processMemory{memory: t.memory, pid: pid, patience: lookPatience}
+	p.memory = &processMemory{memory: t.memory, pid: pid}
+	p.memory.begin(lookPatience)
 	p.runtime, err = goroutine.Open(program, p.memory, t.goroutines.room)
 	if p.memory.failed != nil {
 		return p.memory.failed

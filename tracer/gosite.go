@@ -101,7 +101,7 @@ func (l *goLook) know(key goStart, fresh func() *goSite) *goSite {
 	return s
 }
 
-func (l *goLook) frames(pc uint64) []symbol.Frame { return l.tracer.stacks.frames(l.space, pc) }
+func (l *goLook) frames(pc uint64) []symbol.Frame { return l.tracer.stacks.frames(l.space, 0, pc) }
 
 // newGoSite makes a site of the frames of the function that goroutines began at, or
 // what that led to, and of the go statement. The go statement is what a user would
@@ -157,7 +157,7 @@ func (l *goLook) parked(addresses []uint64) *goStack {
 	}
 	where := l.stacks[string(key)]
 	if where == nil {
-		where = &goStack{content: l.tracer.stacks.content(l.space.id, addresses, Complete), entry: -1}
+		where = &goStack{content: l.tracer.stacks.content(whence{space: l.space.id}, addresses, Complete), entry: -1}
 		for i, f := range where.Frames {
 			if symbol.Application(f) {
 				where.entry = i

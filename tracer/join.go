@@ -5,7 +5,6 @@ import (
 	"errors"
 	"unsafe"
 
-	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
 	"github.com/leaktrace/leaktrace/tracer/symbol"
@@ -67,29 +66,35 @@ func readThreadSize(symbols *symbol.File) (size uint32, ok bool) {
 type joinState int
 
 const (
-	joinUnknown joinState = iota
-	joinFreed             // joined, or detached
-	joinHeld              // neither: its stack and control block are leaked
+	joinUnread   joinState = iota // its memory does not come, or nobody knows what is where
+	joinStranger                  // its process has ended, or nothing is known yet of its image
+	joinUnknown                   // read, and it tells nothing
+	joinTaken                     // gone with its image
+	joinFreed                     // joined, or detached
+	joinHeld                      // neither: its stack and control block are leaked
 )
 
-// joinState reads the control block of a finished thread, of which the kernel clears
-// the tid there.
-func (m *memory) joinState(pid int, tcb uint64, tid uint32, layout threadLayout) joinState {
+// joinState reads the control block of a finished thread by way of one that lives. The
+// kernel clears the tid there.
+func (m *memory) joinState(pid, through int, tcb uint64, tid uint32, layout threadLayout) joinState {
 	if !layout.known() {
-		return joinUnknown
+		return joinUnread
 	}
 	const markSize, cancelSize, tidSize = len(threadMark{}), 4, 4
 	var block [markSize + cancelSize + tidSize]byte
 	thread := layout.thread(tcb)
-	n, err := m.read(pid, pid, block[:],
+	n, err := m.read(pid, through, block[:],
 		unix.RemoteIovec{Base: uintptr(layout.mark(thread)), Len: markSize},
 		unix.RemoteIovec{Base: uintptr(thread) + uintptr(layout.cancelHandling), Len: cancelSize},
 		unix.RemoteIovec{Base: uintptr(thread) + uintptr(layout.tid), Len: tidSize})
 	if errors.Is(err, unix.EFAULT) || (err == nil && n < len(block)) {
 		return joinFreed
 	}
+	if errors.Is(err, unix.ESRCH) {
+		return joinStranger // who lived has just ended, perhaps with the process
+	}
 	if err != nil {
-		return joinUnknown
+		return joinUnread
 	}
 	if !layout.marks(threadMark(block[:markSize]), thread) {
 		return joinFreed // unmapped, and its memory used again
@@ -115,23 +120,115 @@ func iovec(p []byte) unix.Iovec {
 }
 
 // shows tells whether what is known of a process is its image of now: a child that
-// has called exec a moment ago still has its parent's here. It asks once, and keeps
-// in shown what it has found out.
-func (p *process) shows(shown map[int]bool) bool {
-	if p.space == nil {
-		return false
+// has called exec a moment ago still has its parent's here.
+func (p *process) shows(now living) bool {
+	return p.space != nil && now.tid != 0 && now.startStack == p.space.startStack
+}
+
+// heldThread is when a finished thread ended that was not joined, and in which image.
+type heldThread struct{ exited, startStack uint64 }
+
+// heldBefore tells whether the last snapshot has a finished thread as not joined.
+func (t *Tracer) heldBefore(thread *finishedThread) (heldThread, bool) {
+	known, ok := t.held[thread.key]
+	return known, ok && known.exited == thread.Exited
+}
+
+// verdicts is what became of finished threads.
+type verdicts struct {
+	held     []finishedThread                // never joined, as far as is known
+	images   map[ledgerLeakTcbKey]heldThread // of these: the next Tracer.held
+	unjoined map[uint64]uint64               // not known to be joined, by stack id
+	taken    map[uint64]uint64               // known not to be, and gone with their process or image
+	unjudged uint64                          // of these, nothing could be told now
+	// strangers are those of processes that have ended, that no event told of, or of
+	// whose image nothing is known yet.
+	strangers []finishedThread
+}
+
+func newVerdicts() verdicts {
+	return verdicts{
+		images:   make(map[ledgerLeakTcbKey]heldThread),
+		unjoined: make(map[uint64]uint64), taken: make(map[uint64]uint64),
 	}
-	known, asked := shown[p.pid]
-	if !asked {
-		proc, err := procfs.NewProc(p.pid)
-		if err == nil {
-			var stat procfs.ProcStat
-			stat, err = proc.Stat()
-			known = err == nil && (p.headless || stat.StartStack == p.space.startStack)
+}
+
+// hold adds a thread of an image that is not joined.
+func (v *verdicts) hold(thread *finishedThread, startStack uint64) {
+	v.held = append(v.held, *thread)
+	v.images[thread.key] = heldThread{thread.Exited, startStack}
+}
+
+// doubt counts a thread that may be joined or not.
+func (v *verdicts) doubt(thread *finishedThread) {
+	v.unjudged++
+	v.unjoined[thread.Birth.Stack]++
+}
+
+// leave is for a thread that could not be looked at. What was not joined before stays
+// so, until something else is seen or its process ends: memory that does not come gives
+// nothing back. For as long as that lasts it is counted as not judged all the same.
+func (t *Tracer) leave(v *verdicts, thread *finishedThread) {
+	if known, held := t.heldBefore(thread); held {
+		v.hold(thread, known.startStack)
+	}
+	v.doubt(thread)
+}
+
+// goesAlong is for a thread whose process has ended, or called exec: nobody can join it
+// any more, and if nobody had before, nobody has.
+func (t *Tracer) goesAlong(v *verdicts, thread *finishedThread) {
+	if _, held := t.heldBefore(thread); held {
+		v.taken[thread.Birth.Stack]++
+	}
+	t.note(ignoreMissing(t.maps.Tcbs.Delete(thread.key)))
+}
+
+// judgeThreads tells finished threads that were never joined from the others,
+// which it removes from the kernel's map.
+func (t *Tracer) judgeThreads(l *ledger) verdicts {
+	v, alive := newVerdicts(), make(lives)
+	for i := range l.threads {
+		thread := &l.threads[i]
+		through := alive.of(int(thread.key.Tgid))
+		state := t.judge(thread, through)
+		// The block may have got a new thread while it was read.
+		var now ledgerLeakTcb
+		if err := t.maps.Tcbs.Lookup(thread.key, &now); err != nil || now.Tid != thread.Tid {
+			continue
 		}
-		shown[p.pid] = known
+		switch state {
+		case joinStranger:
+			v.strangers = append(v.strangers, *thread)
+		case joinUnread:
+			t.leave(&v, thread)
+		case joinUnknown:
+			v.doubt(thread)
+		case joinHeld:
+			v.hold(thread, through.startStack)
+			v.unjoined[thread.Birth.Stack]++
+		case joinTaken:
+			t.goesAlong(&v, thread)
+		case joinFreed:
+			t.note(ignoreMissing(t.maps.Tcbs.Delete(thread.key)))
+		}
 	}
-	return known
+	return v
+}
+
+// judge tells what became of a finished thread, by way of a living one of its process.
+func (t *Tracer) judge(thread *finishedThread, through living) joinState {
+	p := t.processes[int(thread.key.Tgid)]
+	before, held := t.heldBefore(thread)
+	switch {
+	case held && through.startStack != 0 && through.startStack != before.startStack:
+		return joinTaken
+	case p == nil || !p.shows(through):
+		return joinStranger
+	case p.space.goOnly():
+		return joinFreed
+	}
+	return t.memory.joinState(p.pid, through.tid, thread.key.Tcb, thread.Tid, p.space.threadLayout())
 }
 
 // judgeStrangers takes a list of processes that was read after the threads: what
@@ -147,56 +244,13 @@ func (t *Tracer) judgeStrangers(v *verdicts, records []ledgerLeakProcessRecord) 
 			alive[process{records[i].Tgid, records[i].Start}] = true
 		}
 	}
-	for _, thread := range v.strangers {
+	for i := range v.strangers {
+		thread := &v.strangers[i]
 		if alive[process{uint32(thread.key.Tgid), thread.ProcessStart}] {
-			v.unjudged++
-			v.unjoined[thread.Birth.Stack]++
+			t.leave(v, thread)
 		} else {
-			t.note(ignoreMissing(t.maps.Tcbs.Delete(thread.key)))
+			t.goesAlong(v, thread)
 		}
 	}
-}
-
-// verdicts is what became of finished threads.
-type verdicts struct {
-	held     []finishedThread  // never joined
-	unjoined map[uint64]uint64 // not known to be joined, by stack id
-	unjudged uint64            // of these, not known to be held either
-	// strangers are those of processes that have ended, that no event told of, or of
-	// whose image nothing is known yet.
-	strangers []finishedThread
-}
-
-// judgeThreads tells finished threads that were never joined from the others,
-// which it removes from the kernel's map.
-func (t *Tracer) judgeThreads(l *ledger) verdicts {
-	v := verdicts{unjoined: make(map[uint64]uint64)}
-	shown := make(map[int]bool)
-	for _, thread := range l.threads {
-		p := t.processes[int(thread.key.Tgid)]
-		if p == nil || !p.shows(shown) {
-			v.strangers = append(v.strangers, thread)
-			continue
-		}
-		state := joinFreed
-		if !p.space.goOnly() {
-			state = t.memory.joinState(p.pid, thread.key.Tcb, thread.Tid, p.space.threadLayout())
-		}
-		// The block may have got a new thread while it was read.
-		var now ledgerLeakTcb
-		if err := t.maps.Tcbs.Lookup(thread.key, &now); err != nil || now.Tid != thread.Tid {
-			continue
-		}
-		switch state {
-		case joinHeld:
-			v.held = append(v.held, thread)
-			v.unjoined[thread.Birth.Stack]++
-		case joinUnknown:
-			v.unjudged++
-			v.unjoined[thread.Birth.Stack]++
-		case joinFreed:
-			t.note(ignoreMissing(t.maps.Tcbs.Delete(thread.key)))
-		}
-	}
-	return v
+	t.held = v.images
 }

@@ -114,6 +114,26 @@ func (t *Tracer) readLedger() (*ledger, error) {
 	return l, err
 }
 
+// makers fills in which processes have created objects by way of stacks: of each stack
+// one, and 0 where no object of it is left.
+func (l *ledger) makers(stacks map[uint64]int) map[uint64]int {
+	if len(stacks) == 0 {
+		return stacks
+	}
+	made := func(b *ledgerLeakBirth) {
+		if _, wanted := stacks[b.Stack]; wanted {
+			stacks[b.Stack] = int(b.CreatorTgid)
+		}
+	}
+	for i := range l.tasks {
+		made(&l.tasks[i].Birth)
+	}
+	for i := range l.sockets {
+		made(&l.sockets[i].Birth)
+	}
+	return stacks
+}
+
 // readThreads reads the tcbs map.
 func (l *ledger) readThreads(tcbs *ebpf.Map) error {
 	err := readMap(tcbs, func(key *ledgerLeakTcbKey, thread *ledgerLeakTcb) {

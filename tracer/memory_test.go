@@ -113,7 +113,7 @@ func TestLateLook(t *testing.T) {
 	piece := unix.RemoteIovec{Base: uintptr(unsafe.Pointer(unsafe.SliceData(text))), Len: len(text)}
 	for name, look := range map[string]*processMemory{
 		"missed":   {memory: &memory{hung: map[int]*hang{self: {}}}, pid: self, patience: time.Minute},
-		"too long": {memory: m, pid: self, patience: 0},
+		"too long": {memory: m, pid: self, through: self, patience: 0},
 	} {
 		if _, err := look.Read(make([]byte, len(text)), piece); !errors.Is(err, errHung) {
 			t.Errorf("%s: %v", name, err)

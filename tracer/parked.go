@@ -119,6 +119,7 @@ func (p *parking) read() (map[int]ledgerLeakParked, error) {
 // walked is a stack before it is symbolised.
 type walked struct {
 	space   uint32
+	pid     int
 	frames  []uint64
 	quality Quality
 }
@@ -136,7 +137,7 @@ func (p *parking) walk(thread *ledgerLeakParked) walked {
 	if regs.Interrupted {
 		frames[0]++ // as if it were a return address, like the others
 	}
-	return walked{owner.space.id, frames, outcomes[outcome]}
+	return walked{owner.space.id, owner.pid, frames, outcomes[outcome]}
 }
 
 // key tells stacks apart by their addresses.
@@ -153,7 +154,7 @@ func (p *parking) add(tid int, w walked) {
 	key := w.key()
 	group := p.byAddress[key]
 	if group == nil {
-		stack := p.tracer.stacks.content(w.space, w.frames, w.quality).Stack
+		stack := p.tracer.stacks.content(whence{space: w.space, pid: w.pid}, w.frames, w.quality).Stack
 		name := nameOf(stack)
 		if group = p.byName[name]; group == nil {
 			group = &Parked{Stack: stack}

@@ -104,11 +104,14 @@ func (p *perfMaps) pay(whose *tenant, work int64) {
 	account.paid = account.paid.Add(time.Duration(work * int64(time.Second) / (p.max / symbolsRate)))
 }
 
-// look reads what was written since the last time.
+// look reads what was written since the last time. What a process has compiled that has
+// ended, its children may execute still.
 func (p *perfMaps) look(pid int, known *perfMap) {
 	f, err := openPerfMap(pid)
 	if err != nil {
-		p.drop(known)
+		if _, rootErr := os.Stat(rootOf(pid)); rootErr == nil {
+			p.drop(known)
+		}
 		return
 	}
 	defer f.Close()
@@ -176,22 +179,27 @@ func (p *perfMaps) drop(known *perfMap) {
 	*known = perfMap{looked: known.looked, tenant: known.tenant}
 }
 
+// rootOf is where the root directory of a process is found for as long as it lives.
+func rootOf(pid int) string { return fmt.Sprintf("/proc/%d/root", pid) }
+
 // openPerfMap opens the file that has the pid which the process has in its own
 // namespace.
 func openPerfMap(pid int) (*os.File, error) {
-	return openIn(fmt.Sprintf("/proc/%d/root", pid), fmt.Sprintf("/tmp/perf-%d.map", innerPID(pid)))
+	return openIn(rootOf(pid), fmt.Sprintf("/tmp/perf-%d.map", innerPID(pid)))
 }
 
-// forgetPerfMaps lets go of those of processes that no space is left of.
-func (ss *stacks) forgetPerfMaps(gone map[uint32]bool) {
-	living := make(map[int]bool)
-	for id, s := range ss.spaces.byID {
-		if !gone[id] {
-			living[s.pid] = true
-		}
+// forgetPerfMaps lets go of those of processes that have ended, once there is no space
+// either that was read from them.
+func (ss *stacks) forgetPerfMaps(alive map[int]*process) {
+	if len(ss.perfMaps.byPID) == 0 {
+		return
+	}
+	spaces := make(map[int]bool)
+	for _, s := range ss.spaces.byID {
+		spaces[s.pid] = true
 	}
 	for pid, known := range ss.perfMaps.byPID {
-		if !living[pid] {
+		if !spaces[pid] && alive[pid] == nil {
 			ss.perfMaps.drop(known)
 			delete(ss.perfMaps.byPID, pid)
 		}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ type jit struct {
 	t    *testing.T
 	pid  int
 	path string
+	end  func() // and wait until it has, once
 }
 
 func newJIT(t *testing.T) *jit {
@@ -28,14 +30,15 @@ func newJIT(t *testing.T) *jit {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	j := &jit{t, cmd.Process.Pid, fmt.Sprintf("/tmp/perf-%d.map", cmd.Process.Pid)}
-	t.Cleanup(func() {
-		_ = os.Remove(j.path)
+	path := fmt.Sprintf("/tmp/perf-%d.map", cmd.Process.Pid)
+	j := &jit{t, cmd.Process.Pid, path, sync.OnceFunc(func() {
+		_ = os.Remove(path)
 		_ = input.Close()
 		if err := cmd.Wait(); err != nil {
 			t.Error(err)
 		}
-	})
+	})}
+	t.Cleanup(j.end)
 	return j
 }
 
@@ -102,6 +105,39 @@ func TestPerfMapsGrow(t *testing.T) {
 	}
 	if p.all.bytes != 0 {
 		t.Errorf("%d bytes are kept of no file", p.all.bytes)
+	}
+}
+
+// A child names its code itself, and what it has from its parent as that did, also when the
+// parent has ended.
+func TestPerfMapsOfFamily(t *testing.T) {
+	ss := newStacks(nil, nil, smallSpaces(t))
+	parent, child := newJIT(t), newJIT(t)
+	parent.writes(os.O_TRUNC, "100 10 inherited\n200 10 parents\n")
+	child.writes(os.O_TRUNC, "200 10 childs\n")
+	shared := &space{id: 1, pid: parent.pid, mappings: []mapping{{start: 0x100, end: 0x300}}}
+	ss.spaces.byID[shared.id] = shared
+	alive := map[int]*process{parent.pid: {}, child.pid: {}}
+	name := func(pid int, pc uint64) string { return ss.frames(shared, pid, pc)[0].Function }
+	check := func(when string) {
+		t.Helper()
+		for _, known := range ss.perfMaps.byPID {
+			known.looked = time.Time{}
+		}
+		got := [...]string{name(0, 0x201), name(child.pid, 0x101), name(child.pid, 0x201)}
+		if diff := cmp.Diff([...]string{"parents", "inherited", "childs"}, got); diff != "" {
+			t.Errorf("%s: %s", when, diff)
+		}
+		ss.forgetPerfMaps(alive)
+	}
+	check("first")
+	parent.end()
+	delete(alive, parent.pid)
+	check("when the parent has ended")
+	child.end()
+	delete(alive, child.pid)
+	if ss.forgetPerfMaps(alive); len(ss.perfMaps.byPID) != 1 {
+		t.Errorf("symbols of %d processes are kept, want the parent's, whose space is there", len(ss.perfMaps.byPID))
 	}
 }
 

@@ -31,12 +31,12 @@ func (t *Tracer) rescue(p *process, raw []byte) {
 	if s == nil {
 		// The process has ended, or has a new image by now.
 		t.rescued[NoMapping]++
-		t.stacks.keepRescued(r.Id, whence{0, p.scope}, []uint64{r.Regs.Ip}, NoMapping)
+		t.stacks.keepRescued(r.Id, whence{0, p.scope, p.pid}, []uint64{r.Regs.Ip}, NoMapping)
 		return
 	}
 	frames, outcome := unwind.Walk(walkRegs(&r.Regs), rescuedMemory(r), image{s, t.files.tables})
 	t.rescued[outcomes[outcome]]++
-	t.stacks.keepRescued(r.Id, whence{s.id, p.scope}, frames, outcomes[outcome])
+	t.stacks.keepRescued(r.Id, whence{s.id, p.scope, p.pid}, frames, outcomes[outcome])
 }
 
 // rescuedMemory is the copied pages, which begin with the one sp is in.

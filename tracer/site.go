@@ -56,9 +56,10 @@ type Site struct {
 	// a site that has created the same sort of objects since; else empty.
 	SeenAgain string
 	// Created and Released count objects since tracing began: children forked
-	// and reaped; threads started and ended; threads ended and joined or
-	// detached; sockets opened and closed; goroutines that began to wait for longer
-	// than a look takes, and that went on.
+	// and reaped; threads started and ended; threads ended, and joined, detached or
+	// still running when their process ended (one that was not joined then is in
+	// neither of Released and Outstanding); sockets opened and closed; goroutines that
+	// began to wait for longer than a look takes, and that went on.
 	Created, Released uint64
 	// Outstanding is every object in the state the kind is named for, oldest
 	// first.

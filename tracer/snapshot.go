@@ -137,7 +137,7 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint6
 	t.discover(records, drained)
 	t.refresh(records)
 	processes := t.alive(records)
-	t.updateTallies(l, threads.unjoined)
+	t.updateTallies(l, &threads)
 	t.readGoroutines(processes, l.taken)
 	out := t.build(l, threads.held, records, processes, going(traced, processes))
 	return out, t.settleUp(out, l, threads.unjudged, retired)
@@ -146,14 +146,13 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint6
 // resolve names the stacks of a ledger that were not seen before, while their
 // processes live.
 func (t *Tracer) resolve(created map[uint64]uint64, l *ledger) {
-	for _, ids := range []map[uint64]uint64{created, l.since} {
-		for id := range ids {
-			t.note(t.stacks.resolve(id))
-		}
+	for id, pid := range l.makers(t.stacks.unknown(created, l.since)) {
+		t.note(t.stacks.resolve(id, pid))
 	}
 	t.stacks.pruneUses(l.sockets)
 	for i := range l.sockets {
-		t.note(t.stacks.resolve(l.sockets[i].UseStack))
+		s := &l.sockets[i]
+		t.note(t.stacks.resolve(s.UseStack, int(s.HolderTgid)))
 	}
 }
 
@@ -255,11 +254,11 @@ func ignoreMissing(err error) error {
 // forget frees what belonged to spaces that were retired before the snapshot:
 // all that was captured in them has been symbolised and counted now.
 func (t *Tracer) forget(retired []*space) {
-	if len(retired) == 0 {
-		return
+	if len(retired) > 0 {
+		t.note(t.stacks.forget(retired))
 	}
-	t.note(t.stacks.forget(retired))
 	for _, s := range retired {
 		t.note(t.spaces.forget(s))
 	}
+	t.stacks.forgetPerfMaps(t.processes)
 }

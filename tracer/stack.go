@@ -1,6 +1,7 @@
 package tracer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"weak"
@@ -58,8 +59,9 @@ var qualities = map[ledgerLeakCounter]Quality{
 	ledgerLeakCounterLEAK_STACK_NONE:       NoStack,
 }
 
-// resolve symbolises a stack at first sight, while its process lives.
-func (ss *stacks) resolve(id uint64) error {
+// resolve symbolises a stack at first sight, while its process lives: of the process
+// with a pid, 0 where that is not known.
+func (ss *stacks) resolve(id uint64, pid int) error {
 	if ss.known[id] != nil {
 		return nil
 	}
@@ -71,8 +73,21 @@ func (ss *stacks) resolve(id uint64) error {
 		return fmt.Errorf("read stack %#x: %w", id, err)
 	}
 	frames := raw.Frames[:min(int(raw.Depth), len(raw.Frames))]
-	ss.keep(id, whence{raw.Space, raw.Scope}, frames, qualities[ledgerLeakCounter(raw.Quality)])
+	ss.keep(id, whence{raw.Space, raw.Scope, pid}, frames, qualities[ledgerLeakCounter(raw.Quality)])
 	return nil
+}
+
+// unknown are the ids of stacks, which are counted, that were not resolved yet.
+func (ss *stacks) unknown(counts ...map[uint64]uint64) map[uint64]int {
+	out := make(map[uint64]int)
+	for _, ids := range counts {
+		for id := range ids {
+			if ss.known[id] == nil {
+				out[id] = 0
+			}
+		}
+	}
+	return out
 }
 
 // isUse tells the stacks that used a socket by their ids.
@@ -108,8 +123,12 @@ func (ss *stacks) pruneUses(sockets []socket) {
 	}
 }
 
-// whence is where a stack was captured: the image, and whose process it was.
-type whence struct{ space, scope uint32 }
+// whence is where a stack was captured first: the image, whose process it was, and its
+// pid, 0 if that is not known.
+type whence struct {
+	space, scope uint32
+	pid          int
+}
 
 // scope is whose stack an id stands for; 0 when that is not known.
 func (ss *stacks) scope(id uint64) uint32 {
@@ -124,7 +143,7 @@ func (ss *stacks) scope(id uint64) uint32 {
 
 // keep symbolises a stack that objects may refer to from now on.
 func (ss *stacks) keep(id uint64, from whence, frames []uint64, quality Quality) {
-	ss.known[id] = &stack{ss.content(from.space, frames, quality), from.space, from.scope}
+	ss.known[id] = &stack{ss.content(from, frames, quality), from.space, from.scope}
 	if isUse(id) {
 		ss.usesKnown++
 		ss.usesFresh++
@@ -133,16 +152,16 @@ func (ss *stacks) keep(id uint64, from whence, frames []uint64, quality Quality)
 }
 
 // content symbolises a stack.
-func (ss *stacks) content(space uint32, frames []uint64, quality Quality) *content {
-	return ss.contents.of(ss.symbolise(space, frames, quality))
+func (ss *stacks) content(from whence, frames []uint64, quality Quality) *content {
+	return ss.contents.of(ss.symbolise(from, frames, quality))
 }
 
 // symbolise names the return addresses of a stack. Its frames are good until the
 // next call.
-func (ss *stacks) symbolise(space uint32, frames []uint64, quality Quality) Stack {
+func (ss *stacks) symbolise(from whence, frames []uint64, quality Quality) Stack {
 	out := Stack{Frames: ss.frame[:0], Quality: quality}
 	for _, pc := range frames {
-		out.Frames = append(out.Frames, ss.frames(ss.spaces.byID[space], pc)...)
+		out.Frames = append(out.Frames, ss.frames(ss.spaces.byID[from.space], from.pid, pc)...)
 	}
 	ss.frame = out.Frames
 	out.Site = symbol.Site(out.Frames)
@@ -151,7 +170,7 @@ func (ss *stacks) symbolise(space uint32, frames []uint64, quality Quality) Stac
 
 // keepRescued is keep for a stack that may come again under another id.
 func (ss *stacks) keepRescued(id uint64, from whence, frames []uint64, quality Quality) {
-	key := fmt.Sprint(from, quality, frames)
+	key := fmt.Sprint(from.space, from.scope, quality, frames)
 	if ss.rescued[key] == nil {
 		ss.keep(id, from, frames, quality)
 		ss.rescued[key] = ss.known[id]
@@ -192,8 +211,9 @@ func (ss *stacks) fingerprint(kind Kind, from origin) string {
 	return known.fingerprints[key]
 }
 
-// frames symbolises one return address.
-func (ss *stacks) frames(s *space, pc uint64) []symbol.Frame {
+// frames symbolises one return address of the process with a pid, 0 where that is not
+// known.
+func (ss *stacks) frames(s *space, pid int, pc uint64) []symbol.Frame {
 	if s == nil {
 		return []symbol.Frame{{Address: pc}}
 	}
@@ -204,12 +224,22 @@ func (ss *stacks) frames(s *space, pc uint64) []symbol.Frame {
 	case m.file != nil:
 		return m.file.symbols.Frames(pc - m.bias)
 	}
-	var frame symbol.Frame
-	if symbols := ss.perfMaps.of(s.pid, s.tenant); symbols != nil {
-		frame, _ = symbols.Frame(pc - 1)
-	}
+	frame := ss.generated(s, pid, pc-1)
 	frame.Module, frame.Address = m.name, pc
 	return []symbol.Frame{frame}
+}
+
+// generated names an address of code that is in no file. A child that shares its parent's
+// space compiles for itself, and has what the parent had compiled before.
+func (ss *stacks) generated(s *space, pid int, address uint64) (frame symbol.Frame) {
+	for _, pid := range [...]int{cmp.Or(pid, s.pid), s.pid} {
+		if symbols := ss.perfMaps.of(pid, s.tenant); symbols != nil {
+			if frame, ok := symbols.Frame(address); ok {
+				return frame
+			}
+		}
+	}
+	return frame
 }
 
 // sweep resolves the kernel's stacks that no event told of.
@@ -226,7 +256,7 @@ func (ss *stacks) sweep() error {
 	}
 	var errs []error
 	for _, id := range ids {
-		errs = append(errs, ss.resolve(id))
+		errs = append(errs, ss.resolve(id, 0))
 	}
 	return errors.Join(errs...)
 }
@@ -238,7 +268,6 @@ func (ss *stacks) forget(retired []*space) error {
 	for _, s := range retired {
 		gone[s.id] = true
 	}
-	ss.forgetPerfMaps(gone)
 	var errs []error
 	for id, known := range ss.known {
 		if !gone[known.space] {

@@ -12,29 +12,35 @@ type tally struct {
 	// joined counts, of the threads that ended, those joined or detached; ended
 	// is at least as many as are known to have ended.
 	ended, joined uint64
+	// taken counts those that ended and were not joined when their process took them
+	// along. One that the last snapshot has not seen may have been joined: it is not
+	// counted, nor is one that ran as long as its process.
+	taken uint64
 	// used is the age at which the stack last created an object or had one.
 	used uint32
 }
 
 // update adds what a snapshot has found: creations counted since the turn,
-// objects present, and finished threads held. The objects were read after the
-// turn: what was counted before it and does not show was given back.
-func (t *tally) update(since, present, held uint64) {
+// objects present, finished threads held, and those taken along since the last one. The
+// objects were read after the turn: what was counted before it and does not show was
+// given back.
+func (t *tally) update(since, present, held, taken uint64) {
+	t.taken += taken
 	t.released = max(t.released, less(t.counted, present))
 	// What shows may not be counted yet.
 	t.created = max(t.created, t.counted+since, t.released+present)
-	t.joined = max(t.joined, less(t.released, held))
-	t.ended = max(t.ended, t.released, t.joined+held)
+	t.joined = max(t.joined, less(t.released, held+t.taken))
+	t.ended = max(t.ended, t.released, t.joined+held+t.taken)
 }
 
 // less is a - b, or 0 if that is negative.
 func less(a, b uint64) uint64 { return a - min(a, b) }
 
-// settle is for a stack that has no object left: all were given back.
+// settle is for a stack that has no object left: all were given back, or taken along.
 func (t *tally) settle() {
 	t.released = t.created
 	t.ended = max(t.ended, t.released)
-	t.joined = t.ended
+	t.joined = max(t.joined, less(t.ended, t.taken))
 }
 
 // each gives what the tally of a stack says of each kind.
@@ -70,7 +76,7 @@ func (t *Tracer) count(created map[uint64]uint64) {
 }
 
 // updateTallies brings every tally up to date.
-func (t *Tracer) updateTallies(l *ledger, unjoined map[uint64]uint64) {
+func (t *Tracer) updateTallies(l *ledger, threads *verdicts) {
 	present := make(map[uint64]uint64)
 	for i := range l.tasks {
 		present[l.tasks[i].Birth.Stack]++
@@ -79,12 +85,12 @@ func (t *Tracer) updateTallies(l *ledger, unjoined map[uint64]uint64) {
 		present[l.sockets[i].Birth.Stack]++
 	}
 	delete(present, 0) // older than tracing
-	for _, used := range []map[uint64]uint64{l.since, present, unjoined} {
+	for _, used := range []map[uint64]uint64{l.since, present, threads.unjoined, threads.taken} {
 		for id := range used {
 			t.tally(id).used = t.age
 		}
 	}
 	for id, tally := range t.tallies {
-		tally.update(l.since[id], present[id], unjoined[id])
+		tally.update(l.since[id], present[id], threads.unjoined[id], threads.taken[id])
 	}
 }

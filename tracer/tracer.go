@@ -70,6 +70,8 @@ type Tracer struct {
 	swept uint64
 	// seen is when objects without a known birth were first seen.
 	seen map[seenKey]time.Time
+	// held is the finished threads that the last snapshot has as not joined.
+	held map[ledgerLeakTcbKey]heldThread
 	// infos is what the last snapshot has of sockets, by socket.id.
 	infos map[uint64]*SocketInfo
 	// sockets and tasks are how many the last snapshot has seen, of whomever, and

@@ -1,10 +1,6 @@
 package tracer
 
-import (
-	"github.com/prometheus/procfs"
-
-	"github.com/leaktrace/leaktrace/tracer/goroutine"
-)
+import "github.com/leaktrace/leaktrace/tracer/goroutine"
 
 // verifier is what verification has to itself, so that nobody waits for it, and so that
 // memory which comes too late for it, as it was swapped out, is read by others still.
@@ -21,10 +17,6 @@ func (v *verifier) close() { v.memory.close() }
 // starts there, and so why its memory was not what it should be. No event may have told
 // yet.
 func (v *verifier) gone(pid int, startStack uint64) bool {
-	proc, err := procfs.NewProc(pid)
-	if err != nil {
-		return true
-	}
-	stat, err := proc.Stat()
-	return err != nil || stat.StartStack != startStack
+	now := livingThread(pid)
+	return now.tid == 0 || now.startStack != startStack
 }

@@ -69,7 +69,8 @@ func (t *Tracer) verifiable() []verifiable {
 
 // verify finds the goroutines of a process to which nothing leads, in so many scans.
 func (t *Tracer) verify(ctx context.Context, p verifiable) (found map[uint64]goroutine.Goroutine, scans int, err error) {
-	memory := &processMemory{memory: t.verifier.memory, pid: p.pid, patience: verifyPatience}
+	memory := &processMemory{memory: t.verifier.memory, pid: p.pid}
+	memory.begin(verifyPatience)
 	runtime, err := t.verifiedRuntime(p, memory)
 	if err == nil {
 		found, scans, err = runtime.Verify(goroutine.Limits{
