@@ -181,9 +181,21 @@ func TestMusl(t *testing.T) {
 			t.Errorf("a %s stack is said to be complete\n%s", site.Kind, render(shot))
 		}
 	}
-	for _, lost := range shot.Lost {
-		if (lost.Count != 0) != (lost.Name == "finished_threads_unjudged") {
-			t.Errorf("lost %s: %d", lost.Name, lost.Count)
+	unjudged := func(shot *tracer.Snapshot) (n uint64) {
+		t.Helper()
+		for _, lost := range shot.Lost {
+			if (lost.Count != 0) != (lost.Name == "finished_threads_unjudged") {
+				t.Errorf("lost %s: %d", lost.Name, lost.Count)
+			}
+			n += lost.Count
+		}
+		return n
+	}
+	before := unjudged(shot)
+	s.end()
+	for range 2 {
+		if after := unjudged(s.lossySnapshot()); after != before {
+			t.Errorf("%d finished threads were not judged, and %d when their process had ended", before, after)
 		}
 	}
 }

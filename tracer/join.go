@@ -141,6 +141,7 @@ type verdicts struct {
 	unjoined map[uint64]uint64               // not known to be joined, by stack id
 	taken    map[uint64]uint64               // known not to be, and gone with their process or image
 	unjudged uint64                          // of these, nothing could be told now
+	doubts   map[ledgerLeakTcbKey]uint64     // when those ended that were looked at in vain: the next Tracer.doubts
 	// strangers are those of processes that have ended, that no event told of, or of
 	// whose image nothing is known yet.
 	strangers []finishedThread
@@ -148,7 +149,7 @@ type verdicts struct {
 
 func newVerdicts() verdicts {
 	return verdicts{
-		images:   make(map[ledgerLeakTcbKey]heldThread),
+		images: make(map[ledgerLeakTcbKey]heldThread), doubts: make(map[ledgerLeakTcbKey]uint64),
 		unjoined: make(map[uint64]uint64), taken: make(map[uint64]uint64),
 	}
 }
@@ -176,10 +177,13 @@ func (t *Tracer) leave(v *verdicts, thread *finishedThread) {
 }
 
 // goesAlong is for a thread whose process has ended, or called exec: nobody can join it
-// any more, and if nobody had before, nobody has.
+// any more, and if nobody had before, nobody has. If that could never be told, it never
+// will: the report of a target that has ended says so still.
 func (t *Tracer) goesAlong(v *verdicts, thread *finishedThread) {
 	if _, held := t.heldBefore(thread); held {
 		v.taken[thread.Birth.Stack]++
+	} else if t.doubts[thread.key] == thread.Exited && t.scopes == nil {
+		t.neverJudged++
 	}
 	t.note(ignoreMissing(t.maps.Tcbs.Delete(thread.key)))
 }
@@ -201,8 +205,10 @@ func (t *Tracer) judgeThreads(l *ledger) verdicts {
 		case joinStranger:
 			v.strangers = append(v.strangers, *thread)
 		case joinUnread:
+			v.doubts[thread.key] = thread.Exited
 			t.leave(&v, thread)
 		case joinUnknown:
+			v.doubts[thread.key] = thread.Exited
 			v.doubt(thread)
 		case joinHeld:
 			v.hold(thread, through.startStack)
@@ -252,5 +258,5 @@ func (t *Tracer) judgeStrangers(v *verdicts, records []ledgerLeakProcessRecord) 
 			t.goesAlong(v, thread)
 		}
 	}
-	t.held = v.images
+	t.held, t.doubts = v.images, v.doubts
 }

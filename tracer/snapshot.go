@@ -140,7 +140,7 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint6
 	t.updateTallies(l, &threads)
 	t.readGoroutines(processes, l.taken)
 	out := t.build(l, threads.held, records, processes, going(traced, processes))
-	return out, t.settleUp(out, l, threads.unjudged, retired)
+	return out, t.settleUp(out, l, threads.unjudged+t.neverJudged, retired)
 }
 
 // resolve names the stacks of a ledger that were not seen before, while their
