@@ -88,6 +88,15 @@ func (p *process) identify(proc procfs.Proc) error {
 	return nil
 }
 
+// image is the image that is known of a process, by mm->start_stack; 0 where none is.
+// It is the one that its objects are read of, which may be a little behind.
+func (p *process) image() uint64 {
+	if p == nil || p.space == nil {
+		return 0
+	}
+	return p.space.startStack
+}
+
 // innerPID is the pid a process has in its own pid namespace, or pid when that
 // cannot be read.
 func innerPID(pid int) int {

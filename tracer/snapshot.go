@@ -23,6 +23,9 @@ type Activity struct {
 type ProcessActivity struct {
 	Process
 	Scope Scope
+	// Image tells what the process executes from what it executed before it called
+	// exec; a child begins with its parent's. It is 0 where that is not known.
+	Image uint64
 	Activity
 }
 
@@ -139,7 +142,7 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint6
 	processes := t.alive(records)
 	t.updateTallies(l, threads.unjoined)
 	t.readGoroutines(processes, l.taken)
-	out := t.build(l, threads.held, records, processes, going(traced, processes))
+	out := t.build(l, threads.held, records, processes, newGoing(traced, processes))
 	return out, t.settleUp(out, l, threads.unjudged, retired)
 }
 
@@ -159,7 +162,7 @@ func (t *Tracer) resolve(created map[uint64]uint64, l *ledger) {
 
 // build makes a snapshot of what was read.
 func (t *Tracer) build(l *ledger, finished []finishedThread, records []ledgerLeakProcessRecord,
-	processes []ProcessActivity, going map[int]bool,
+	processes []ProcessActivity, going going,
 ) *Snapshot {
 	b := &builder{
 		tracer: t, clock: t.clock, now: l.taken,
@@ -203,14 +206,15 @@ func (t *Tracer) settleUp(out *Snapshot, l *ledger, unjudged uint64, retired []*
 	return t.addCounters(out, totals, l, unjudged)
 }
 
-// recorded lists the processes of which something is recorded.
-func (t *Tracer) recorded() (pids []int) {
+// recorded lists the processes of which something is recorded, and their images.
+func (t *Tracer) recorded() map[int]uint64 {
+	images := make(map[int]uint64, len(t.processes))
 	for pid, p := range t.processes {
 		if !p.muted {
-			pids = append(pids, pid)
+			images[pid] = p.image()
 		}
 	}
-	return pids
+	return images
 }
 
 // lookEvery bounds how long a change of mappings goes unseen that leaves as much
