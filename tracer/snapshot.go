@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 )
 
 // Activity counts what a process has done while it was traced.
@@ -138,7 +139,9 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint6
 	}
 	t.judgeStrangers(&threads, records)
 	t.discover(records, drained)
-	t.refresh(records)
+	if records, err = t.refresh(records); err != nil {
+		return nil, err
+	}
 	processes := t.alive(records)
 	t.updateTallies(l, threads.unjoined)
 	t.readGoroutines(processes, l.taken)
@@ -223,29 +226,54 @@ const lookEvery = 10 * time.Second
 
 // refresh looks at what no event may have told: mappings that changed and
 // processes that ended. To read the mappings of a process takes a millisecond
-// where it has many threads: it is done where there may be something new.
-func (t *Tracer) refresh(records []ledgerLeakProcessRecord) {
+// where it has many threads: it is done where there may be something new. It
+// returns the processes as they are then: some may have been missing.
+func (t *Tracer) refresh(records []ledgerLeakProcessRecord) ([]ledgerLeakProcessRecord, error) {
 	every := lookEvery
 	if t.scopes != nil {
 		every = lookAtNodeEvery
 	}
-	listed := make(map[int]footprint, len(records))
-	for i := range records {
-		r := &records[i]
-		listed[int(r.Tgid)] = footprint{r.StartStack, r.CodePages}
-	}
+	listed, missing := footprints(records), false
 	for pid, p := range t.processes {
 		now, ok := listed[pid]
 		if ok && now == p.seen && time.Since(p.read) < every {
 			continue
 		}
 		p.seen = now
+		identified := p.start != 0
 		err := t.sync(p)
-		if errors.Is(err, os.ErrProcessDone) {
+		switch {
+		case errors.Is(err, os.ErrProcessDone):
 			t.ended(pid)
+		case !ok && identified:
+			missing = t.remark(p) || missing
 		}
 		t.note(err)
 	}
+	if !missing {
+		return records, nil
+	}
+	return t.readProcesses()
+}
+
+func footprints(records []ledgerLeakProcessRecord) map[int]footprint {
+	all := make(map[int]footprint, len(records))
+	for i := range records {
+		r := &records[i]
+		all[int(r.Tgid)] = footprint{r.StartStack, r.CodePages}
+	}
+	return all
+}
+
+// remark marks a process that lives on and is not listed, and tells whether it could. The
+// mark is that of the leader, which another thread becomes by exec: whose mark it has to have
+// then the ledger tells, but only where threads are in it.
+func (t *Tracer) remark(p *process) bool {
+	err := t.mark(p, p.space)
+	if !errors.Is(err, unix.ESRCH) { // it has ended since
+		t.note(err)
+	}
+	return err == nil
 }
 
 // ignoreMissing is for deletions that another may have done first.
