@@ -129,6 +129,7 @@ func newSite(s verdict.Site) Site {
 		Reason:      s.Reason,
 		Assumed:     s.Assumed,
 		Ended:       s.Ended,
+		Replaced:    s.Replaced,
 		UsualS:      seconds(s.Usual),
 		GrowsWith:   growsWith(s.With),
 		Outstanding: len(s.Outstanding),

@@ -40,7 +40,10 @@ func (t text) detail(number string, s Site) {
 // site only the least is known.
 func (s Site) facts(sampled bool) []string {
 	facts := []string{fmt.Sprintf("%s: %s", s.State, Escape(s.Reason))}
-	if s.Ended {
+	switch {
+	case s.Replaced:
+		facts[0] += "; its process has called exec since"
+	case s.Ended:
 		facts[0] += "; its process has ended since"
 	}
 	if s.Assumed != "" {

@@ -114,7 +114,7 @@ func (t text) pairs(pairs []Pair) {
 	sites := make([]Site, len(shown))
 	for i, p := range shown {
 		sites[i] = p.shown
-		sites[i].Ended = false // of no interest: so they have in every run of a test
+		sites[i].Ended, sites[i].Replaced = false, false // of no interest: so they have in every run of a test
 		for c, cell := range []string{string(p.Change), Escape(string(p.Kind)), p.counts(), p.rates()} {
 			columns[c].cells = append(columns[c].cells, cell)
 		}

@@ -92,6 +92,15 @@ func TestDiffOfEnded(t *testing.T) {
 	}
 }
 
+// What a process took along that called exec is past, and the process is not.
+func TestFactsOfExec(t *testing.T) {
+	s := newSite(verdict.Site{State: verdict.Leaking, Reason: "7 of 7 not joined for 10s or longer", Ended: true, Replaced: true})
+	want := "leaking: 7 of 7 not joined for 10s or longer; its process has called exec since"
+	if got := s.facts(false)[0]; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestUnjudged(t *testing.T) {
 	site := func(kind tracer.Kind, state verdict.State, ended bool, past, young int) verdict.Site {
 		s := verdict.Site{State: state, Ended: ended, Past: past}

@@ -66,8 +66,10 @@ type Site struct {
 	Reason      string        `json:"reason"`
 	// Assumed is what the verdict takes for granted.
 	Assumed string `json:"assumed,omitempty"`
-	// Ended says that the processes that held the objects have ended.
-	Ended bool `json:"ended"`
+	// Ended says that the processes that held the objects have ended, or where Replaced
+	// that they have called exec, which ended the objects.
+	Ended    bool `json:"ended"`
+	Replaced bool `json:"replaced,omitempty"`
 	// Suppressed is why the leak is accepted, empty if it is not.
 	Suppressed  string `json:"suppressed,omitempty"`
 	Outstanding int    `json:"outstanding"`

@@ -126,7 +126,7 @@ func siteColumn(sites []Site, width int) column {
 	return column{title: "SITE", cells: cells(sites, func(s Site) string { return s.Heading(width) })}
 }
 
-// endedMark is behind sites whose processes have ended.
+// endedMark is behind sites whose processes have ended, or called exec.
 const endedMark = " (ended)"
 
 // Heading names the site in so many columns, escaped, and says if that is the

@@ -207,7 +207,7 @@ func (r *Report) writeHeadline(t text) {
 		r.writeDoubts(t, len(suspect))
 	}
 	if n := r.Unjudged; n > 0 {
-		t.sentence("", "%s younger than --min-age %s when %s process ended: not judged; give a shorter --min-age",
+		t.sentence("", "%s younger than --min-age %s when %s process ended or called exec: not judged; give a shorter --min-age",
 			plural(n, "object was", "objects were"), humanSpan(r.MinAgeS), whose(n))
 	}
 	for _, l := range r.OwnLimits {

@@ -33,14 +33,13 @@ type siteBuilder struct {
 
 // builder groups objects and counts by site.
 type builder struct {
-	tracer *Tracer
-	clock  clock
-	now    time.Time
-	sites  map[siteKey]*siteBuilder
-	inits  map[Process]bool // which reapers are their namespace's pid 1
-	// listening is as in ledger; going is the processes that are ending, by pid.
-	listening map[uint16]bool
-	going     map[int]bool
+	tracer    *Tracer
+	clock     clock
+	now       time.Time
+	sites     map[siteKey]*siteBuilder
+	inits     map[Process]bool // which reapers are their namespace's pid 1
+	listening map[uint16]bool  // as in ledger
+	going     going
 	borrowers map[[2]uint64]int // what borrower has found out
 	byOrigin  map[originKey]*siteBuilder
 	comms     comms
@@ -108,14 +107,14 @@ func (b *builder) outstanding(from origin, birth uint64, o *Object) {
 	s.Outstanding = append(s.Outstanding, *o)
 }
 
-// isGoing tells whether all that could give an object back are ending.
+// isGoing tells whether an object goes with all that could give it back.
 func (b *builder) isGoing(o *Object) bool {
-	if len(b.going) == 0 {
+	if len(b.going.ended)+len(b.going.replaced) == 0 {
 		return false
 	}
 	anybody := false
 	for p := range o.Responsible() {
-		if !b.going[p.PID] {
+		if !b.going.takes(o, p.PID) {
 			return false
 		}
 		anybody = true

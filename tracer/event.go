@@ -4,10 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/cilium/ebpf/ringbuf"
-	"github.com/prometheus/procfs"
 )
 
 // watch handles events until the ring buffer is closed.
@@ -90,7 +90,7 @@ func (t *Tracer) process(pid int) *process {
 func (t *Tracer) forked(pid int, s *space, scope uint32) {
 	if known := t.processes[pid]; known != nil {
 		// One that was never looked at is known by its fork alone, and forks but once.
-		if proc, err := procfs.NewProc(pid); known.start != 0 && err == nil && known.identify(proc) == nil {
+		if known.start != 0 && !errors.Is(known.lookUp(), os.ErrProcessDone) {
 			return // a snapshot has found it first, and knows more
 		}
 		t.ended(pid) // another one of that pid, whose end no event told of

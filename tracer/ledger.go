@@ -181,6 +181,7 @@ func (t *Tracer) alive(records []ledgerLeakProcessRecord) (alive []ProcessActivi
 			continue
 		}
 		a := newProcessActivity(&records[i])
+		a.Image = p.image()
 		if t.scopes != nil {
 			a.Scope = t.scopes.get(p.scope)
 		}
@@ -190,17 +191,29 @@ func (t *Tracer) alive(records []ledgerLeakProcessRecord) (alive []ProcessActivi
 	return alive
 }
 
-// going is which of the processes that were traced before the objects were read
-// are not alive after that: what was read of their objects may be a part.
-func going(traced []int, alive []ProcessActivity) map[int]bool {
-	out := make(map[int]bool, len(traced))
-	for _, pid := range traced {
-		out[pid] = true
+// going is the processes, by pid, of whose objects only a part may have been read:
+// they have ended meanwhile, or called exec.
+type going struct{ ended, replaced map[int]bool }
+
+// newGoing compares the processes that were traced before the objects were read, and
+// their images, with those that are alive after that.
+func newGoing(traced map[int]uint64, alive []ProcessActivity) going {
+	g := going{make(map[int]bool, len(traced)), make(map[int]bool)}
+	for pid := range traced {
+		g.ended[pid] = true
 	}
 	for _, p := range alive {
-		delete(out, p.PID)
+		delete(g.ended, p.PID)
+		if before := traced[p.PID]; before != 0 && p.Image != 0 && p.Image != before {
+			g.replaced[p.PID] = true
+		}
 	}
-	return out
+	return g
+}
+
+// takes tells whether an object goes with a process that can give it back.
+func (g going) takes(o *Object, pid int) bool {
+	return g.ended[pid] || g.replaced[pid] && o.Kind.EndsByExec()
 }
 
 func newProcessActivity(p *ledgerLeakProcessRecord) ProcessActivity {

@@ -32,6 +32,10 @@ func Kinds() []Kind { return []Kind{Zombie, Thread, UnjoinedThread, CloseWait, G
 // they have says nothing.
 func (k Kind) Live() bool { return k == Thread || k == Goroutine }
 
+// EndsByExec tells the kinds whose objects an exec of their process ends, for they lie in
+// its memory. A child stays, and a socket does unless it is close-on-exec.
+func (k Kind) EndsByExec() bool { return k == Thread || k == UnjoinedThread || k == Goroutine }
+
 // KindNames names every kind in a sentence.
 func KindNames() string {
 	var names []string

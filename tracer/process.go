@@ -70,14 +70,35 @@ func openProcess(pid int) (*process, error) {
 	return &process{pid: pid, start: stat.Starttime, comm: stat.Comm}, nil
 }
 
-// identify reads who the process is now. It fails when the process has ended,
-// also when another has got its pid. A process whose main thread has ended lives
+// open finds the process in /proc. The error is os.ErrProcessDone when it has ended.
+func (p *process) open() (procfs.Proc, error) {
+	proc, err := procfs.NewProc(p.pid)
+	if err != nil {
+		err = fmt.Errorf("look at process %d: %w", p.pid, orDone(err))
+	}
+	return proc, err
+}
+
+// orDone turns the errors of /proc by which a process has ended into os.ErrProcessDone. All
+// others, as of too many open files, say nothing of it.
+func orDone(err error) error {
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return os.ErrProcessDone
+	}
+	return err
+}
+
+// identify reads who the process is now. The error is os.ErrProcessDone when the process
+// has ended, also when another has got its pid. A process whose main thread has ended lives
 // on in the others.
 func (p *process) identify(proc procfs.Proc) error {
 	stat, err := proc.Stat()
-	ended := err == nil && (stat.State == "X" || stat.State == "Z" && stat.NumThreads <= 1)
-	if err != nil || ended || (p.start != 0 && stat.Starttime != p.start) {
-		return fmt.Errorf("process %d: %w", p.pid, os.ErrProcessDone)
+	dead := stat.State == "X" || stat.State == "Z" && stat.NumThreads <= 1
+	if err == nil && (dead || p.start != 0 && stat.Starttime != p.start) {
+		err = os.ErrProcessDone
+	}
+	if err != nil {
+		return fmt.Errorf("look at process %d: %w", p.pid, orDone(err))
 	}
 	p.start, p.comm, p.headless = stat.Starttime, stat.Comm, stat.State == "Z"
 	if stat.StartStack != p.startStack && stat.StartStack != 0 {
@@ -88,6 +109,24 @@ func (p *process) identify(proc procfs.Proc) error {
 		p.program = stat.Comm
 	}
 	return nil
+}
+
+// image is the image that is known of a process, by mm->start_stack; 0 where none is.
+// It is the one that its objects are read of, which may be a little behind.
+func (p *process) image() uint64 {
+	if p == nil || p.space == nil {
+		return 0
+	}
+	return p.space.startStack
+}
+
+// lookUp is identify of a process that nobody has opened.
+func (p *process) lookUp() error {
+	proc, err := p.open()
+	if err != nil {
+		return err
+	}
+	return p.identify(proc)
 }
 
 // innerPID is the pid a process has in its own pid namespace, or pid when that
@@ -107,12 +146,12 @@ func innerPID(pid int) int {
 // sync reads the process's mappings and, when they changed, publishes them. If
 // the process ends meanwhile the error is os.ErrProcessDone, whatever failed.
 func (t *Tracer) sync(p *process) error {
-	proc, err := procfs.NewProc(p.pid)
+	proc, err := p.open()
 	if err != nil {
-		return fmt.Errorf("read mappings of process %d: %w", p.pid, os.ErrProcessDone)
+		return err
 	}
 	if err := t.syncWith(p, proc); err != nil {
-		if done := p.identify(proc); done != nil {
+		if done := p.identify(proc); errors.Is(done, os.ErrProcessDone) {
 			err = done
 		} else if t.scopes != nil && p.space == nil {
 			// It counts all the same, and so do its children.

@@ -138,7 +138,12 @@ func TestTenantParts(t *testing.T) {
 // fakeProc is a running process with a file that tells its cgroups, and without memory.
 func fakeProc(t *testing.T, cgroup string) procfs.Proc {
 	t.Helper()
-	root := t.TempDir()
+	return fakeProcIn(t, t.TempDir(), cgroup)
+}
+
+// fakeProcIn is fakeProc in a directory that stands for /proc.
+func fakeProcIn(t *testing.T, root, cgroup string) procfs.Proc {
+	t.Helper()
 	dir := filepath.Join(root, "7")
 	stat := "7 (nginx) S" + strings.Repeat(" 0", 49) + "\n"
 	fs, err := procfs.NewFS(root)

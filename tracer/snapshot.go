@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 )
 
 // Activity counts what a process has done while it was traced.
@@ -23,6 +24,9 @@ type Activity struct {
 type ProcessActivity struct {
 	Process
 	Scope Scope
+	// Image tells what the process executes from what it executed before it called
+	// exec; a child begins with its parent's. It is 0 where that is not known.
+	Image uint64
 	Activity
 }
 
@@ -135,11 +139,13 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint6
 	}
 	t.judgeStrangers(&threads, records)
 	t.discover(records, drained)
-	t.refresh(records)
+	if records, err = t.refresh(records); err != nil {
+		return nil, err
+	}
 	processes := t.alive(records)
 	t.updateTallies(l, &threads)
 	t.readGoroutines(processes, l.taken)
-	out := t.build(l, threads.held, records, processes, going(traced, processes))
+	out := t.build(l, threads.held, records, processes, newGoing(traced, processes))
 	return out, t.settleUp(out, l, threads.unjudged+t.neverJudged, retired)
 }
 
@@ -158,7 +164,7 @@ func (t *Tracer) resolve(created map[uint64]uint64, l *ledger) {
 
 // build makes a snapshot of what was read.
 func (t *Tracer) build(l *ledger, finished []finishedThread, records []ledgerLeakProcessRecord,
-	processes []ProcessActivity, going map[int]bool,
+	processes []ProcessActivity, going going,
 ) *Snapshot {
 	b := &builder{
 		tracer: t, clock: t.clock, now: l.taken,
@@ -202,14 +208,15 @@ func (t *Tracer) settleUp(out *Snapshot, l *ledger, unjudged uint64, retired []*
 	return t.addCounters(out, totals, l, unjudged)
 }
 
-// recorded lists the processes of which something is recorded.
-func (t *Tracer) recorded() (pids []int) {
+// recorded lists the processes of which something is recorded, and their images.
+func (t *Tracer) recorded() map[int]uint64 {
+	images := make(map[int]uint64, len(t.processes))
 	for pid, p := range t.processes {
 		if !p.muted {
-			pids = append(pids, pid)
+			images[pid] = p.image()
 		}
 	}
-	return pids
+	return images
 }
 
 // lookEvery bounds how long a change of mappings goes unseen that leaves as much
@@ -218,29 +225,54 @@ const lookEvery = 10 * time.Second
 
 // refresh looks at what no event may have told: mappings that changed and
 // processes that ended. To read the mappings of a process takes a millisecond
-// where it has many threads: it is done where there may be something new.
-func (t *Tracer) refresh(records []ledgerLeakProcessRecord) {
+// where it has many threads: it is done where there may be something new. It
+// returns the processes as they are then: some may have been missing.
+func (t *Tracer) refresh(records []ledgerLeakProcessRecord) ([]ledgerLeakProcessRecord, error) {
 	every := lookEvery
 	if t.scopes != nil {
 		every = lookAtNodeEvery
 	}
-	listed := make(map[int]footprint, len(records))
-	for i := range records {
-		r := &records[i]
-		listed[int(r.Tgid)] = footprint{r.StartStack, r.CodePages}
-	}
+	listed, missing := footprints(records), false
 	for pid, p := range t.processes {
 		now, ok := listed[pid]
 		if ok && now == p.seen && time.Since(p.read) < every {
 			continue
 		}
 		p.seen = now
+		identified := p.start != 0
 		err := t.sync(p)
-		if errors.Is(err, os.ErrProcessDone) {
+		switch {
+		case errors.Is(err, os.ErrProcessDone):
 			t.ended(pid)
+		case !ok && identified:
+			missing = t.remark(p) || missing
 		}
 		t.note(err)
 	}
+	if !missing {
+		return records, nil
+	}
+	return t.readProcesses()
+}
+
+func footprints(records []ledgerLeakProcessRecord) map[int]footprint {
+	all := make(map[int]footprint, len(records))
+	for i := range records {
+		r := &records[i]
+		all[int(r.Tgid)] = footprint{r.StartStack, r.CodePages}
+	}
+	return all
+}
+
+// remark marks a process that lives on and is not listed, and tells whether it could. The
+// mark is that of the leader, which another thread becomes by exec: whose mark it has to have
+// then the ledger tells, but only where threads are in it.
+func (t *Tracer) remark(p *process) bool {
+	err := t.mark(p, p.space)
+	if !errors.Is(err, unix.ESRCH) { // it has ended since
+		t.note(err)
+	}
+	return err == nil
 }
 
 // ignoreMissing is for deletions that another may have done first.

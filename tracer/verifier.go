@@ -14,8 +14,8 @@ func newVerifier() *verifier { return &verifier{newMemory(), goroutine.NewRoom()
 func (v *verifier) close() { v.memory.close() }
 
 // gone tells that a process has ended, or has another image than that with a stack that
-// starts there, and so why its memory was not what it should be. No event may have told
-// yet.
+// starts there, and so that its memory may not have been what it should be. No event may
+// have told yet.
 func (v *verifier) gone(pid int, startStack uint64) bool {
 	now := livingThread(pid)
 	return now.tid == 0 || now.startStack != startStack

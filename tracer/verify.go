@@ -82,7 +82,8 @@ func (t *Tracer) verify(ctx context.Context, p verifiable) (found map[uint64]gor
 	switch {
 	case memory.failed != nil:
 		return nil, scans, memory.failed
-	case err != nil && t.verifier.gone(p.pid, p.startStack):
+	case t.verifier.gone(p.pid, p.startStack):
+		// What was found does not count either: a part of it may be of another image.
 		return nil, scans, os.ErrProcessDone
 	}
 	return found, scans, err

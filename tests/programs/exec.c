@@ -2,14 +2,16 @@
  * exec: replaces itself by itself, and leaks in the new image.
  *
  * Protocol in program.h. `leak N` leaks N children in the old image, which stay
- * zombies of the new one; `go N` execs, and the new image at once leaks N
- * children and N threads. It does not print `ready` again.
+ * zombies of the new one; `end N` ends N threads that nobody joins, which exec ends
+ * for good; `go N` execs, and the new image at once leaks N children and N
+ * threads. It does not print `ready` again.
  * Prints, since the process began:
  *   {"image":"old"|"new","before":N,"zombies":N,"threads":N,
  *    "zombie_pids":[..],"thread_tids":[..]}
  * before: zombies from before the last exec. The pids and tids are those of
  * the present image only.
- * To blame: leak_before_exec (leak), leak_child and leak_thread (go).
+ * To blame: leak_before_exec (leak), leak_unjoined (end), leak_child and
+ * leak_thread (go).
  */
 #include "program.h"
 
@@ -23,6 +25,20 @@ static void *never_ends(void *unused)
 	for (;;)
 		pause();
 	return unused;
+}
+
+static void *ends_at_once(void *unused)
+{
+	announce();
+	return unused;
+}
+
+SITE void leak_unjoined(void)
+{
+	pthread_t thread;
+
+	need_zero(pthread_create(&thread, NULL, ends_at_once, NULL), "pthread_create");
+	await_thread_gone(await_tid());
 }
 
 SITE void leak_before_exec(void)
@@ -100,10 +116,14 @@ int main(int argc, char **argv)
 	while (next_command(&command)) {
 		if (is_verb(&command, "go"))
 			exec_self(command.count);
-		if (!is_verb(&command, "leak"))
+		if (is_verb(&command, "end"))
+			for (long n = 0; n < command.count; n++)
+				leak_unjoined();
+		else if (!is_verb(&command, "leak"))
 			unknown_verb(&command);
-		for (long n = 0; n < command.count; n++)
-			leak_before_exec();
+		else
+			for (long n = 0; n < command.count; n++)
+				leak_before_exec();
 		print_truth();
 		fflush(stdout);
 	}

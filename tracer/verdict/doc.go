@@ -83,5 +83,6 @@
 // # Processes that end
 //
 // What the kernel takes from a process that ends was not given back. If its
-// site was leaking, the verdict is kept.
+// site was leaking, the verdict is kept. So it is where a process calls exec, of what
+// lies in its memory: threads, finished ones too, and goroutines.
 package verdict

@@ -133,8 +133,8 @@ func (h *History) add(now clock, alive []tracer.ProcessActivity, sites []tracer.
 	h.finish(step, ended, h.axis.add(now.now))
 }
 
-// amend puts what is left when a process has ended in the place of the last snapshot:
-// it is as it was then, and says nothing more.
+// amend puts what is left when a process has ended, or called exec, in the place of the
+// last snapshot: it is as it was then, and says nothing more.
 func (h *History) amend(alive []tracer.ProcessActivity, sites []tracer.Site) {
 	_, ended := h.take(h.clock, alive, sites)
 	for _, r := range h.records {
@@ -144,7 +144,7 @@ func (h *History) amend(alive []tracer.ProcessActivity, sites []tracer.Site) {
 }
 
 // take compares one part of a snapshot with the one before. It tells how long ago that
-// was, and whether a process has ended since.
+// was, and whether a process has ended since, or called exec.
 func (h *History) take(now clock, alive []tracer.ProcessActivity, sites []tracer.Site) (step time.Duration, ended bool) {
 	next := h.processes.next(alive)
 	ended = h.processes.lost(next)
@@ -160,14 +160,15 @@ func (h *History) take(now clock, alive []tracer.ProcessActivity, sites []tracer
 	return step, ended
 }
 
-// bereft tells that a process has ended that held something in the last snapshot.
+// bereft tells that a process has ended, or called exec, that held a goroutine in the
+// last snapshot.
 func (h *History) bereft(alive []tracer.ProcessActivity) bool {
-	left := make(map[process]bool, len(alive))
-	for _, p := range alive {
-		left[identifyProcess(p.Process)] = true
+	if len(h.held) == 0 {
+		return false
 	}
+	next := h.processes.next(alive)
 	for p := range h.held {
-		if !left[p] {
+		if _, lives := next.total[p]; !lives || next.replaced[p] {
 			return true
 		}
 	}

@@ -69,9 +69,10 @@ type Site struct {
 	Usual time.Duration
 	// With is what the site grows with, the closest relation first.
 	With []Correlation
-	// Ended says that the processes that held the objects have ended. The
-	// objects are as they were last seen.
-	Ended bool
+	// Ended says that the processes that held the objects have ended, or where
+	// Replaced that they have called exec, which ended the objects. The objects are as
+	// they were last seen.
+	Ended, Replaced bool
 	// Seen is when the objects were last seen: the time of the last snapshot,
 	// or where Ended of the last one before the processes ended.
 	Seen time.Time
@@ -90,7 +91,7 @@ type Site struct {
 }
 
 // Sites judges every site of the last snapshot, and those that processes took
-// with them that have ended. The worst come first, and among equals those with a stack, and
+// with them that have ended or called exec. The worst come first, and among equals those with a stack, and
 // then those that hold most.
 func (h *History) Sites() []Site {
 	judged := slices.Concat(h.judgeAll(), h.goroutines.judgeAll())

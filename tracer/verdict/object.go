@@ -55,7 +55,7 @@ const reuse = time.Second
 func (h *History) track(r *record, o *tracer.Object, step time.Duration) *object {
 	id := r.identify(o)
 	known, created := h.objects[id], o.Created.UnixNano()
-	if known != nil && known.seen != h.number && created-known.created > int64(reuse) {
+	if known != nil && known.seen != h.number && (created-known.created > int64(reuse) || h.processes.execEnded(known.now)) {
 		h.vanished(known)
 		known = nil
 	}
@@ -104,9 +104,9 @@ func (h *History) sweep() {
 }
 
 // vanished notes that an object was given back, unless the kernel took it from
-// a process that ended.
+// a process that ended or called exec.
 func (h *History) vanished(o *object) {
-	if h.orphan(o) {
+	if o.watched && !h.processes.hold(o.now) {
 		if _, kept := h.kept[o.site.key]; !kept && !o.site.kind.Live() {
 			h.unjudged++
 		}

@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"iter"
 
 	"github.com/leaktrace/leaktrace/tracer"
@@ -29,14 +30,25 @@ func identifyProcess(p tracer.Process) process { return process{p.PID, p.Start} 
 type processes struct {
 	total map[process]activity
 	did   map[process]activity
+	// image is what each was last known to execute, and replaced those that have
+	// called exec since the last snapshot.
+	image    map[process]uint64
+	replaced map[process]bool
 }
 
 // next returns the processes of the following snapshot.
 func (p processes) next(alive []tracer.ProcessActivity) processes {
-	n := processes{make(map[process]activity, len(alive)), make(map[process]activity, len(alive))}
+	n := processes{
+		make(map[process]activity, len(alive)), make(map[process]activity, len(alive)),
+		make(map[process]uint64, len(alive)), make(map[process]bool),
+	}
 	for _, a := range alive {
 		id, total := identifyProcess(a.Process), counts(a.Activity)
 		n.total[id] = total
+		n.image[id] = cmp.Or(a.Image, p.image[id])
+		if image := p.image[id]; image != 0 && n.image[id] != image {
+			n.replaced[id] = true
+		}
 		before, known := p.total[id]
 		if !known && len(p.total) > 0 {
 			before = activity{} // it began after the last snapshot
@@ -62,41 +74,63 @@ func (p processes) any(some iter.Seq[tracer.Process]) bool {
 	return false
 }
 
+// execEnded tells whether an exec has ended an object of the snapshot before.
+func (p processes) execEnded(o *tracer.Object) bool {
+	return o.Kind.EndsByExec() && p.replaced[identifyProcess(o.Owner)]
+}
+
+// hold tells whether an object of the snapshot before is still there unless it was
+// given back.
+func (p processes) hold(o *tracer.Object) bool {
+	return p.any(o.Responsible()) && !p.execEnded(o)
+}
+
 // maxKept bounds the verdicts kept of processes that have ended.
 const maxKept = 256
 
-// keep saves the verdicts that the processes missing from the next snapshot
-// would take with them. It judges by the snapshots before. What others left behind
-// that ended earlier was judged then, when they were still the ones to reap it.
+// keep saves the verdicts that processes would take with them which are missing from
+// the next snapshot or have called exec before it. It judges by the snapshots before.
+// What others left behind that ended earlier was judged then, when they were still the
+// ones to reap it.
 func (h *History) keep(next processes) {
 	if h.onlyNow || !h.processes.lost(next) {
 		return
 	}
-	bereft := make(map[key]bool)
-	for _, o := range h.objects {
-		if h.processes.any(o.now.Responsible()) && !next.any(o.now.Responsible()) {
-			bereft[o.site.key] = true
-		}
-	}
+	bereft := h.bereftSites(next)
 	for i := range h.sites {
 		s := &h.sites[i]
 		k := keyOf(s)
-		if !bereft[k] && len(next.total) > 0 {
+		replaced, ok := bereft[k]
+		if !ok && len(next.total) > 0 {
 			continue
 		}
 		if _, judged := h.kept[k]; judged && h.orphaned(s) {
 			continue
 		}
 		j := h.judge(s)
-		j.Ended = true
+		j.Ended, j.Replaced = true, replaced
 		h.keepOne(k, j)
 	}
 }
 
-// lost tells whether a process is missing from the next snapshot.
+// bereftSites is the sites that processes hold objects of for the last time, and whether
+// all of these live on and have called exec.
+func (h *History) bereftSites(next processes) map[key]bool {
+	bereft := make(map[key]bool)
+	for _, o := range h.objects {
+		if !h.processes.any(o.now.Responsible()) || next.hold(o.now) {
+			continue
+		}
+		replaced, known := bereft[o.site.key]
+		bereft[o.site.key] = (replaced || !known) && next.any(o.now.Responsible())
+	}
+	return bereft
+}
+
+// lost tells whether a process is missing from the next snapshot, or has called exec.
 func (p processes) lost(next processes) bool {
 	for id := range p.total {
-		if _, alive := next.total[id]; !alive {
+		if _, alive := next.total[id]; !alive || next.replaced[id] {
 			return true
 		}
 	}
@@ -121,8 +155,8 @@ func (h *History) keepOne(k key, j Site) {
 	delete(h.kept, least)
 }
 
-// Unjudged is how many objects ended with the processes that held them before
-// their sites could be accused: they were still too young. Live threads are not
+// Unjudged is how many objects ended with the processes that held them, or by their
+// exec, before their sites could be accused: they were still too young. Live threads are not
 // counted, which end with every process, nor are the sites that Sites reports.
 func (h *History) Unjudged() int { return h.unjudged }
 

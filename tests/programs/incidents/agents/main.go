@@ -6,6 +6,9 @@
 //
 //	{"restarts":N,"goroutines":N}
 //
+// `exec` prints {} and replaces it by itself, so that it begins anew with `ready`; `exec 1`
+// does that from another thread than the first one.
+//
 // Beside it there is what must not be accused: a pool of workers without work, some of
 // which get some now and then, goroutines that sleep, that tick, and that end.
 package main
@@ -19,6 +22,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -65,6 +69,19 @@ func tick() {
 	}
 }
 
+// replace does not return: the program begins anew.
+func replace() {
+	fmt.Println("{}")
+	path, err := os.Executable()
+	if err == nil {
+		err = syscall.Exec(path, os.Args, os.Environ())
+	}
+	log.Fatal(err)
+}
+
+// init keeps main on the first thread, and so all others off it.
+func init() { runtime.LockOSThread() }
+
 func main() {
 	s := &supervisor{agents: make(map[string]*agent)}
 	jobs := make(chan *sync.WaitGroup)
@@ -88,6 +105,13 @@ func main() {
 	}
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
+		switch lines.Text() {
+		case "exec":
+			replace()
+		case "exec 1":
+			go replace()
+			select {}
+		}
 		var count int
 		if _, err := fmt.Sscanf(lines.Text(), "go %d", &count); err != nil {
 			log.Fatalf("not a command: %q", lines.Text())
