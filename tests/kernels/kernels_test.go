@@ -34,6 +34,7 @@ var exclusions = []struct{ kernel, test, reason string }{
 	{"", "TestScripts/goroutines", "goroutines are read without the kernel, and a look at them costs an emulated processor so much that looks are rare"},
 	{"", "TestScripts/verify_goroutines", "as above"},
 	{"", "TestScripts/export_goroutines", "as above"},
+	{"", "TestScripts/exec_goroutines", "as above"},
 	{"", "TestSeccompProfile", "a guest has no container runtime"},
 	{"6.1", "TestLostStorage", "there a full memory cgroup has refused none of 10,000 records"},
 	{"6.1", "TestLimitOfStacks", "there a thread's stack is taken for 12 KiB more than its MiB; why was not found out"},
