@@ -101,12 +101,12 @@ func (s Site) bound() string {
 func (l Limit) line() string { return Escape(l.Name) + ": " + l.String() }
 
 // outstandingOf counts the objects of a kind, of all sites: of ended processes
-// only once nothing else is left, as it was at the end.
+// only once nothing else is left, as it was at the end, and none that an exec ended.
 func outstandingOf(sites []verdict.Site) map[tracer.Kind]uint64 {
 	alive := slices.ContainsFunc(sites, func(s verdict.Site) bool { return !s.Ended })
 	total := make(map[tracer.Kind]uint64)
 	for _, s := range sites {
-		if !s.Ended || !alive {
+		if !s.Ended || !alive && !s.Replaced {
 			total[s.Kind] += uint64(len(s.Outstanding))
 		}
 	}

@@ -43,6 +43,7 @@ func (m *processMemory) Read(p []byte, pieces ...unix.RemoteIovec) (int, error) 
 	case errors.Is(err, errHung), errors.Is(err, errBusy):
 		m.failed = err
 	case m.patience < 0:
+		m.memory.tire(m.pid)
 		m.failed = errHung
 	default:
 		return n, err
@@ -94,8 +95,9 @@ func (t *Tracer) scan(owner Process, p *goProcess, now time.Time) error {
 		if err := t.open(owner.PID, p); err != nil {
 			return err
 		}
+	} else {
+		p.memory.begin(lookPatience)
 	}
-	p.memory.begin(lookPatience)
 	l := goLook{tracer: t, goProcess: p, space: t.processes[owner.PID].space, owner: owner, most: maxGoroutines}
 	if t.scopes != nil {
 		others := t.goroutines.count() - len(p.known)

@@ -65,14 +65,15 @@ const (
 const maxNotes = 5
 
 // notes says whose goroutines are not read, or were not when it ended, and why.
-func (g *goroutines) notes() []string {
-	notes := slices.Clone(g.unread)
+// Those of processes that live come first.
+func (g *goroutines) notes() (notes []string) {
 	for _, p := range g.byProcess {
 		if p.err != nil {
 			notes = append(notes, p.err.Error())
 		}
 	}
 	slices.Sort(notes)
+	notes = append(notes, g.unread...)
 	return notes[:min(len(notes), maxNotes)]
 }
 

@@ -242,7 +242,7 @@ func (b *builder) addGoSite(from *goSite, scope uint32) {
 // retireGoroutines adds what an image of a process counted to its sites' past: it is
 // gone, and all that waited with it.
 func (t *Tracer) retireGoroutines(p *goProcess) {
-	if p.err != nil {
+	if p.err != nil && t.scopes == nil { // a node's report is of what there is
 		t.goroutines.unread = last(append(t.goroutines.unread, p.err.Error()), maxNotes)
 	}
 	for _, s := range p.sites {

@@ -125,12 +125,19 @@ func (p *process) shows(now living) bool {
 	return p.space != nil && now.tid != 0 && now.startStack == p.space.startStack
 }
 
-// heldThread is when a finished thread ended that was not joined, and in which image.
+// heldThread is when a finished thread ended that was not joined, or may not have been,
+// and in which image.
 type heldThread struct{ exited, startStack uint64 }
 
 // heldBefore tells whether the last snapshot has a finished thread as not joined.
 func (t *Tracer) heldBefore(thread *finishedThread) (heldThread, bool) {
 	known, ok := t.held[thread.key]
+	return known, ok && known.exited == thread.Exited
+}
+
+// doubtedBefore tells whether the last snapshot could not tell of a finished thread.
+func (t *Tracer) doubtedBefore(thread *finishedThread) (heldThread, bool) {
+	known, ok := t.doubts[thread.key]
 	return known, ok && known.exited == thread.Exited
 }
 
@@ -141,7 +148,7 @@ type verdicts struct {
 	unjoined map[uint64]uint64               // not known to be joined, by stack id
 	taken    map[uint64]uint64               // known not to be, and gone with their process or image
 	unjudged uint64                          // of these, nothing could be told now
-	doubts   map[ledgerLeakTcbKey]uint64     // when those ended that were looked at in vain: the next Tracer.doubts
+	doubts   map[ledgerLeakTcbKey]heldThread // those that were looked at in vain: the next Tracer.doubts
 	// strangers are those of processes that have ended, that no event told of, or of
 	// whose image nothing is known yet.
 	strangers []finishedThread
@@ -149,7 +156,7 @@ type verdicts struct {
 
 func newVerdicts() verdicts {
 	return verdicts{
-		images: make(map[ledgerLeakTcbKey]heldThread), doubts: make(map[ledgerLeakTcbKey]uint64),
+		images: make(map[ledgerLeakTcbKey]heldThread), doubts: make(map[ledgerLeakTcbKey]heldThread),
 		unjoined: make(map[uint64]uint64), taken: make(map[uint64]uint64),
 	}
 }
@@ -173,6 +180,9 @@ func (t *Tracer) leave(v *verdicts, thread *finishedThread) {
 	if known, held := t.heldBefore(thread); held {
 		v.hold(thread, known.startStack)
 	}
+	if known, doubted := t.doubtedBefore(thread); doubted {
+		v.doubts[thread.key] = known
+	}
 	v.doubt(thread)
 }
 
@@ -182,7 +192,7 @@ func (t *Tracer) leave(v *verdicts, thread *finishedThread) {
 func (t *Tracer) goesAlong(v *verdicts, thread *finishedThread) {
 	if _, held := t.heldBefore(thread); held {
 		v.taken[thread.Birth.Stack]++
-	} else if t.doubts[thread.key] == thread.Exited && t.scopes == nil {
+	} else if _, doubted := t.doubtedBefore(thread); doubted && t.scopes == nil {
 		t.neverJudged++
 	}
 	t.note(ignoreMissing(t.maps.Tcbs.Delete(thread.key)))
@@ -205,11 +215,11 @@ func (t *Tracer) judgeThreads(l *ledger) verdicts {
 		case joinStranger:
 			v.strangers = append(v.strangers, *thread)
 		case joinUnread:
-			v.doubts[thread.key] = thread.Exited
 			t.leave(&v, thread)
+			v.doubts[thread.key] = heldThread{thread.Exited, through.startStack}
 		case joinUnknown:
-			v.doubts[thread.key] = thread.Exited
 			v.doubt(thread)
+			v.doubts[thread.key] = heldThread{thread.Exited, through.startStack}
 		case joinHeld:
 			v.hold(thread, through.startStack)
 			v.unjoined[thread.Birth.Stack]++
@@ -225,9 +235,12 @@ func (t *Tracer) judgeThreads(l *ledger) verdicts {
 // judge tells what became of a finished thread, by way of a living one of its process.
 func (t *Tracer) judge(thread *finishedThread, through living) joinState {
 	p := t.processes[int(thread.key.Tgid)]
-	before, held := t.heldBefore(thread)
+	before, known := t.heldBefore(thread)
+	if !known {
+		before, known = t.doubtedBefore(thread)
+	}
 	switch {
-	case held && through.startStack != 0 && through.startStack != before.startStack:
+	case known && through.startStack != 0 && through.startStack != before.startStack:
 		return joinTaken
 	case p == nil || !p.shows(through):
 		return joinStranger

@@ -166,3 +166,31 @@ func TestHeldThread(t *testing.T) {
 		}
 	}
 }
+
+// A thread of which it could not be told whether it was joined is counted also when its
+// process has ended, or has another image.
+func TestDoubtedThread(t *testing.T) {
+	for name, change := range map[string]func(*judging){
+		"its process ends":  func(j *judging) { j.process().space, j.records = nil, nil },
+		"its process execs": func(j *judging) { j.doubts[j.thread.key] = heldThread{j.thread.Exited, 1} },
+		"it is late, and its process execs": func(j *judging) {
+			space := j.process().space
+			j.process().space = nil
+			j.snapshot()
+			j.process().space = space
+			j.doubts[j.thread.key] = heldThread{j.thread.Exited, 1}
+		},
+	} {
+		j := newJudging(t)
+		clear(j.block[someLayout.cancelHandling:])
+		for range 2 {
+			if got := j.snapshot(); got != (judged{0, 1, 0, true}) || j.neverJudged != 0 {
+				t.Fatalf("before %s: %+v", name, got)
+			}
+		}
+		change(j)
+		if got := j.snapshot(); got != (judged{}) || j.neverJudged != 1 {
+			t.Errorf("%s: %+v, and %d were never judged", name, got, j.neverJudged)
+		}
+	}
+}

@@ -131,6 +131,9 @@ func (l *ledger) makers(stacks map[uint64]int) map[uint64]int {
 	for i := range l.sockets {
 		made(&l.sockets[i].Birth)
 	}
+	for i := range l.threads {
+		made(&l.threads[i].Birth)
+	}
 	return stacks
 }
 

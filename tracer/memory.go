@@ -25,7 +25,7 @@ type memory struct {
 	pause    time.Duration // of hangPause
 }
 
-// hang is the last read of a process that was given up.
+// hang is the last read of a process that was given up, or came late.
 type hang struct {
 	done  <-chan memoryResult
 	at    time.Time
@@ -121,14 +121,28 @@ func (m *memory) comes(pid int) error {
 
 // giveUp leaves a read to itself.
 func (m *memory) giveUp(pid int, r *memoryRequest) {
-	h := &hang{done: r.done, at: time.Now(), times: 1}
-	if before := m.hung[pid]; before != nil {
-		h.times += before.times
-	}
-	m.hung[pid], m.room = h, nil
+	m.hang(pid, r.done)
+	m.room = nil
 	m.left = append(m.left, r.done)
 	close(m.requests)
 	m.begin()
+}
+
+// tire leaves a process alone for a while whose memory comes, but so late that those who
+// wanted it had no more time.
+func (m *memory) tire(pid int) {
+	done := make(chan memoryResult, 1)
+	done <- memoryResult{}
+	m.hang(pid, done)
+}
+
+// hang notes the last read of a process that took too long.
+func (m *memory) hang(pid int, done <-chan memoryResult) {
+	h := &hang{done: done, at: time.Now(), times: 1}
+	if before := m.hung[pid]; before != nil {
+		h.times += before.times
+	}
+	m.hung[pid] = h
 }
 
 // forget lets a pid be read again: another process may get it. It tells whether the memory

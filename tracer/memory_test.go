@@ -123,4 +123,11 @@ func TestLateLook(t *testing.T) {
 			t.Errorf("%s, and then: %v", name, err)
 		}
 	}
+	if err := m.comes(self); !errors.Is(err, errHung) {
+		t.Errorf("the process is not left alone: %v", err)
+	}
+	m.pause = 0
+	if err := m.comes(self); err != nil {
+		t.Errorf("later: %v", err)
+	}
 }

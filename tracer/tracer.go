@@ -72,9 +72,9 @@ type Tracer struct {
 	seen map[seenKey]time.Time
 	// held is the finished threads that the last snapshot has as not joined.
 	held map[ledgerLeakTcbKey]heldThread
-	// doubts is when the finished threads ended of which it could not tell, and neverJudged
-	// how many those were whose process has ended since.
-	doubts      map[ledgerLeakTcbKey]uint64
+	// doubts is the finished threads of which it could not tell, and neverJudged how many
+	// went with their process, or its image, before anybody could.
+	doubts      map[ledgerLeakTcbKey]heldThread
 	neverJudged uint64
 	// infos is what the last snapshot has of sockets, by socket.id.
 	infos map[uint64]*SocketInfo

@@ -28,13 +28,13 @@ type verification struct {
 }
 
 // verified takes over what was found of a process. Whoever is told to stop, or whose
-// process has ended, knows no more than before.
+// process has ended or is not read any more, knows no more than before.
 func (t *Tracer) verified(p *goProcess, found map[uint64]goroutine.Goroutine, scans int, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	v := &p.verification
 	switch {
-	case errors.Is(err, goroutine.ErrStopped), errors.Is(err, os.ErrProcessDone):
+	case p.over, errors.Is(err, goroutine.ErrStopped), errors.Is(err, os.ErrProcessDone):
 		return
 	case err != nil:
 		if errors.Is(err, errHung) {

@@ -80,9 +80,9 @@ func (all *scopes) add(s *tracer.Snapshot, minAge time.Duration) {
 		clear(all.of)
 		all.minAge = minAge
 	}
-	alive := make(map[identity]bool, len(s.Processes))
+	alive := make(images, len(s.Processes))
 	for _, p := range s.Processes {
-		alive[identify(p.Process)] = true
+		alive[identify(p.Process)] = p.Image
 	}
 	shares := divide(s)
 	maps.DeleteFunc(all.of, func(id tracer.Scope, _ *scope) bool { return shares[id] == nil })
@@ -97,11 +97,19 @@ func (all *scopes) add(s *tracer.Snapshot, minAge time.Duration) {
 	all.last = s.Time
 }
 
-func (c *scope) add(s *tracer.Snapshot, part *share, alive map[identity]bool) {
+// images is what processes that are alive execute.
+type images map[identity]uint64
+
+func (i images) has(id identity) bool {
+	_, has := i[id]
+	return has
+}
+
+func (c *scope) add(s *tracer.Snapshot, part *share, alive images) {
 	c.adopt(part, alive)
 	processes := part.processes
-	for _, p := range c.others {
-		processes = append(processes, tracer.ProcessActivity{Process: p})
+	for id, p := range c.others {
+		processes = append(processes, tracer.ProcessActivity{Process: p, Image: alive[id]})
 	}
 	c.history.Add(&tracer.Snapshot{Time: s.Time, Sites: part.sites, Looked: s.Looked, Processes: processes})
 	c.sites = c.history.Sites()
@@ -113,12 +121,12 @@ func (c *scope) add(s *tracer.Snapshot, part *share, alive map[identity]bool) {
 }
 
 // adopt finds the traced processes of other scopes that hold objects of this one.
-func (c *scope) adopt(part *share, alive map[identity]bool) {
+func (c *scope) adopt(part *share, alive images) {
 	own := make(map[identity]bool, len(part.processes))
 	for _, p := range part.processes {
 		own[identify(p.Process)] = true
 	}
-	maps.DeleteFunc(c.others, func(id identity, _ tracer.Process) bool { return !alive[id] || own[id] })
+	maps.DeleteFunc(c.others, func(id identity, _ tracer.Process) bool { return !alive.has(id) || own[id] })
 	for _, s := range part.sites {
 		if s.Kind != tracer.Zombie && s.Kind != tracer.CloseWait {
 			continue // a thread is of its own process
@@ -130,7 +138,7 @@ func (c *scope) adopt(part *share, alive map[identity]bool) {
 				if id == last {
 					continue
 				}
-				if last = id; alive[id] && !own[id] {
+				if last = id; alive.has(id) && !own[id] {
 					c.others[id] = p
 				}
 			}

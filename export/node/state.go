@@ -181,7 +181,7 @@ func (q Query) pick(all []export.Part) (picked []export.Part) {
 // Report makes a report of what is asked for. It takes long where that is much.
 func (s *State) Report(q Query) *export.Report {
 	r := export.NewNodeReport(export.Setting{
-		Started: s.Started, Overhead: s.overhead, Parked: s.seen.parked, OwnLimits: s.Settings.Limits,
+		Started: s.Started, Overhead: s.overhead, Kinds: q.Kinds, Parked: s.seen.parked, OwnLimits: s.Settings.Limits,
 	}, export.Node{
 		Name: s.Node, MinAge: s.Settings.MinAge, Parts: q.pick(s.Parts), Bounds: s.bounds, Last: s.Snapshot,
 	})

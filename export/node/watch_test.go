@@ -105,6 +105,9 @@ func TestQuery(t *testing.T) {
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Error(diff)
 			}
+			if !slices.Equal(r.Kinds, tt.query.Kinds) {
+				t.Errorf("said to be of kinds %q", r.Kinds)
+			}
 			if len(r.UnusedSuppressions) != tt.unused {
 				t.Errorf("unused suppressions %v, want %d", r.UnusedSuppressions, tt.unused)
 			}

@@ -130,6 +130,9 @@ func (r *Reader) Read(p tracer.Process, kinds ...tracer.Kind) ([]Limit, error) {
 		kinds = tracer.Kinds()
 	}
 	for t := range r.threadsOf(p.PID) {
+		if !r.still(p) {
+			break
+		}
 		read, err := r.open(p, t)
 		if errors.Is(err, os.ErrProcessDone) {
 			continue
