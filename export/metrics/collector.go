@@ -51,7 +51,7 @@ func (c *collector) describeWorkloads() {
 	c.full = c.gauge("limit_exhaustion_seconds", "Time until a limit on a resource is reached, at the growth of all sites that leak or are suspect and fill it. Absent if never.", of("resource")...)
 	c.site = c.gauge("site_leaked_objects", "Outstanding objects of a leaking site, for the top sites of each container; all others are one site, other.", of("site", "fingerprint")...)
 	c.created = c.counter("objects_created_total", "Objects that were created: children forked, threads started, for unjoined-thread threads ended, sockets opened; of goroutines waits, each seen by two looks.", of()...)
-	c.released = c.counter("objects_released_total", "Objects that were given back: children reaped, threads ended, for unjoined-thread threads joined or detached, sockets closed; of goroutines waits after which they went on or ended.", of()...)
+	c.released = c.counter("objects_released_total", "Objects that were given back: children reaped, threads ended, for unjoined-thread threads joined, detached, or running when their process ended, sockets closed; of goroutines waits after which they went on or ended.", of()...)
 }
 
 func (c *collector) describeItself() {
