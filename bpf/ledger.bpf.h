@@ -19,7 +19,8 @@ struct {
 } procs SEC(".maps");
 
 /*
- * activities: group leader -> leak_activity. Written by every hook of a birth.
+ * activities: group leader -> leak_activity. Written by every hook of a birth, by the
+ * end of a thread and by exec.
  * Deleted by the kernel with the task.
  */
 struct {
@@ -178,17 +179,24 @@ static __always_inline struct leak_proc *traced(void)
 	return recorded(bpf_get_current_task_btf()->group_leader);
 }
 
+/* activity_of is what a process has done, which is made where there is none yet. */
+static __always_inline struct leak_activity *activity_of(struct task_struct *leader)
+{
+	struct leak_activity *activity =
+		bpf_task_storage_get(&activities, leader, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!activity)
+		count(LEAK_LOST_STORAGE);
+	return activity;
+}
+
 /* did counts one deed of the current process. */
 static __always_inline void did(enum leak_deed deed)
 {
-	struct leak_activity *activity =
-		bpf_task_storage_get(&activities, bpf_get_current_task_btf()->group_leader, 0,
-				     BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct leak_activity *activity = activity_of(bpf_get_current_task_btf()->group_leader);
 
 	if (activity)
 		__sync_fetch_and_add(&activity->count[deed], 1);
-	else
-		count(LEAK_LOST_STORAGE);
 }
 
 /* site_born counts one creation. */

@@ -96,6 +96,7 @@ enum leak_deed {
 
 struct leak_activity {
 	__u64 count[LEAK_DEEDS];
+	__u64 replacing; /* exec has ended a thread of it, and is not done yet */
 };
 
 /* leak_birth says who created an object, when, and from where. */

@@ -188,30 +188,39 @@ static __always_inline void thread_forgotten(__u32 tid, __u32 scope)
 		entry_given(scope, LEAK_BUDGET_THREADS);
 }
 
-/* goes_along: the thread's process is being killed, or replaced by exec. */
-static __always_inline bool goes_along(struct signal_struct *signal)
+/* is_replacing: another thread of the process has called exec, which ends this one. */
+static __always_inline bool is_replacing(struct signal_struct *signal)
 {
 	/* Before 5.17 it has another name, and such threads count as finished. */
-	if (bpf_core_field_exists(signal->group_exec_task) && signal->group_exec_task)
-		return true;
-	return signal->flags & LEAK_SIGNAL_GROUP_EXIT;
+	return bpf_core_field_exists(signal->group_exec_task) && signal->group_exec_task;
+}
+
+/* process_replacing notes that from now on only some of a process's threads are there. */
+static __always_inline void process_replacing(struct task_struct *leader)
+{
+	struct leak_activity *activity = activity_of(leader);
+
+	if (activity)
+		activity->replacing = 1;
 }
 
 /*
  * thread_ended takes a thread off the list of those alive; it is on that of the
  * finished ones by then. A process that is being killed or replaced takes its
- * threads along.
+ * threads along; of the latter a snapshot has to know, for the process lives on.
  */
 static __always_inline void thread_ended(struct task_struct *thread)
 {
+	struct signal_struct *signal = thread->signal;
 	__u32 tid = thread->pid;
 	struct leak_thread *record = bpf_map_lookup_elem(&threads, &tid);
 
-	if (!record)
-		return;
-	if (thread->signal->live.counter && !goes_along(thread->signal))
+	if (is_replacing(signal))
+		process_replacing(thread->group_leader);
+	else if (record && signal->live.counter && !(signal->flags & LEAK_SIGNAL_GROUP_EXIT))
 		thread_held(thread, record);
-	thread_forgotten(tid, record->scope);
+	if (record)
+		thread_forgotten(tid, record->scope);
 }
 
 /* process_ended stamps a child whose last thread ends: from now it must be reaped. */
@@ -268,10 +277,14 @@ static __always_inline void thread_became_process(struct task_struct *task, __u3
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(sched_process_exec, struct task_struct *task, pid_t old_pid)
 {
+	struct leak_activity *activity;
 	struct leak_proc *proc;
 
 	if (old_pid != task->pid)
 		thread_became_process(task, old_pid);
+	activity = bpf_task_storage_get(&activities, task, 0, 0);
+	if (activity)
+		activity->replacing = 0;
 	proc = marked(task);
 	if (proc)
 		notify(LEAK_EVENT_EXEC, proc->scope, task->tgid, 0);

@@ -176,7 +176,8 @@ func (t *Tracer) readProcesses() (records []ledgerLeakProcessRecord, err error) 
 }
 
 // alive lists, of traced processes, those that were not told to end, by pid.
-func (t *Tracer) alive(records []ledgerLeakProcessRecord) (alive []ProcessActivity) {
+// Those of which exec has taken the mark along are being replaced.
+func (t *Tracer) alive(records []ledgerLeakProcessRecord, remarked map[int]bool) (alive []ProcessActivity) {
 	for i := range records {
 		p := t.processes[int(records[i].Tgid)]
 		// Of a node, what is not known by now has ended since it was listed.
@@ -185,6 +186,7 @@ func (t *Tracer) alive(records []ledgerLeakProcessRecord) (alive []ProcessActivi
 		}
 		a := newProcessActivity(&records[i])
 		a.Image = p.image()
+		a.Replacing = a.Replacing || remarked[a.PID]
 		if t.scopes != nil {
 			a.Scope = t.scopes.get(p.scope)
 		}
@@ -207,7 +209,8 @@ func newGoing(traced map[int]uint64, alive []ProcessActivity) going {
 	}
 	for _, p := range alive {
 		delete(g.ended, p.PID)
-		if before := traced[p.PID]; before != 0 && p.Image != 0 && p.Image != before {
+		before := traced[p.PID]
+		if p.Replacing || before != 0 && p.Image != 0 && p.Image != before {
 			g.replaced[p.PID] = true
 		}
 	}
@@ -222,7 +225,8 @@ func (g going) takes(o *Object, pid int) bool {
 func newProcessActivity(p *ledgerLeakProcessRecord) ProcessActivity {
 	did := p.Activity.Count
 	return ProcessActivity{
-		Process: Process{PID: int(p.Tgid), Start: p.Start, Comm: comm(p.Comm)},
+		Process:   Process{PID: int(p.Tgid), Start: p.Start, Comm: comm(p.Comm)},
+		Replacing: p.Activity.Replacing != 0,
 		Activity: Activity{
 			Accepted:  did[ledgerLeakDeedLEAK_ACCEPTED],
 			Connected: did[ledgerLeakDeedLEAK_CONNECTED],

@@ -22,8 +22,9 @@ const (
 )
 
 type ledgerLeakActivity struct {
-	_     structs.HostLayout
-	Count [4]uint64
+	_         structs.HostLayout
+	Count     [4]uint64
+	Replacing uint64
 }
 
 type ledgerLeakBirth struct {

@@ -27,6 +27,9 @@ type ProcessActivity struct {
 	// Image tells what the process executes from what it executed before it called
 	// exec; a child begins with its parent's. It is 0 where that is not known.
 	Image uint64
+	// Replacing says that exec ends the threads of the process at this moment, or has just
+	// ended them: those that are left are a part of what it held.
+	Replacing bool
 	Activity
 }
 
@@ -139,10 +142,11 @@ func (t *Tracer) take(created map[uint64]uint64, retired []*space, drained uint6
 	}
 	t.judgeStrangers(&threads, records)
 	t.discover(records, drained)
-	if records, err = t.refresh(records); err != nil {
+	records, remarked, err := t.refresh(records)
+	if err != nil {
 		return nil, err
 	}
-	processes := t.alive(records)
+	processes := t.alive(records, remarked)
 	t.updateTallies(l, &threads)
 	t.readGoroutines(processes, l.taken)
 	out := t.build(l, threads.held, records, processes, newGoing(traced, processes))
@@ -226,13 +230,14 @@ const lookEvery = 10 * time.Second
 // refresh looks at what no event may have told: mappings that changed and
 // processes that ended. To read the mappings of a process takes a millisecond
 // where it has many threads: it is done where there may be something new. It
-// returns the processes as they are then: some may have been missing.
-func (t *Tracer) refresh(records []ledgerLeakProcessRecord) ([]ledgerLeakProcessRecord, error) {
+// returns the processes as they are then, and which of them had been missing: exec by
+// another thread than the main one takes the mark along.
+func (t *Tracer) refresh(records []ledgerLeakProcessRecord) ([]ledgerLeakProcessRecord, map[int]bool, error) {
 	every := lookEvery
 	if t.scopes != nil {
 		every = lookAtNodeEvery
 	}
-	listed, missing := footprints(records), false
+	listed, remarked := footprints(records), make(map[int]bool)
 	for pid, p := range t.processes {
 		now, ok := listed[pid]
 		if ok && now == p.seen && time.Since(p.read) < every {
@@ -244,15 +249,16 @@ func (t *Tracer) refresh(records []ledgerLeakProcessRecord) ([]ledgerLeakProcess
 		switch {
 		case errors.Is(err, os.ErrProcessDone):
 			t.ended(pid)
-		case !ok && identified:
-			missing = t.remark(p) || missing
+		case !ok && identified && t.remark(p):
+			remarked[pid] = true
 		}
 		t.note(err)
 	}
-	if !missing {
-		return records, nil
+	if len(remarked) == 0 {
+		return records, nil, nil
 	}
-	return t.readProcesses()
+	records, err := t.readProcesses()
+	return records, remarked, err
 }
 
 func footprints(records []ledgerLeakProcessRecord) map[int]footprint {

@@ -120,6 +120,32 @@ func TestExec(t *testing.T) {
 	}
 }
 
+// TestExecInProgress has snapshots fall into an exec that takes its time to end the threads:
+// those that are still there are a part of what it had, which was not given back.
+func TestExecInProgress(t *testing.T) {
+	lives := until(80, rate(0, 80, 0.5, forever))
+	h := New(start, seconds(10))
+	for at := 0.0; at <= 90; at++ {
+		s := snapshotAt(tracer.Thread, lives, at)
+		for i := range s.Sites {
+			for j := range s.Sites[i].Outstanding {
+				s.Sites[i].Outstanding[j].Owner = service
+			}
+		}
+		s.Processes = []tracer.ProcessActivity{{
+			Process: service, Image: execAt(83)(at), Replacing: at >= 80 && at < 83,
+		}}
+		h.Add(s)
+	}
+	sites := h.Sites()
+	if len(sites) != 1 || sites[0].State != Leaking || !sites[0].Replaced || len(sites[0].Outstanding) != 40 {
+		t.Errorf("got %+v, want the 40 threads of 80 s", judgements(sites))
+	}
+	if got := h.records[key{tracer.Thread, "f"}].lives.total; got != 0 {
+		t.Errorf("%d ended by themselves, want none", got)
+	}
+}
+
 // until is lives that something ends at a time which nothing else ended before.
 func until(end float64, lives []life) []life {
 	for i := range lives {

@@ -46,7 +46,7 @@ func (p processes) next(alive []tracer.ProcessActivity) processes {
 		id, total := identifyProcess(a.Process), counts(a.Activity)
 		n.total[id] = total
 		n.image[id] = cmp.Or(a.Image, p.image[id])
-		if image := p.image[id]; image != 0 && n.image[id] != image {
+		if image := p.image[id]; a.Replacing || image != 0 && n.image[id] != image {
 			n.replaced[id] = true
 		}
 		before, known := p.total[id]
