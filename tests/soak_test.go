@@ -24,7 +24,7 @@ var soakFor = flag.Duration("soak", 30*time.Minute, "how long TestSoak runs")
 const soakPerSecond = 2000
 
 // soakForks is by how many programs children are created.
-const soakForks = 4
+const soakForks = 2
 
 // For half an hour programs create thousands of one kind in a second and leak a few
 // of each, and another one starts processes that live for a moment. At the

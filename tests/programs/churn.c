@@ -87,11 +87,24 @@ SITE void churn_thread(int turn)
 	churned_threads++;
 }
 
-SITE void churn_child(void)
+static int exits_at_once(void *unused)
 {
-	pid_t pid = (pid_t)need(fork(), "fork");
+	(void)unused;
+	_exit(0);
+}
 
-	if (pid == 0)
+/* Every second child shares the memory, as those of posix_spawn and vfork do. */
+SITE void churn_child(int turn)
+{
+	static char stack[4096] __attribute__((aligned(16)));
+	const int shared = CLONE_VM | CLONE_VFORK | SIGCHLD;
+	pid_t pid;
+
+	if (turn % 2)
+		pid = clone(exits_at_once, stack + sizeof(stack), shared, NULL);
+	else
+		pid = fork();
+	if (need(pid, "clone") == 0)
 		_exit(0);
 	reap(pid);
 	churned_children++;
@@ -138,7 +151,7 @@ SITE void churn_everything(const long turns[3], long leaks)
 		}
 	}
 	for (int turn = 0; turn < turns[1]; turn++) {
-		churn_child();
+		churn_child(turn);
 		if (is_leaky_turn(turn, turns[1], leaks))
 			leak_child();
 	}
@@ -188,7 +201,7 @@ SITE void soak(const long turns[3], long seconds)
 		for (long i = part(turns[0], tick % 100, 100); i > 0; i--)
 			churn_thread((int)i);
 		for (long i = part(turns[1], tick % 100, 100); i > 0; i--)
-			churn_child();
+			churn_child((int)i);
 		for (long i = part(turns[2], tick % 100, 100); i > 0; i--)
 			churn_connection(churned_connections);
 		if (tick % 1000 == 500)
