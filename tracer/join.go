@@ -3,6 +3,7 @@ package tracer
 import (
 	"encoding/binary"
 	"errors"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -125,9 +126,16 @@ func (p *process) shows(now living) bool {
 	return p.space != nil && now.tid != 0 && now.startStack == p.space.startStack
 }
 
+// joinTime is how long the end of a thread that is joined may show before the join: at
+// some moment each that is joined looks as one that never will be.
+const joinTime = time.Second
+
 // heldThread is when a finished thread ended that was not joined, or may not have been,
-// and in which image.
-type heldThread struct{ exited, startStack uint64 }
+// and in which image. It is late if it was not joined joinTime after its end.
+type heldThread struct {
+	exited, startStack uint64
+	late               bool
+}
 
 // heldBefore tells whether the last snapshot has a finished thread as not joined.
 func (t *Tracer) heldBefore(thread *finishedThread) (heldThread, bool) {
@@ -162,9 +170,9 @@ func newVerdicts() verdicts {
 }
 
 // hold adds a thread of an image that is not joined.
-func (v *verdicts) hold(thread *finishedThread, startStack uint64) {
+func (v *verdicts) hold(thread *finishedThread, in heldThread) {
 	v.held = append(v.held, *thread)
-	v.images[thread.key] = heldThread{thread.Exited, startStack}
+	v.images[thread.key] = in
 }
 
 // doubt counts a thread that may be joined or not.
@@ -178,7 +186,7 @@ func (v *verdicts) doubt(thread *finishedThread) {
 // nothing back. For as long as that lasts it is counted as not judged all the same.
 func (t *Tracer) leave(v *verdicts, thread *finishedThread) {
 	if known, held := t.heldBefore(thread); held {
-		v.hold(thread, known.startStack)
+		v.hold(thread, known)
 	}
 	if known, doubted := t.doubtedBefore(thread); doubted {
 		v.doubts[thread.key] = known
@@ -187,11 +195,13 @@ func (t *Tracer) leave(v *verdicts, thread *finishedThread) {
 }
 
 // goesAlong is for a thread whose process has ended, or called exec: nobody can join it
-// any more, and if nobody had before, nobody has. If that could never be told, it never
+// any more, and if nobody had for long, nobody has. If that could never be told, it never
 // will: the report of a target that has ended says so still.
 func (t *Tracer) goesAlong(v *verdicts, thread *finishedThread) {
-	if _, held := t.heldBefore(thread); held {
-		v.taken[thread.Birth.Stack]++
+	if known, held := t.heldBefore(thread); held {
+		if known.late {
+			v.taken[thread.Birth.Stack]++
+		}
 	} else if _, doubted := t.doubtedBefore(thread); doubted && t.scopes == nil {
 		t.neverJudged++
 	}
@@ -206,9 +216,10 @@ func (t *Tracer) judgeThreads(l *ledger) verdicts {
 		thread := &l.threads[i]
 		through := alive.of(int(thread.key.Tgid))
 		state := t.judge(thread, through)
+		now := heldThread{thread.Exited, through.startStack, l.taken.Sub(t.clock.time(thread.Exited)) >= joinTime}
 		// The block may have got a new thread while it was read.
-		var now ledgerLeakTcb
-		if err := t.maps.Tcbs.Lookup(thread.key, &now); err != nil || now.Tid != thread.Tid {
+		var there ledgerLeakTcb
+		if err := t.maps.Tcbs.Lookup(thread.key, &there); err != nil || there.Tid != thread.Tid {
 			continue
 		}
 		switch state {
@@ -216,12 +227,12 @@ func (t *Tracer) judgeThreads(l *ledger) verdicts {
 			v.strangers = append(v.strangers, *thread)
 		case joinUnread:
 			t.leave(&v, thread)
-			v.doubts[thread.key] = heldThread{thread.Exited, through.startStack}
+			v.doubts[thread.key] = now
 		case joinUnknown:
 			v.doubt(thread)
-			v.doubts[thread.key] = heldThread{thread.Exited, through.startStack}
+			v.doubts[thread.key] = now
 		case joinHeld:
-			v.hold(thread, through.startStack)
+			v.hold(thread, now)
 			v.unjoined[thread.Birth.Stack]++
 		case joinTaken:
 			t.goesAlong(&v, thread)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"os"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -84,6 +85,7 @@ type judging struct {
 	block   []byte
 	thread  finishedThread
 	records []ledgerLeakProcessRecord
+	since   time.Duration // how long ago the thread ended
 	taken   uint64
 }
 
@@ -102,6 +104,7 @@ func newJudging(t *testing.T) *judging {
 	j := &judging{
 		block:   block,
 		thread:  finishedThread{ledgerLeakTcbKey{Tcb: tcb, Tgid: uint64(pid)}, ledgerLeakTcb{Tid: 7, Exited: 1, ProcessStart: 2}},
+		since:   joinTime,
 		records: []ledgerLeakProcessRecord{{Tgid: uint32(pid), Start: 2}},
 		Tracer:  &Tracer{memory: newMemory(), processes: make(map[int]*process), maps: ledgerMaps{Tcbs: tcbs}},
 	}
@@ -125,7 +128,8 @@ type judged struct {
 }
 
 func (j *judging) snapshot() judged {
-	v := j.judgeThreads(&ledger{threads: []finishedThread{j.thread}})
+	ended := j.clock.time(j.thread.Exited)
+	v := j.judgeThreads(&ledger{taken: ended.Add(j.since), threads: []finishedThread{j.thread}})
 	j.judgeStrangers(&v, j.records)
 	j.taken += v.taken[j.thread.Birth.Stack]
 	var now ledgerLeakTcb
@@ -150,7 +154,7 @@ func TestHeldThread(t *testing.T) {
 		"no space is known":    {func(j *judging) { j.process().space = nil }, judged{1, 1, 0, true}},
 		"it is joined":         {func(j *judging) { j.block[someLayout.cancelHandling] |= glibcTerminated }, judged{}},
 		"its process ends":     {func(j *judging) { j.process().space, j.records = nil, nil }, judged{taken: 1}},
-		"its process execs":    {func(j *judging) { j.held[j.thread.key] = heldThread{j.thread.Exited, 1} }, judged{taken: 1}},
+		"its process execs":    {func(j *judging) { j.held[j.thread.key] = heldThread{j.thread.Exited, 1, true} }, judged{taken: 1}},
 		"another ends with it": {func(j *judging) { j.thread.Exited++; j.process().space, j.records = nil, nil }, judged{}},
 		"another is late now":  {func(j *judging) { j.thread.Exited++; j.doesNotCome() }, judged{0, 1, 0, true}},
 	} {
@@ -167,18 +171,32 @@ func TestHeldThread(t *testing.T) {
 	}
 }
 
+// A thread that a snapshot has seen between its end and its join is not counted as never
+// joined when its process is gone before the next.
+func TestThreadJustEnded(t *testing.T) {
+	j := newJudging(t)
+	j.since = joinTime - 1
+	if got := j.snapshot(); got != (judged{1, 0, 0, true}) {
+		t.Fatalf("just ended: %+v", got)
+	}
+	j.process().space, j.records = nil, nil
+	if got := j.snapshot(); got != (judged{}) {
+		t.Errorf("gone with its process: %+v", got)
+	}
+}
+
 // A thread of which it could not be told whether it was joined is counted also when its
 // process has ended, or has another image.
 func TestDoubtedThread(t *testing.T) {
 	for name, change := range map[string]func(*judging){
 		"its process ends":  func(j *judging) { j.process().space, j.records = nil, nil },
-		"its process execs": func(j *judging) { j.doubts[j.thread.key] = heldThread{j.thread.Exited, 1} },
+		"its process execs": func(j *judging) { j.doubts[j.thread.key] = heldThread{j.thread.Exited, 1, true} },
 		"it is late, and its process execs": func(j *judging) {
 			space := j.process().space
 			j.process().space = nil
 			j.snapshot()
 			j.process().space = space
-			j.doubts[j.thread.key] = heldThread{j.thread.Exited, 1}
+			j.doubts[j.thread.key] = heldThread{j.thread.Exited, 1, true}
 		},
 	} {
 		j := newJudging(t)

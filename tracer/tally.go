@@ -13,8 +13,8 @@ type tally struct {
 	// is at least as many as are known to have ended.
 	ended, joined uint64
 	// taken counts those that ended and were not joined when their process took them
-	// along. One that the last snapshot has not seen may have been joined: it is not
-	// counted, nor is one that ran as long as its process.
+	// along. One that no snapshot has seen, or only just after its end, may have been
+	// joined: it is not counted, nor is one that ran as long as its process.
 	taken uint64
 	// used is the age at which the stack last created an object or had one.
 	used uint32
