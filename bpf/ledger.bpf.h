@@ -139,21 +139,15 @@ static __always_inline void count(enum leak_counter counter)
 const volatile __u32 lost_event = 0;
 
 /*
- * looks tells the events that make Go read the mappings of a process: that of a fork
- * by one whose space is not known is one.
+ * notify sends an event of a process of the scope. Of what makes Go read the mappings
+ * of a process the budget is that of looks, else that of events.
  */
-static __always_inline bool looks(enum leak_event_type type, __u64 id)
-{
-	return type == LEAK_EVENT_EXEC || type == LEAK_EVENT_UNMAPPED ||
-	       (type == LEAK_EVENT_FORK && !(__u32)id);
-}
-
-/* notify sends an event of a process of the scope. */
-static __always_inline void notify(enum leak_event_type type, __u32 scope, __u32 tgid, __u64 id)
+static __always_inline void notify(enum leak_event_type type, enum leak_budget budget, __u32 scope,
+				   __u32 tgid, __u64 id)
 {
 	struct leak_event event = { .type = type, .tgid = tgid, .id = id };
 
-	if (!rate_allows(scope, looks(type, id) ? LEAK_BUDGET_LOOKS : LEAK_BUDGET_EVENTS))
+	if (!rate_allows(scope, budget))
 		return;
 	if (type == lost_event || bpf_ringbuf_output(&events, &event, sizeof(event), 0))
 		count(LEAK_LOST_EVENT);

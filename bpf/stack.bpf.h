@@ -103,7 +103,8 @@ static __always_inline void use_store(__u64 id, struct leak_stack *stack)
 	if (bpf_map_update_elem(&uses, &id, stack, BPF_ANY))
 		count(LEAK_LOST_STACK);
 	else
-		notify(LEAK_EVENT_STACK, stack->scope, bpf_get_current_pid_tgid() >> 32, id);
+		notify(LEAK_EVENT_STACK, LEAK_BUDGET_EVENTS, stack->scope,
+		       bpf_get_current_pid_tgid() >> 32, id);
 }
 
 /* stack_store keeps a stack that was not seen before, if there is room for it. */
@@ -117,7 +118,8 @@ static __always_inline bool stack_store(__u64 id, struct leak_stack *stack)
 		return false;
 	error = map_insert(&stacks, &id, stack);
 	if (!error) {
-		notify(LEAK_EVENT_STACK, stack->scope, bpf_get_current_pid_tgid() >> 32, id);
+		notify(LEAK_EVENT_STACK, LEAK_BUDGET_EVENTS, stack->scope,
+		       bpf_get_current_pid_tgid() >> 32, id);
 		return true;
 	}
 	entry_given(stack->scope, LEAK_BUDGET_STACKS);
@@ -281,7 +283,8 @@ static __always_inline __u64 capture_stack(struct leak_proc *proc, enum leak_kin
 			slot_release(slot);
 			return rescued;
 		}
-		notify(LEAK_EVENT_UNMAPPED, proc->scope, bpf_get_current_pid_tgid() >> 32, 0);
+		notify(LEAK_EVENT_UNMAPPED, LEAK_BUDGET_LOOKS, proc->scope,
+		       bpf_get_current_pid_tgid() >> 32, 0);
 	}
 	count(slot->stack.quality);
 	if (kind == LEAK_USE)

@@ -28,10 +28,13 @@ static __always_inline void child_followed(struct task_struct *child, const stru
 		.muted = proc->muted,
 	};
 
+	/* Of a child that is muted nothing is read. */
+	enum leak_budget budget = proc->space || proc->muted ? LEAK_BUDGET_EVENTS : LEAK_BUDGET_LOOKS;
+
 	if (!bpf_task_storage_get(&procs, child, &inherited, BPF_LOCAL_STORAGE_GET_F_CREATE))
 		count(LEAK_LOST_STORAGE);
 	else
-		notify(LEAK_EVENT_FORK, proc->scope, child->tgid,
+		notify(LEAK_EVENT_FORK, budget, proc->scope, child->tgid,
 		       (__u64)proc->scope << LEAK_ID_SCOPE_SHIFT | proc->space);
 }
 
@@ -233,7 +236,7 @@ static __always_inline void process_ended(struct task_struct *task)
 		record->exited = bpf_ktime_get_ns();
 	proc = marked(task->group_leader);
 	if (proc)
-		notify(LEAK_EVENT_EXIT, proc->scope, task->tgid, 0);
+		notify(LEAK_EVENT_EXIT, LEAK_BUDGET_EVENTS, proc->scope, task->tgid, 0);
 }
 
 SEC("tp_btf/sched_process_exit")
@@ -287,7 +290,7 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, pid_t old_pid)
 		activity->replacing = 0;
 	proc = marked(task);
 	if (proc)
-		notify(LEAK_EVENT_EXEC, proc->scope, task->tgid, 0);
+		notify(LEAK_EVENT_EXEC, LEAK_BUDGET_LOOKS, proc->scope, task->tgid, 0);
 	return 0;
 }
 

@@ -176,6 +176,21 @@ func TestNodeAdmits(t *testing.T) {
 	p.end()
 }
 
+// However fast a cgroup forks of which nothing is recorded, nothing is refused to it:
+// there is nothing to read of its children.
+func TestNodeOfMutedForks(t *testing.T) {
+	n := newNode(t, tracer.Options{})
+	group := newNodeGroup(t, n.root)
+	n.traceAll(func(cgroup string) bool { return false })
+	p := group.start(t, "churn", "0", "4000", "0", "0")
+	p.do("go")
+	n.lossySnapshot() // the next one shows what it was told
+	if got := refused(n.lossySnapshot()); len(got) > 0 {
+		t.Errorf("refused: %v", got)
+	}
+	p.end()
+}
+
 // Cgroups that take all they can get of what is shared blind nobody else: they are
 // refused more than their part, and that is counted.
 func TestTenants(t *testing.T) {
