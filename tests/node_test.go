@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
@@ -397,8 +398,8 @@ func TestNodeHeadless(t *testing.T) {
 	p.end()
 }
 
-// Threads that nobody has joined when their process ends never were: they do not count as
-// such where others of the same site live on.
+// Threads that nobody has joined for a second when their process ends never were: they do
+// not count as joined where others of the same site live on.
 func TestUnjoinedGoWithTheirProcess(t *testing.T) {
 	n := newNode(t, tracer.Options{})
 	group := newNodeGroup(t, n.root)
@@ -421,6 +422,11 @@ func TestUnjoinedGoWithTheirProcess(t *testing.T) {
 		}
 	}
 	check(tally{Outstanding: 8, Created: 8})
+	n.awaitLossy("a second to pass since they ended", func(shot *tracer.Snapshot) bool {
+		return !slices.ContainsFunc(ofKind(in(shot, group), tracer.UnjoinedThread), func(o tracer.Object) bool {
+			return shot.Time.Sub(o.Since) < time.Second
+		})
+	})
 	first.end()
 	processes(1)
 	check(tally{Outstanding: 4, Created: 8})
