@@ -137,6 +137,8 @@ func (e *exporting) watch(d time.Duration) {
 	seen := 0
 	for deadline, end := time.Now().Add(patience), time.Now().Add(d); seen == 0 || time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
+			_ = e.cmd.Process.Signal(syscall.SIGQUIT)
+			_ = e.cmd.Wait() // its log says then where every goroutine is
 			e.t.Fatalf("the exporter shows nothing\n%s", e.log)
 		}
 		accused, series := e.accused()

@@ -62,6 +62,9 @@ func exportNode(e env, o exportOptions, open func() (nodeTracer, error)) (err er
 	if x.owners, err = workload.New(workload.Options{Node: o.node, Log: x.log}); err != nil {
 		return err
 	}
+	if err := dropInherited(); err != nil {
+		x.log.Warn("rights are kept that are not needed", "err", err)
+	}
 	if x.tracer, err = open(); err != nil {
 		return err
 	}

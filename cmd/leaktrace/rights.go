@@ -14,23 +14,31 @@ import (
 // deleted. Those that load and attach programs are needed to start only.
 const lastingRights = 1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_DAC_READ_SEARCH | 1<<unix.CAP_CHECKPOINT_RESTORE
 
+// dropInherited gives up for good the way to new capabilities by a set-uid program, and
+// those of whatever this process may be made to run. It comes before anything else is
+// begun: each of its forty system calls stops all threads, which on a busy machine took
+// a second and more once one of them followed a flood of events.
+func dropInherited() error {
+	if err := everyThread("PR_SET_NO_NEW_PRIVS", unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
+		return err
+	}
+	had, err := permitted()
+	if err != nil {
+		return err
+	}
+	return clearInherited(had)
+}
+
 // dropRights gives up for good every capability that is not needed once all
-// programs are attached, the way to new ones by a set-uid program, and those of
-// whatever this process may be made to run.
+// programs are attached.
 //
 // Kernels before 5.19 ask for CAP_BPF whenever a map is read. Whether this one
 // does is found out by trying: works is called once without, and is to fail where
 // tracing cannot go on so. Then the capabilities for BPF are kept, and kept is
 // true. What else works fails with is broken, and keeps no rights.
 func dropRights(works func() error) (kept bool, broken, err error) {
-	if err := everyThread("PR_SET_NO_NEW_PRIVS", unix.PR_SET_NO_NEW_PRIVS, 1); err != nil {
-		return false, nil, err
-	}
 	had, err := permitted()
 	if err != nil {
-		return false, nil, err
-	}
-	if err := clearInherited(had); err != nil {
 		return false, nil, err
 	}
 	return narrow(had, setCapabilities, works)
