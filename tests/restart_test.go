@@ -158,7 +158,8 @@ func (e *exporting) watch(d time.Duration) {
 // accused lists what is said to leak, and how many series there are of all objects.
 func (e *exporting) accused() (accused []string, series int) {
 	e.t.Helper()
-	response, err := http.Get(e.url + "/metrics")
+	client := http.Client{Timeout: patience} // it listens before it serves
+	response, err := client.Get(e.url + "/metrics")
 	if err != nil {
 		return nil, 0 // it is not ready
 	}
