@@ -15,7 +15,7 @@ import (
 const lastingRights = 1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_DAC_READ_SEARCH | 1<<unix.CAP_CHECKPOINT_RESTORE
 
 // dropInherited gives up for good the way to new capabilities by a set-uid program, and
-// those of whatever this process may be made to run. It comes before anything else is
+// those of whatever this process may be made to run. It comes before tracing is
 // begun: each of its forty system calls stops all threads, which on a busy machine took
 // a second and more once one of them followed a flood of events.
 func dropInherited() error {
